@@ -1,0 +1,56 @@
+# make run: set up and run the main job.  make test: set up and pass the tests.  make check: what CI checks besides.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+RUN_ARGS ?=
+TEST_ARGS ?=
+
+.PHONY: run test check bench proto format clean
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else f"twm needs Python 3.11 or newer, found {v.major}.{v.minor}: set PYTHON=/path/to/python3.11")'
+	@echo "creating $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "installing twm[run] (a minute or two)"
+	@$(PIP) install -c constraints.txt -e '.[run]'
+	@touch $@
+
+$(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "installing twm[test] (some minutes: it includes the training extra)"
+	@$(PIP) install -c constraints.txt -e '.[test]'
+	@touch $@ $(VENV)/.run
+
+$(VENV)/.check: pyproject.toml constraints.txt | $(VENV)/.test
+	@echo "installing twm[check]"
+	@$(PIP) install -c constraints.txt -e '.[test,check]'
+	@touch $@
+
+run: $(VENV)/.run
+	@$(BIN)/twm run $(RUN_ARGS)
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest $(TEST_ARGS)
+
+check: $(VENV)/.check
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	cd proto && ../$(BIN)/buf lint
+	$(BIN)/python proto/generate.py --check
+
+bench: $(VENV)/.test
+	$(BIN)/python -m pytest tests/bench -m bench -s $(TEST_ARGS)
+
+proto: $(VENV)/.check
+	$(BIN)/python proto/generate.py
+
+format: $(VENV)/.check
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

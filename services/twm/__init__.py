@@ -1,0 +1,1 @@
+"""Telecom World Model service for Open RAN."""

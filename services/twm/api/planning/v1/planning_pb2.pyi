@@ -1,0 +1,128 @@
+import datetime
+
+from buf.validate import validate_pb2 as _validate_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from twm.api.worldmodel.v1 import worldmodel_pb2 as _worldmodel_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class ProposalSource(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PROPOSAL_SOURCE_UNSPECIFIED: _ClassVar[ProposalSource]
+    PROPOSAL_SOURCE_SEARCH: _ClassVar[ProposalSource]
+    PROPOSAL_SOURCE_REACTIVE_FALLBACK: _ClassVar[ProposalSource]
+PROPOSAL_SOURCE_UNSPECIFIED: ProposalSource
+PROPOSAL_SOURCE_SEARCH: ProposalSource
+PROPOSAL_SOURCE_REACTIVE_FALLBACK: ProposalSource
+
+class Candidate(_message.Message):
+    __slots__ = ("origin", "scm_mean", "violation_probability", "disagreement", "saving_ratio", "score")
+    ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    SCM_MEAN_FIELD_NUMBER: _ClassVar[int]
+    VIOLATION_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
+    DISAGREEMENT_FIELD_NUMBER: _ClassVar[int]
+    SAVING_RATIO_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    origin: str
+    scm_mean: float
+    violation_probability: float
+    disagreement: float
+    saving_ratio: float
+    score: float
+    def __init__(self, origin: _Optional[str] = ..., scm_mean: _Optional[float] = ..., violation_probability: _Optional[float] = ..., disagreement: _Optional[float] = ..., saving_ratio: _Optional[float] = ..., score: _Optional[float] = ...) -> None: ...
+
+class Verification(_message.Message):
+    __slots__ = ("candidate_index", "scm_mean", "violation_ratio", "saving_ratio", "passed")
+    CANDIDATE_INDEX_FIELD_NUMBER: _ClassVar[int]
+    SCM_MEAN_FIELD_NUMBER: _ClassVar[int]
+    VIOLATION_RATIO_FIELD_NUMBER: _ClassVar[int]
+    SAVING_RATIO_FIELD_NUMBER: _ClassVar[int]
+    PASSED_FIELD_NUMBER: _ClassVar[int]
+    candidate_index: int
+    scm_mean: float
+    violation_ratio: float
+    saving_ratio: float
+    passed: bool
+    def __init__(self, candidate_index: _Optional[int] = ..., scm_mean: _Optional[float] = ..., violation_ratio: _Optional[float] = ..., saving_ratio: _Optional[float] = ..., passed: _Optional[bool] = ...) -> None: ...
+
+class KpiFan(_message.Message):
+    __slots__ = ("policy", "kpi_names", "quantile_levels", "values")
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    KPI_NAMES_FIELD_NUMBER: _ClassVar[int]
+    QUANTILE_LEVELS_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    policy: str
+    kpi_names: _containers.RepeatedScalarFieldContainer[str]
+    quantile_levels: _containers.RepeatedScalarFieldContainer[float]
+    values: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, policy: _Optional[str] = ..., kpi_names: _Optional[_Iterable[str]] = ..., quantile_levels: _Optional[_Iterable[float]] = ..., values: _Optional[_Iterable[float]] = ...) -> None: ...
+
+class Timing(_message.Message):
+    __slots__ = ("part", "seconds")
+    PART_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
+    part: str
+    seconds: float
+    def __init__(self, part: _Optional[str] = ..., seconds: _Optional[float] = ...) -> None: ...
+
+class Proposal(_message.Message):
+    __slots__ = ("proposal_id", "area_id", "step", "effective", "created", "spec_digest", "source", "fallback_reason", "policy", "running", "chosen_index", "candidates", "evaluation_count", "twin_call_count", "verifications", "fans", "predicted_scm", "running_predicted_scm", "violation_probability", "any_violation_probability", "disagreement", "ood_score", "saving_ratio", "models", "timings", "trace_id")
+    PROPOSAL_ID_FIELD_NUMBER: _ClassVar[int]
+    AREA_ID_FIELD_NUMBER: _ClassVar[int]
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    EFFECTIVE_FIELD_NUMBER: _ClassVar[int]
+    CREATED_FIELD_NUMBER: _ClassVar[int]
+    SPEC_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    FALLBACK_REASON_FIELD_NUMBER: _ClassVar[int]
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    RUNNING_FIELD_NUMBER: _ClassVar[int]
+    CHOSEN_INDEX_FIELD_NUMBER: _ClassVar[int]
+    CANDIDATES_FIELD_NUMBER: _ClassVar[int]
+    EVALUATION_COUNT_FIELD_NUMBER: _ClassVar[int]
+    TWIN_CALL_COUNT_FIELD_NUMBER: _ClassVar[int]
+    VERIFICATIONS_FIELD_NUMBER: _ClassVar[int]
+    FANS_FIELD_NUMBER: _ClassVar[int]
+    PREDICTED_SCM_FIELD_NUMBER: _ClassVar[int]
+    RUNNING_PREDICTED_SCM_FIELD_NUMBER: _ClassVar[int]
+    VIOLATION_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
+    ANY_VIOLATION_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
+    DISAGREEMENT_FIELD_NUMBER: _ClassVar[int]
+    OOD_SCORE_FIELD_NUMBER: _ClassVar[int]
+    SAVING_RATIO_FIELD_NUMBER: _ClassVar[int]
+    MODELS_FIELD_NUMBER: _ClassVar[int]
+    TIMINGS_FIELD_NUMBER: _ClassVar[int]
+    TRACE_ID_FIELD_NUMBER: _ClassVar[int]
+    proposal_id: str
+    area_id: str
+    step: int
+    effective: _timestamp_pb2.Timestamp
+    created: _timestamp_pb2.Timestamp
+    spec_digest: str
+    source: ProposalSource
+    fallback_reason: str
+    policy: _worldmodel_pb2.PolicyBatch
+    running: _worldmodel_pb2.PolicyBatch
+    chosen_index: int
+    candidates: _containers.RepeatedCompositeFieldContainer[Candidate]
+    evaluation_count: int
+    twin_call_count: int
+    verifications: _containers.RepeatedCompositeFieldContainer[Verification]
+    fans: _containers.RepeatedCompositeFieldContainer[KpiFan]
+    predicted_scm: float
+    running_predicted_scm: float
+    violation_probability: _containers.RepeatedScalarFieldContainer[float]
+    any_violation_probability: float
+    disagreement: float
+    ood_score: float
+    saving_ratio: float
+    models: _containers.RepeatedCompositeFieldContainer[_worldmodel_pb2.ModelIdentity]
+    timings: _containers.RepeatedCompositeFieldContainer[Timing]
+    trace_id: str
+    def __init__(self, proposal_id: _Optional[str] = ..., area_id: _Optional[str] = ..., step: _Optional[int] = ..., effective: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., spec_digest: _Optional[str] = ..., source: _Optional[_Union[ProposalSource, str]] = ..., fallback_reason: _Optional[str] = ..., policy: _Optional[_Union[_worldmodel_pb2.PolicyBatch, _Mapping]] = ..., running: _Optional[_Union[_worldmodel_pb2.PolicyBatch, _Mapping]] = ..., chosen_index: _Optional[int] = ..., candidates: _Optional[_Iterable[_Union[Candidate, _Mapping]]] = ..., evaluation_count: _Optional[int] = ..., twin_call_count: _Optional[int] = ..., verifications: _Optional[_Iterable[_Union[Verification, _Mapping]]] = ..., fans: _Optional[_Iterable[_Union[KpiFan, _Mapping]]] = ..., predicted_scm: _Optional[float] = ..., running_predicted_scm: _Optional[float] = ..., violation_probability: _Optional[_Iterable[float]] = ..., any_violation_probability: _Optional[float] = ..., disagreement: _Optional[float] = ..., ood_score: _Optional[float] = ..., saving_ratio: _Optional[float] = ..., models: _Optional[_Iterable[_Union[_worldmodel_pb2.ModelIdentity, _Mapping]]] = ..., timings: _Optional[_Iterable[_Union[Timing, _Mapping]]] = ..., trace_id: _Optional[str] = ...) -> None: ...

@@ -1,0 +1,95 @@
+from buf.validate import validate_pb2 as _validate_pb2
+from twm.api.telemetry.v1 import telemetry_pb2 as _telemetry_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class PolicyBatch(_message.Message):
+    __slots__ = ("policy_count", "step_count", "prb_share", "bandwidth_share")
+    POLICY_COUNT_FIELD_NUMBER: _ClassVar[int]
+    STEP_COUNT_FIELD_NUMBER: _ClassVar[int]
+    PRB_SHARE_FIELD_NUMBER: _ClassVar[int]
+    BANDWIDTH_SHARE_FIELD_NUMBER: _ClassVar[int]
+    policy_count: int
+    step_count: int
+    prb_share: _containers.RepeatedScalarFieldContainer[float]
+    bandwidth_share: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, policy_count: _Optional[int] = ..., step_count: _Optional[int] = ..., prb_share: _Optional[_Iterable[float]] = ..., bandwidth_share: _Optional[_Iterable[float]] = ...) -> None: ...
+
+class ModelIdentity(_message.Message):
+    __slots__ = ("name", "version", "digest")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    version: str
+    digest: str
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., digest: _Optional[str] = ...) -> None: ...
+
+class PredictFieldRequest(_message.Message):
+    __slots__ = ("area_id", "history")
+    AREA_ID_FIELD_NUMBER: _ClassVar[int]
+    HISTORY_FIELD_NUMBER: _ClassVar[int]
+    area_id: str
+    history: _containers.RepeatedCompositeFieldContainer[_telemetry_pb2.KpiFrame]
+    def __init__(self, area_id: _Optional[str] = ..., history: _Optional[_Iterable[_Union[_telemetry_pb2.KpiFrame, _Mapping]]] = ...) -> None: ...
+
+class PredictFieldResponse(_message.Message):
+    __slots__ = ("feature_names", "quantile_levels", "step_offsets", "values", "model")
+    FEATURE_NAMES_FIELD_NUMBER: _ClassVar[int]
+    QUANTILE_LEVELS_FIELD_NUMBER: _ClassVar[int]
+    STEP_OFFSETS_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    feature_names: _containers.RepeatedScalarFieldContainer[str]
+    quantile_levels: _containers.RepeatedScalarFieldContainer[float]
+    step_offsets: _containers.RepeatedScalarFieldContainer[int]
+    values: _containers.RepeatedScalarFieldContainer[float]
+    model: ModelIdentity
+    def __init__(self, feature_names: _Optional[_Iterable[str]] = ..., quantile_levels: _Optional[_Iterable[float]] = ..., step_offsets: _Optional[_Iterable[int]] = ..., values: _Optional[_Iterable[float]] = ..., model: _Optional[_Union[ModelIdentity, _Mapping]] = ...) -> None: ...
+
+class RolloutRequest(_message.Message):
+    __slots__ = ("area_id", "history", "policies", "sample_count", "seed", "with_trajectories")
+    AREA_ID_FIELD_NUMBER: _ClassVar[int]
+    HISTORY_FIELD_NUMBER: _ClassVar[int]
+    POLICIES_FIELD_NUMBER: _ClassVar[int]
+    SAMPLE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    WITH_TRAJECTORIES_FIELD_NUMBER: _ClassVar[int]
+    area_id: str
+    history: _containers.RepeatedCompositeFieldContainer[_telemetry_pb2.KpiFrame]
+    policies: PolicyBatch
+    sample_count: int
+    seed: int
+    with_trajectories: bool
+    def __init__(self, area_id: _Optional[str] = ..., history: _Optional[_Iterable[_Union[_telemetry_pb2.KpiFrame, _Mapping]]] = ..., policies: _Optional[_Union[PolicyBatch, _Mapping]] = ..., sample_count: _Optional[int] = ..., seed: _Optional[int] = ..., with_trajectories: _Optional[bool] = ...) -> None: ...
+
+class RolloutResponse(_message.Message):
+    __slots__ = ("scm_mean", "violation_probability", "any_violation_probability", "disagreement", "ood_score", "quantile_levels", "kpi_names", "kpi_quantiles", "exogenous_scenarios", "sample_count", "models")
+    SCM_MEAN_FIELD_NUMBER: _ClassVar[int]
+    VIOLATION_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
+    ANY_VIOLATION_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
+    DISAGREEMENT_FIELD_NUMBER: _ClassVar[int]
+    OOD_SCORE_FIELD_NUMBER: _ClassVar[int]
+    QUANTILE_LEVELS_FIELD_NUMBER: _ClassVar[int]
+    KPI_NAMES_FIELD_NUMBER: _ClassVar[int]
+    KPI_QUANTILES_FIELD_NUMBER: _ClassVar[int]
+    EXOGENOUS_SCENARIOS_FIELD_NUMBER: _ClassVar[int]
+    SAMPLE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    MODELS_FIELD_NUMBER: _ClassVar[int]
+    scm_mean: _containers.RepeatedScalarFieldContainer[float]
+    violation_probability: _containers.RepeatedScalarFieldContainer[float]
+    any_violation_probability: _containers.RepeatedScalarFieldContainer[float]
+    disagreement: _containers.RepeatedScalarFieldContainer[float]
+    ood_score: _containers.RepeatedScalarFieldContainer[float]
+    quantile_levels: _containers.RepeatedScalarFieldContainer[float]
+    kpi_names: _containers.RepeatedScalarFieldContainer[str]
+    kpi_quantiles: _containers.RepeatedScalarFieldContainer[float]
+    exogenous_scenarios: _containers.RepeatedScalarFieldContainer[float]
+    sample_count: int
+    models: _containers.RepeatedCompositeFieldContainer[ModelIdentity]
+    def __init__(self, scm_mean: _Optional[_Iterable[float]] = ..., violation_probability: _Optional[_Iterable[float]] = ..., any_violation_probability: _Optional[_Iterable[float]] = ..., disagreement: _Optional[_Iterable[float]] = ..., ood_score: _Optional[_Iterable[float]] = ..., quantile_levels: _Optional[_Iterable[float]] = ..., kpi_names: _Optional[_Iterable[str]] = ..., kpi_quantiles: _Optional[_Iterable[float]] = ..., exogenous_scenarios: _Optional[_Iterable[float]] = ..., sample_count: _Optional[int] = ..., models: _Optional[_Iterable[_Union[ModelIdentity, _Mapping]]] = ...) -> None: ...

@@ -1,0 +1,1 @@
+"""Shared kernel of the services: network spec, frames, SLA arithmetic, streams, settings, errors and metrics."""

@@ -1,0 +1,51 @@
+"""Every Prometheus metric of every process, declared once. Base units; no UE ids in labels.
+
+A metric is module state of prometheus_client by design (its registry is process-wide); nothing else here is.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_PLAN_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0)
+_RPC_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+# ingester
+REPORTS = Counter("twm_reports_total", "Reports taken in, by outcome (accepted or a rejection reason)", ["outcome"])
+DECODE_ERRORS = Counter("twm_decode_errors_total", "Indications that could not be decoded, by reason", ["reason"])
+VALUES_REJECTED = Counter("twm_kpi_values_rejected_total", "Single KPI values refused, by reason", ["reason"])
+FRAMES = Counter("twm_frames_total", "KpiFrames written to the stream")
+FRAME_MISSING_RATIO = Gauge("twm_frame_missing_ratio", "Share of values missing in the newest KpiFrame")
+FRAME_STEP = Gauge("twm_frame_step", "Slow step of the newest KpiFrame")
+
+# streams
+STREAM_LAG = Gauge("twm_stream_lag_entries", "Entries not yet delivered to the consumer group", ["stream", "group"])
+STREAM_PENDING = Gauge("twm_stream_pending_entries", "Entries delivered but not yet acknowledged", ["stream", "group"])
+STREAM_TAKEOVERS = Counter("twm_stream_takeovers_total", "Entries taken over from dead consumers", ["stream"])
+DEAD_LETTERS = Counter("twm_dead_letters_total", "Entries moved to the dead-letter stream, by reason", ["stream", "reason"])
+REDIS_ERRORS = Counter("twm_redis_errors_total", "Failed Redis calls", ["kind"])
+
+# inference
+ROLLOUTS = Counter("twm_rollouts_total", "Candidate policies rolled out")
+ROLLOUT_SECONDS = Histogram("twm_rollout_seconds", "Time to answer one Rollout", buckets=_RPC_BUCKETS)
+FIELD_SECONDS = Histogram("twm_predict_field_seconds", "Time to answer one PredictField", buckets=_RPC_BUCKETS)
+MODEL_INFO = Gauge("twm_model_info", "Models in use (value 1)", ["model", "version", "digest"])
+MODEL_RELOADS = Counter("twm_model_reloads_total", "Attempts to load a model, by outcome", ["model", "outcome"])
+
+# planner
+PLAN_SECONDS = Histogram("twm_plan_seconds", "Time of one planning cycle", buckets=_PLAN_BUCKETS)
+PROPOSALS = Counter("twm_proposals_total", "Proposals made, by source", ["source"])
+TWIN_CALLS = Counter("twm_twin_calls_total", "Twin calls spent on verification")
+EVALUATIONS = Counter("twm_plan_evaluations_total", "Candidates scored by the world model")
+
+# gateway
+VERDICTS = Counter("twm_verdicts_total", "Guardrail verdicts, by decision", ["decision"])
+CHECK_FAILURES = Counter("twm_guardrail_check_failures_total", "Guardrail checks that failed, by check", ["check"])
+POLICIES = Counter("twm_policies_total", "Slice policies written, by mode", ["mode"])
+SHADOW_SCORE = Gauge("twm_shadow_score_scm", "Newest shadow score [SCM], by kind", ["kind"])
+SHADOW_COVERAGE = Gauge("twm_shadow_coverage_ratio", "Share of observed KPIs inside the predicted 90 % interval, newest score")
+AUDIT_RECORDS = Counter("twm_audit_records_total", "Audit records written, by kind", ["kind"])
+
+# every process
+RPC_SECONDS = Histogram("twm_rpc_seconds", "gRPC calls served, by method and code", ["method", "code"], buckets=_RPC_BUCKETS)
+READY = Gauge("twm_ready", "1 while the process is ready")

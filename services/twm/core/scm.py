@@ -1,0 +1,51 @@
+"""SLA compliance margin (SCM), "Telecom World Models" Eq. 2: the least normalised margin over all SLA terms, floored at 0.
+
+Shape suffixes: ... any leading axes, S slices.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twm.core.network import Topology
+
+Floating = NDArray[np.floating]
+
+
+def sla_margins(loss_ratio_S: Floating, delay_p99_ms_S: Floating, topology: Topology) -> NDArray[np.float64]:
+    """Margins 1 - value / bound [..., S, 2] (loss, delay); NaN where there is no bound or no measurement."""
+    with np.errstate(invalid="ignore"):
+        loss = 1.0 - np.asarray(loss_ratio_S, np.float64) / topology.loss_max_ratio
+        delay = 1.0 - np.asarray(delay_p99_ms_S, np.float64) / topology.delay_p99_max_ms
+    return np.stack([loss, delay], -1)
+
+
+def scm(loss_ratio_S: Floating, delay_p99_ms_S: Floating, topology: Topology) -> NDArray[np.float64]:
+    """SCM [...]: least margin, floored at 0; NaN where a bounded KPI is missing."""
+    margins = sla_margins(loss_ratio_S, delay_p99_ms_S, topology)
+    bounded = np.stack([~np.isnan(topology.loss_max_ratio), ~np.isnan(topology.delay_p99_max_ms)], -1)
+    if not bounded.any():
+        return np.ones(margins.shape[:-2])
+    filled = np.where(bounded, margins, np.inf)
+    least = filled.reshape(*filled.shape[:-2], -1).min(-1)
+    return np.asarray(np.maximum(least, 0.0))
+
+
+def violated(loss_ratio_S: Floating, delay_p99_ms_S: Floating, topology: Topology) -> NDArray[np.bool_]:
+    """Whether any term of the slice's SLA is broken [..., S]; missing KPIs break nothing."""
+    margins = sla_margins(loss_ratio_S, delay_p99_ms_S, topology)
+    return np.asarray((margins < 0.0).any(-1))
+
+
+def weighted_quantile(values: Floating, weights: Floating, level: float) -> float:
+    """Least value whose cumulative weight reaches `level` of the total, over all axes; NaN where nothing is measured."""
+    v, w = np.asarray(values, np.float64).reshape(-1), np.asarray(weights, np.float64).reshape(-1)
+    good = np.isfinite(v) & np.isfinite(w) & (w > 0)
+    if not good.any():
+        return float("nan")
+    v, w = v[good], w[good]
+    order = np.argsort(v, kind="stable")
+    cumulative = np.cumsum(w[order])
+    index = int(np.searchsorted(cumulative, level * cumulative[-1] * (1 - 1e-12)))
+    return float(v[order][min(index, len(v) - 1)])

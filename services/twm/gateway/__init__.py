@@ -1,0 +1,1 @@
+"""Guardrails, A1 policies, audit trail and the operator REST API."""

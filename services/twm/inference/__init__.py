@@ -1,0 +1,1 @@
+"""World models behind gRPC, run by ONNX Runtime."""

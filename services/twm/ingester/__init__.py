@@ -1,0 +1,1 @@
+"""KPM and adapter telemetry in, one aligned KpiFrame a slow step out."""
