@@ -1,0 +1,44 @@
+"""The four KPM dialects: how long the time stamp is and where the extension marker of the message choice stands.
+
+The O-RAN text puts Format 3 behind the marker; FlexRIC v2.03/v3.00 puts the marker behind Format 3. A Format 1 message of
+one, read with the rules of the other, can parse to nonsense: the dialect is configured per node (network.yaml).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from twm.core.errors import InvalidInputError
+from twm.ingester.kpm.types import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """One dialect."""
+
+    name: str
+    timestamp_bytes: int
+    """Length of colletStartTime."""
+    format3_in_root: bool
+    """Format 3 stands before the extension marker of the message choice."""
+    clock: Clock
+    """Which clock to believe when a header's time is plausible on both and nothing else decides."""
+
+
+DIALECTS = {
+    d.name: d
+    for d in (
+        Dialect("kpm_v2.01_standard", 4, False, "ntp"),
+        Dialect("kpm_v3.00_standard", 8, False, "ntp"),
+        Dialect("kpm_v2.03_flexric", 4, True, "flexric"),
+        Dialect("kpm_v3.00_flexric", 8, True, "flexric"),
+    )
+}
+
+
+def dialect_of(name: str) -> Dialect:
+    """The dialect of that name. Raises InvalidInputError listing the known ones."""
+    try:
+        return DIALECTS[name]
+    except KeyError:
+        raise InvalidInputError(f"dialect: {name[:64]!r} is not one of {', '.join(DIALECTS)}", reason="bad_dialect") from None
