@@ -391,3 +391,7 @@ def _problems(spec: NetworkSpec) -> Iterable[str]:
         total = sum(max(getattr(s, field), spec.control.share_min) for s in spec.slices)
         if total > 1.0 + 1e-9:
             yield f"slices.{field}: floors sum to {total:.3f}, more than 1"
+
+
+if __name__ == "__main__":
+    print(json.dumps(NetworkSpec.model_json_schema(), indent=2, sort_keys=True))
