@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from twm.api.worldmodel.v1 import worldmodel_pb2
 from twm.core.errors import InvalidInputError
 from twm.core.network import NetworkSpec
+from twm.core.packed import extend_packed
 
 SHARE_SUM_TOLERANCE = 1e-4
 Float = NDArray[np.float32]
@@ -65,8 +66,8 @@ def uniform_policy(spec: NetworkSpec, step_count: int | None = None) -> PolicyAr
 def encode_policies(policies: PolicyArrays) -> worldmodel_pb2.PolicyBatch:
     """Pack into the protobuf form."""
     message = worldmodel_pb2.PolicyBatch(policy_count=policies.count, step_count=policies.step_count)
-    message.prb_share.extend(policies.prb_share_KHCS.reshape(-1))
-    message.bandwidth_share.extend(policies.bandwidth_share_KHLS.reshape(-1))
+    extend_packed(message, "prb_share", policies.prb_share_KHCS)
+    extend_packed(message, "bandwidth_share", policies.bandwidth_share_KHLS)
     return message
 
 

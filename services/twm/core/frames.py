@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from twm.api.telemetry.v1 import telemetry_pb2
 from twm.core.errors import FrameError
 from twm.core.network import NetworkSpec
+from twm.core.packed import extend_packed
 
 SCHEMA_ID = "kpi-frame/1"
 
@@ -151,7 +152,7 @@ class FrameCodec:
             missing_report_count=frame.missing_report_count,
             trace_id=frame.trace_id,
         )
-        message.values.extend(np.where(known, flat, np.float32(0.0)))
+        extend_packed(message, "values", np.where(known, flat, np.float32(0.0)))
         message.start.FromDatetime(dt.datetime.fromtimestamp(frame.start_s, dt.UTC))
         return message
 
