@@ -50,8 +50,20 @@ class CellReport(_message.Message):
     queue_mbit: _containers.RepeatedScalarFieldContainer[float]
     def __init__(self, cell_id: _Optional[str] = ..., prb_share: _Optional[_Iterable[float]] = ..., e2e_delay_ms: _Optional[_Iterable[float]] = ..., e2e_loss_ratio: _Optional[_Iterable[float]] = ..., queue_mbit: _Optional[_Iterable[float]] = ...) -> None: ...
 
+class MeasurementReport(_message.Message):
+    __slots__ = ("names", "slice_ids", "ue_keys", "values")
+    NAMES_FIELD_NUMBER: _ClassVar[int]
+    SLICE_IDS_FIELD_NUMBER: _ClassVar[int]
+    UE_KEYS_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    names: _containers.RepeatedScalarFieldContainer[str]
+    slice_ids: _containers.RepeatedScalarFieldContainer[str]
+    ue_keys: _containers.RepeatedScalarFieldContainer[str]
+    values: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, names: _Optional[_Iterable[str]] = ..., slice_ids: _Optional[_Iterable[str]] = ..., ue_keys: _Optional[_Iterable[str]] = ..., values: _Optional[_Iterable[float]] = ...) -> None: ...
+
 class Report(_message.Message):
-    __slots__ = ("node_id", "cell_id", "period_start", "period_s", "received", "kpm", "e2ap_pdu", "link", "cell")
+    __slots__ = ("node_id", "cell_id", "period_start", "period_s", "received", "kpm", "e2ap_pdu", "link", "cell", "measurements")
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     CELL_ID_FIELD_NUMBER: _ClassVar[int]
     PERIOD_START_FIELD_NUMBER: _ClassVar[int]
@@ -61,6 +73,7 @@ class Report(_message.Message):
     E2AP_PDU_FIELD_NUMBER: _ClassVar[int]
     LINK_FIELD_NUMBER: _ClassVar[int]
     CELL_FIELD_NUMBER: _ClassVar[int]
+    MEASUREMENTS_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     cell_id: str
     period_start: _timestamp_pb2.Timestamp
@@ -70,7 +83,8 @@ class Report(_message.Message):
     e2ap_pdu: bytes
     link: LinkReport
     cell: CellReport
-    def __init__(self, node_id: _Optional[str] = ..., cell_id: _Optional[str] = ..., period_start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., period_s: _Optional[float] = ..., received: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., kpm: _Optional[_Union[KpmIndication, _Mapping]] = ..., e2ap_pdu: _Optional[bytes] = ..., link: _Optional[_Union[LinkReport, _Mapping]] = ..., cell: _Optional[_Union[CellReport, _Mapping]] = ...) -> None: ...
+    measurements: MeasurementReport
+    def __init__(self, node_id: _Optional[str] = ..., cell_id: _Optional[str] = ..., period_start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., period_s: _Optional[float] = ..., received: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., kpm: _Optional[_Union[KpmIndication, _Mapping]] = ..., e2ap_pdu: _Optional[bytes] = ..., link: _Optional[_Union[LinkReport, _Mapping]] = ..., cell: _Optional[_Union[CellReport, _Mapping]] = ..., measurements: _Optional[_Union[MeasurementReport, _Mapping]] = ...) -> None: ...
 
 class ReportBatch(_message.Message):
     __slots__ = ("area_id", "reports")
