@@ -1,0 +1,98 @@
+"""How far a history and a policy lie from the training data.
+
+Root mean square z-score of a short summary, relative to the radius that holds 99 % of the training data.
+
+Shape suffixes: W history frames, D_h columns, K policies, H steps, A action columns, C cells, S slices, L links.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twm.core.features import HistoryLayout
+from twm.core.frames import CELL_SLICE_FEATURES, Float
+from twm.core.network import NetworkSpec
+from twm.core.zoo import OodStatistics
+
+
+def history_summary(history: Float, spec: NetworkSpec) -> NDArray[np.float64]:
+    """Summary [..., C*S + C + S + L + 1] of histories [..., W, D_h].
+
+    Mean log load per cell and slice, SE per cell, loss per slice, link capacity, share of values known.
+    """
+    layout = HistoryLayout.of(spec)
+
+    def mean(name: str, feature: int) -> NDArray[np.float64]:
+        columns, shape = layout.blocks[name]
+        value = history[..., columns].reshape(*history.shape[:-1], *shape)[..., feature].astype(np.float64)
+        known = history[..., layout.known(name)].reshape(*history.shape[:-1], *shape)[..., feature].astype(np.float64)
+        axis = value.ndim - len(shape)
+        return np.asarray((value * known).sum(axis) / np.maximum(known.sum(axis), 1.0))
+
+    offered = mean("cell_slice", CELL_SLICE_FEATURES.index("offered_mbps"))
+    loss = mean("cell_slice", CELL_SLICE_FEATURES.index("e2e_loss_ratio"))
+    known_share = history[..., layout.value_count :].mean((-1, -2), keepdims=False)[..., None]
+    return np.concatenate(
+        [
+            np.log1p(np.maximum(offered, 0)).reshape(*offered.shape[:-2], -1),
+            mean("cell", 0),
+            loss.mean(-2),
+            mean("link", 0),
+            known_share,
+        ],
+        -1,
+    )
+
+
+def action_summary(action_KHA: Float, spec: NetworkSpec) -> NDArray[np.float64]:
+    """Summary [..., 3*S*2 + 3] of policies [..., H, A]: mean, least and spread of each slice's shares, row sums, change."""
+    c, s, n_links = spec.sizes
+    parts = []
+    for rows, columns in ((c, slice(0, c * s)), (n_links, slice(c * s, None))):
+        if rows == 0:
+            parts.append(np.zeros((*action_KHA.shape[:-2], 3 * s)))
+            continue
+        shares = action_KHA[..., columns].astype(np.float64)
+        shares = shares.reshape(*shares.shape[:-2], -1, s)
+        parts += [shares.mean(-2), shares.min(-2), shares.std(-2)]
+    prb = action_KHA[..., : c * s].astype(np.float64)
+    rows_sum = prb.reshape(*prb.shape[:-1], c, s).sum(-1)
+    change = np.abs(np.diff(action_KHA.astype(np.float64), axis=-2)).mean((-1, -2)) if action_KHA.shape[-2] > 1 else None
+    zero = np.zeros(action_KHA.shape[:-2])
+    extra = [rows_sum.mean((-1, -2)), rows_sum.min((-1, -2)), zero if change is None else change]
+    return np.concatenate([*parts, np.stack(extra, -1)], -1)
+
+
+def fit(history: Float, action: Float, spec: NetworkSpec) -> OodStatistics:
+    """Statistics of training histories [N, W, D_h] and policies [M, H, A]."""
+    h, a = history_summary(history, spec), action_summary(action, spec)
+    stats = OodStatistics(
+        history_mean=_rounded(h.mean(0)),
+        history_std=_rounded(h.std(0) + 1e-3 * (1 + np.abs(h.mean(0)))),
+        history_radius=1.0,
+        action_mean=_rounded(a.mean(0)),
+        action_std=_rounded(a.std(0) + 1e-3),
+        action_radius=1.0,
+    )
+    return stats.model_copy(
+        update={
+            "history_radius": round(float(np.quantile(_distance(h, stats.history_mean, stats.history_std), 0.99)), 6),
+            "action_radius": round(float(np.quantile(_distance(a, stats.action_mean, stats.action_std), 0.99)), 6),
+        }
+    )
+
+
+def ood_score(history_WD: Float, action_KHA: Float, stats: OodStatistics, spec: NetworkSpec) -> NDArray[np.float64]:
+    """Score [K], 0 = inside the training data: excess over the radius, history and action averaged."""
+    h = _distance(history_summary(history_WD, spec), stats.history_mean, stats.history_std) / stats.history_radius
+    a = _distance(action_summary(action_KHA, spec), stats.action_mean, stats.action_std) / stats.action_radius
+    return np.asarray(0.5 * (np.maximum(h - 1.0, 0.0) + np.maximum(a - 1.0, 0.0)))
+
+
+def _distance(x: NDArray[np.float64], mean: tuple[float, ...], std: tuple[float, ...]) -> NDArray[np.float64]:
+    return np.asarray(np.sqrt((((x - np.array(mean)) / np.array(std)) ** 2).mean(-1)))
+
+
+def _rounded(values: NDArray[np.float64]) -> tuple[float, ...]:
+    return tuple(float(f"{v:.6g}") for v in values)
