@@ -1,0 +1,228 @@
+"""Questions to the world model and the twin: a deadline on each, and answers checked before anyone believes them.
+
+Shape suffixes: K candidates, P finalists, H slow steps, Q quantile levels, S slices, C cells, L links, J scenarios.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import grpc
+import numpy as np
+from google.protobuf.message import Message
+from numpy.typing import NDArray
+
+from twm.api.telemetry.v1 import telemetry_pb2
+from twm.api.twin.v1 import twin_pb2, twin_pb2_grpc
+from twm.api.worldmodel.v1 import worldmodel_pb2, worldmodel_pb2_grpc
+from twm.core.actions import PolicyArrays, encode_policies
+from twm.core.errors import DeadlineError, ModelMismatchError, TwmError, UnavailableError
+from twm.core.network import NetworkSpec
+from twm.core.packed import extend_packed
+from twm.planner.objective import Predictions
+
+Answer = TypeVar("Answer", bound=Message)
+Clock = Callable[[], float]
+MAX_DETAIL = 300
+_TOLERANCE = 1e-3
+
+
+class GarbageError(TwmError):
+    """A peer's answer has wrong sizes, or numbers that cannot be."""
+
+    reason = "garbage_answer"
+
+
+class WorldCall(Protocol):
+    """WorldModelService.Rollout as the gRPC stub has it."""
+
+    def __call__(
+        self, request: worldmodel_pb2.RolloutRequest, *, timeout: float
+    ) -> Awaitable[worldmodel_pb2.RolloutResponse]: ...
+
+
+class TwinCall(Protocol):
+    """TwinService.Verify as the gRPC stub has it."""
+
+    def __call__(self, request: twin_pb2.VerifyRequest, *, timeout: float) -> Awaitable[twin_pb2.VerifyResponse]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenarios:
+    """Exogenous futures in the layout of RolloutResponse.exogenous_scenarios."""
+
+    demand_mbps_JHCS: NDArray[np.float32]
+    spectral_efficiency_JHC: NDArray[np.float32]
+    """[bit/s/Hz]."""
+    link_capacity_mbps_JHL: NDArray[np.float32]
+
+    @property
+    def count(self) -> int:
+        """Scenarios, J."""
+        return len(self.demand_mbps_JHCS)
+
+    def spread(self, count: int) -> Scenarios:
+        """`count` of them, evenly spaced by rank of the total demand, so that light and heavy futures are both there."""
+        order = np.argsort(self.demand_mbps_JHCS.sum((1, 2, 3)), kind="stable")
+        picks = order[np.round((np.arange(count) + 0.5) / count * len(order) - 0.5).astype(int)]
+        return Scenarios(**{name: block[picks] for name, block in vars(self).items()})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rollout:
+    """A checked answer of the world model."""
+
+    predictions: Predictions
+    models: tuple[tuple[str, str, str], ...]
+    """(name, version, digest) of each model."""
+    sample_count: int
+    quantile_levels: tuple[float, ...] = ()
+    kpi_names: tuple[str, ...] = ()
+    fans_KHQSP: NDArray[np.float32] | None = None
+    scenarios: Scenarios | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TwinVerdict:
+    """A checked answer of the twin."""
+
+    scm_PJ: NDArray[np.float64]
+    violated_PJ: NDArray[np.bool_]
+    """Whether any slice's SLA is broken."""
+    call_count: int
+
+
+class Peers:
+    """The two peers of one planning area."""
+
+    def __init__(self, spec: NetworkSpec, rollout: WorldCall, verify: TwinCall, clock: Clock = time.monotonic) -> None:
+        self._spec, self._rollout, self._verify, self._clock = spec, rollout, verify, clock
+        self._spec_digest = spec.digest()
+
+    @classmethod
+    def on(cls, spec: NetworkSpec, world: grpc.aio.Channel, twin: grpc.aio.Channel) -> Peers:
+        """Over gRPC channels."""
+        stubs = worldmodel_pb2_grpc.WorldModelServiceStub(world), twin_pb2_grpc.TwinServiceStub(twin)
+        return cls(spec, stubs[0].Rollout, stubs[1].Verify)
+
+    async def rollout(
+        self,
+        history: Sequence[telemetry_pb2.KpiFrame],
+        policies: PolicyArrays,
+        *,
+        seed: int,
+        sample_count: int,
+        with_trajectories: bool,
+        deadline: float,
+    ) -> Rollout:
+        """What each policy would lead to. `deadline` in clock time. Raises a TwmError whose reason says what went wrong."""
+        request = worldmodel_pb2.RolloutRequest(
+            area_id=self._spec.area_id,
+            history=history,
+            policies=encode_policies(policies),
+            sample_count=sample_count,
+            seed=seed,
+            with_trajectories=with_trajectories,
+        )
+        answer = await self._ask(lambda timeout: self._rollout(request, timeout=timeout), deadline, "world model")
+        return read_rollout(answer, policies.count, self._spec, with_trajectories=with_trajectories)
+
+    async def verify(
+        self, start: telemetry_pb2.KpiFrame, policies: PolicyArrays, scenarios: Scenarios, *, seed: int, deadline: float
+    ) -> TwinVerdict:
+        """What the twin says of each policy under each scenario; errors as `rollout`."""
+        request = twin_pb2.VerifyRequest(
+            area_id=self._spec.area_id,
+            start=start,
+            policies=encode_policies(policies),
+            scenario_count=scenarios.count,
+            seed=seed,
+        )
+        for block in vars(scenarios).values():
+            extend_packed(request, "exogenous_scenarios", block)
+        answer = await self._ask(lambda timeout: self._verify(request, timeout=timeout), deadline, "twin")
+        return read_verdict(answer, policies.count, scenarios.count, self._spec, self._spec_digest)
+
+    async def _ask(self, call: Callable[[float], Awaitable[Answer]], deadline: float, peer: str) -> Answer:
+        timeout = deadline - self._clock()
+        if timeout <= 0:
+            raise DeadlineError(f"{peer}: no time left to ask")
+        try:
+            return await call(timeout)
+        except grpc.aio.AioRpcError as error:
+            code, detail = error.code(), (error.details() or "")[:MAX_DETAIL]
+            if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+                raise DeadlineError(f"{peer}: no answer within {timeout:.3f} s") from error
+            if code is grpc.StatusCode.FAILED_PRECONDITION:
+                raise ModelMismatchError(f"{peer}: {detail}") from error
+            if code is grpc.StatusCode.UNAVAILABLE:
+                raise UnavailableError(f"{peer}: {detail}") from error
+            raise UnavailableError(f"{peer}: {code.name}: {detail}", reason="peer_error") from error
+
+
+def read_rollout(
+    answer: worldmodel_pb2.RolloutResponse, count: int, spec: NetworkSpec, *, with_trajectories: bool
+) -> Rollout:
+    """Check and unpack. Raises GarbageError naming field, value and bound."""
+    c, s, n_links = spec.sizes
+    h = spec.timing.horizon_steps
+    predictions = Predictions(
+        scm_mean_K=_column(answer.scm_mean, (count,), "scm_mean", -np.inf, 1.0),
+        violation_KS=_column(answer.violation_probability, (count, s), "violation_probability", 0.0, 1.0),
+        any_violation_K=_column(answer.any_violation_probability, (count,), "any_violation_probability", 0.0, 1.0),
+        disagreement_K=_column(answer.disagreement, (count,), "disagreement", 0.0, np.inf),
+        ood_K=_column(answer.ood_score, (count,), "ood_score", 0.0, np.inf),
+    )
+    models = tuple((m.name[:64], m.version[:64], m.digest[:128]) for m in answer.models[:16])
+    if not with_trajectories:
+        return Rollout(predictions=predictions, models=models, sample_count=answer.sample_count)
+    j, q, p = answer.sample_count, len(answer.quantile_levels), len(answer.kpi_names)
+    if not (1 <= j <= 4096 and 1 <= q <= 64 and 1 <= p <= 64):
+        raise GarbageError(f"sample_count {j}, {q} quantile_levels, {p} kpi_names: one is 0 or absurd")
+    sizes = (j * h * c * s, j * h * c, j * h * n_links)
+    flat = _column(answer.exogenous_scenarios, (sum(sizes),), "exogenous_scenarios", 0.0, np.inf).astype(np.float32)
+    parts = np.split(flat, np.cumsum(sizes)[:-1])
+    return Rollout(
+        predictions=predictions,
+        models=models,
+        sample_count=j,
+        quantile_levels=tuple(answer.quantile_levels),
+        kpi_names=tuple(name[:64] for name in answer.kpi_names),
+        fans_KHQSP=_column(answer.kpi_quantiles, (count, h, q, s, p), "kpi_quantiles", -np.inf, np.inf).astype(np.float32),
+        scenarios=Scenarios(
+            demand_mbps_JHCS=parts[0].reshape(j, h, c, s),
+            spectral_efficiency_JHC=parts[1].reshape(j, h, c),
+            link_capacity_mbps_JHL=parts[2].reshape(j, h, n_links),
+        ),
+    )
+
+
+def read_verdict(
+    answer: twin_pb2.VerifyResponse, policy_count: int, scenario_count: int, spec: NetworkSpec, spec_digest: str
+) -> TwinVerdict:
+    """Check and unpack. Raises GarbageError, or ModelMismatchError where the twin runs another spec."""
+    if answer.spec_digest != spec_digest:
+        raise ModelMismatchError(f"twin: spec_digest {answer.spec_digest[:16]!r}, expected {spec_digest[:16]!r}")
+    shape = (policy_count, scenario_count)
+    scm_PJ = _column(answer.scm, shape, "scm", 0.0, 1.0)
+    slices = len(spec.slices)
+    if len(answer.violated) != policy_count * scenario_count * slices:
+        raise GarbageError(f"violated: {len(answer.violated)} values, expected {policy_count * scenario_count * slices}")
+    violated = np.array(answer.violated, bool).reshape(*shape, slices).any(-1)
+    return TwinVerdict(scm_PJ=scm_PJ, violated_PJ=violated, call_count=answer.twin_call_count)
+
+
+def _column(values: Sequence[float], shape: tuple[int, ...], name: str, low: float, high: float) -> NDArray[np.float64]:
+    """A packed column as an array of `shape`; sizes, finiteness and bounds checked, rounding error clipped."""
+    size = int(np.prod(shape))
+    if len(values) != size:
+        raise GarbageError(f"{name}: {len(values)} values, expected {size}")
+    array = np.array(values, np.float64)
+    if not np.isfinite(array).all():
+        raise GarbageError(f"{name}: not finite at index {int(np.argmin(np.isfinite(array)))}")
+    if array.size and (array.min() < low - _TOLERANCE or array.max() > high + _TOLERANCE):
+        raise GarbageError(f"{name}: {array.min():.6g}..{array.max():.6g}, expected {low:g}..{high:g}")
+    return np.clip(array, low, high).reshape(shape)

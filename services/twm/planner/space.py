@@ -1,0 +1,84 @@
+"""The set of policies that may be proposed: floors held, rows summing to at most 1, changes within the rate.
+
+Cells and links are stacked as rows. Shape suffixes: K policies, H slow steps, R rows (C cells, then L links), S slices. The set is
+convex, so means of feasible policies are feasible.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twm.core.actions import PolicyArrays, project_shares, uniform_policy
+from twm.core.network import NetworkSpec
+
+Rows = NDArray[np.float32]
+_SLACK = 1e-6
+
+
+class ShareSpace:
+    """Feasible policies of one spec from the shares in force."""
+
+    def __init__(self, spec: NetworkSpec, running: PolicyArrays | None = None) -> None:
+        """`running`: the shares in force, its last step counts; None: changes are counted from uniform."""
+        topology = spec.topology()
+        self.spec = spec
+        self.cell_count, self.slice_count, self.link_count = spec.sizes
+        self.step_count = spec.timing.horizon_steps
+        self._floors = (topology.prb_floor, topology.bandwidth_floor)
+        self._rate = float(spec.control.max_share_change)
+        self.running = running or uniform_policy(spec, 1)
+        self._running_RS: Rows = self.stack(self.running)[0, -1]
+
+    def stack(self, policies: PolicyArrays) -> Rows:
+        """Policies as rows [K, H, R, S]."""
+        return np.concatenate([policies.prb_share_KHCS, policies.bandwidth_share_KHLS], 2)
+
+    def policies(self, rows_KHRS: Rows) -> PolicyArrays:
+        """Rows as policies."""
+        return PolicyArrays(
+            prb_share_KHCS=np.ascontiguousarray(rows_KHRS[:, :, : self.cell_count]),
+            bandwidth_share_KHLS=np.ascontiguousarray(rows_KHRS[:, :, self.cell_count :]),
+        )
+
+    def feasible(self, rows_KHRS: Rows) -> Rows:
+        """The rows moved into the set: onto floors and simplex, then step by step towards it as fast as the rate allows."""
+        rows = self._project(rows_KHRS)
+        if self._rate >= 1.0:
+            return rows
+        before = self._running_RS
+        start = self._project(before[None, None])[0, 0]
+        for step in range(rows.shape[1]):
+            rows[:, step] = _toward(start, rows[:, step], before, self._rate)
+            before = start = rows[:, step]
+        return rows
+
+    def hold(self, row_RS: Rows) -> Rows:
+        """One set of shares for the whole horizon, feasible [1, H, R, S]."""
+        return self.feasible(np.broadcast_to(row_RS, (1, self.step_count, *row_RS.shape)).astype(np.float32))
+
+    @property
+    def running_RS(self) -> Rows:
+        """Shares in force, as they are [R, S]."""
+        return self._running_RS
+
+    def _project(self, rows_KHRS: Rows) -> Rows:
+        cells, links = rows_KHRS[:, :, : self.cell_count], rows_KHRS[:, :, self.cell_count :]
+        parts = [project_shares(cells, self._floors[0])]
+        if self.link_count:
+            parts.append(project_shares(links, self._floors[1]))
+        return np.concatenate(parts, 2)
+
+
+def _toward(start: Rows, target_KRS: Rows, before: Rows, rate: float) -> Rows:
+    """The point nearest to the target on the line from `start` [R, S] or [K, R, S] whose distance to `before` is within the rate.
+
+    Each row moves along its own line, which stays inside the convex set. Where `start` itself is further from `before` than
+    the rate (the shares in force break a floor by more than that), it is kept: floors come first.
+    """
+    move = target_KRS - start
+    room = np.where(move > 0, before + rate - start, start - before + rate)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        reach = np.where(np.abs(move) > _SLACK, np.maximum(room, 0.0) / np.abs(move), np.inf)
+    fraction = np.minimum(reach.min(-1, keepdims=True), 1.0)
+    return np.asarray(start + fraction * move, np.float32)
