@@ -340,29 +340,31 @@ def grid_channels(spec: NetworkSpec, grid: GridGeometry) -> int:
 _RANK = {"cell_slice": 3, "cell": 2, "link_slice": 3, "link": 2, "fast": 4, "events": 2}
 
 
-def cell_channels(blocks: Mapping[str, Float], spec: NetworkSpec, grid: GridGeometry) -> Float:
-    """Channels per cell [..., C, Cin] of windows of frames: each block has an axis of grid.frames + 1 steps, oldest first.
+def frame_channels(blocks: Mapping[str, Float], spec: NetworkSpec) -> Float:
+    """Channels of each frame [..., T, C, F + S + 1] from blocks with a step axis T + 1, oldest first; missing values are 0.
 
-    The oldest frame only serves for the change to the next. Missing values are 0; the flag is the share of features known.
+    F field features, S offered loads, and the share of features known. The oldest frame only serves for the change to the next.
     """
 
     def steps(name: str, which: slice) -> Float:
         at: Any = (Ellipsis, which, *([slice(None)] * _RANK[name]))
-        return blocks[name][at]
+        return np.asarray(blocks[name][at])
 
     now = {name: steps(name, slice(1, None)) for name in BLOCKS}
     features = field_features(now, {name: steps(name, slice(0, -1)) for name in BLOCKS}, spec)
     offered = now["cell_slice"][..., CELL_SLICE_FEATURES.index("offered_mbps")]
     known = np.isfinite(features).mean(-1, keepdims=True, dtype=np.float32)
-    per_frame = np.moveaxis(np.nan_to_num(np.concatenate([features, offered, known], -1), nan=0.0), -3, -2)
+    return np.nan_to_num(np.concatenate([features, offered, known], -1), nan=0.0).astype(np.float32, copy=False)
+
+
+def stack_channels(frames_nCX: Float, events_CH: Float, spec: NetworkSpec) -> Float:
+    """Channels per cell [..., C, Cin] from the channels of n frames [..., n, C, X] and known events [..., C, H] at the newest."""
+    per_frame = np.moveaxis(frames_nCX, -3, -2)
     leading, c = per_frame.shape[:-3], per_frame.shape[-3]
     zones = spec.topology().zone_member.T.astype(np.float32)
-    static = np.concatenate([np.ones((c, 1), np.float32), zones], -1)
-    events = np.zeros((*leading, c, spec.timing.horizon_steps), np.float32)
-    if "events" in blocks:
-        events = np.nan_to_num(blocks["events"][..., -1, :, :], nan=0.0)
-    parts = [per_frame.reshape(*leading, c, -1), np.broadcast_to(static, (*leading, *static.shape)), events]
-    return np.concatenate(parts, -1).astype(np.float32)
+    static = np.broadcast_to(np.concatenate([np.ones((c, 1), np.float32), zones], -1), (*leading, c, 1 + zones.shape[1]))
+    parts = [per_frame.reshape(*leading, c, -1), static, np.nan_to_num(events_CH, nan=0.0)]
+    return np.concatenate(parts, -1).astype(np.float32, copy=False)
 
 
 def splat(channels: Float, spec: NetworkSpec, grid: GridGeometry) -> Float:
@@ -385,9 +387,9 @@ def grid_tensor(frames: Sequence[FrameArrays], spec: NetworkSpec, card: ModelCar
         raise InvalidInputError("card.grid: missing, needed to build the grid tensor")
     shapes = block_shapes(spec)
     blocks = {name: np.full((grid.frames + 1, *shapes[name]), np.nan, np.float32) for name in BLOCKS}
-    blocks["events"] = np.full((grid.frames + 1, len(spec.cells), spec.timing.horizon_steps), np.nan, np.float32)
+    newest = max(frames, key=lambda frame: frame.step, default=None)
     for position, frame in _positions(frames, grid.frames + 1):
         for name, block in frame.blocks().items():
             blocks[name][position] = block
-        blocks["events"][position] = known_events(frame.events, spec, frame.step)
-    return splat(cell_channels(blocks, spec, grid), spec, grid)
+    events = known_events(newest.events if newest else (), spec, newest.step if newest else 0)
+    return splat(stack_channels(frame_channels(blocks, spec), events, spec), spec, grid)
