@@ -23,6 +23,7 @@ STREAM_LAG = Gauge("twm_stream_lag_entries", "Entries not yet delivered to the c
 STREAM_PENDING = Gauge("twm_stream_pending_entries", "Entries delivered but not yet acknowledged", ["stream", "group"])
 STREAM_TAKEOVERS = Counter("twm_stream_takeovers_total", "Entries taken over from dead consumers", ["stream"])
 DEAD_LETTERS = Counter("twm_dead_letters_total", "Entries moved to the dead-letter stream, by reason", ["stream", "reason"])
+STREAM_REFUSED = Counter("twm_stream_refused_total", "Writes refused because readers are too far behind", ["stream"])
 REDIS_ERRORS = Counter("twm_redis_errors_total", "Failed Redis calls", ["kind"])
 
 # inference

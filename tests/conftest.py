@@ -1,0 +1,76 @@
+"""Fixtures that every part shares: a real Redis-protocol server, the PoC city's spec, the shared data folder, free ports."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from twm.cli.embedded_redis import EmbeddedRedis
+from twm.core.network import NetworkSpec, load_network
+from twm.core.paths import find_network
+
+REPO_ROOT = Path(__file__).resolve().parents[1]
+
+
+def unused_port() -> int:
+    """A loopback port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    """A function that returns a free loopback port, another one at each call."""
+    return unused_port
+
+
+@pytest.fixture(scope="session")
+def spec() -> NetworkSpec:
+    """The PoC city."""
+    return load_network(find_network("poc-city"))
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Recorded data and codec vectors beside the checkout."""
+    folder = REPO_ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("no shared data folder beside this checkout")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def _session_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRedis]:
+    server = EmbeddedRedis(tmp_path_factory.mktemp("valkey"), unused_port())
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def redis_url(_session_redis: EmbeddedRedis) -> str:
+    """URL of a running server, empty at the start of each test; shared by the session, so never stop it."""
+    with socket.create_connection(("127.0.0.1", _session_redis.port), 5) as connection:
+        connection.sendall(b"*1\r\n$8\r\nFLUSHALL\r\n")
+        assert connection.recv(16).startswith(b"+OK")
+    return _session_redis.url
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path) -> Iterator[Callable[[], EmbeddedRedis]]:
+    """A function that starts a server of the test's own, to be stopped, killed, frozen and started again."""
+    servers: list[EmbeddedRedis] = []
+
+    def start() -> EmbeddedRedis:
+        server = EmbeddedRedis(tmp_path / f"valkey-{len(servers)}", unused_port())
+        servers.append(server)
+        server.start()
+        return server
+
+    yield start
+    for server in servers:
+        server.thaw()
+        server.kill()
