@@ -1,0 +1,191 @@
+"""Answers to the two questions of WorldModelService, without a socket: messages in, messages out. Blocking and thread-safe.
+
+Shape suffixes: K candidates, H slow steps, W window, D history width, A action width, E members, J exogenous samples,
+S slices, P slice KPIs, Q quantile levels, X exogenous width.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twm.api.telemetry.v1 import telemetry_pb2
+from twm.api.worldmodel.v1 import worldmodel_pb2
+from twm.core import metrics
+from twm.core.actions import decode_policies
+from twm.core.errors import FrameError, InvalidInputError, ModelMismatchError
+from twm.core.features import FIELD_FEATURES, action_vector, exogenous_layout, grid_tensor, history_matrix
+from twm.core.frames import FrameArrays, FrameCodec
+from twm.core.kpis import KPI_NAMES, conformal_quantiles
+from twm.core.network import NetworkSpec
+from twm.core.ood import ood_score
+from twm.core.packed import extend_packed
+from twm.core.zoo import ModelCard
+from twm.inference.dynamics import Float
+from twm.inference.futures import FutureCache, Futures, futures_key, sample_futures
+from twm.inference.loading import LoadedDynamics
+from twm.inference.model_store import ModelStore
+from twm.inference.rollout import Decision, Rollouts, kpi_noise
+
+QUANTILE_LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
+"""Where the card names none."""
+MAX_TRAJECTORY_VALUES = 12_000_000
+"""Values of kpi_quantiles in one answer: they have to fit into a message of 64 MB."""
+
+Check = Callable[[], None]
+
+
+def never() -> None:
+    """A check that never stops the work."""
+
+
+class Answers:
+    """Holds the models of one network and answers from them."""
+
+    def __init__(
+        self,
+        spec: NetworkSpec,
+        store: ModelStore,
+        *,
+        default_samples: int,
+        max_rows: int,
+        cache_capacity: int,
+        workers: Executor | None = None,
+        worker_count: int = 1,
+    ) -> None:
+        self._spec, self._store = spec, store
+        self._topology = spec.topology()
+        self._layout = exogenous_layout(spec)
+        self._codec = FrameCodec(spec)
+        self._default_samples = default_samples
+        self._rows = {"max_rows": max_rows, "worker_count": worker_count}
+        self._workers = workers
+        self._cache = FutureCache(cache_capacity)
+        self._lock = threading.Lock()
+        self._rollouts: tuple[str, Rollouts] | None = None
+
+    def predict_field(self, request: worldmodel_pb2.PredictFieldRequest) -> worldmodel_pb2.PredictFieldResponse:
+        """Field features per cell now and over the horizon. Raises InvalidInputError, ModelMismatchError."""
+        self._check_area(request.area_id)
+        loaded = self._store.field.get()
+        card = loaded.card
+        frames = self._decode(request.history)
+        field = loaded.graph.run({"grid": grid_tensor(frames, self._spec, card)[None]})["field"]
+        if not np.isfinite(field).all():
+            raise ModelMismatchError(f"fwm {card.version}: field: not finite")
+        response = worldmodel_pb2.PredictFieldResponse(
+            feature_names=FIELD_FEATURES,
+            quantile_levels=card.quantile_levels,
+            step_offsets=card.step_offsets,
+            model=identity(card),
+        )
+        extend_packed(response, "values", field)
+        return response
+
+    def rollout(self, request: worldmodel_pb2.RolloutRequest, check: Check = never) -> worldmodel_pb2.RolloutResponse:
+        """What each candidate leads to. `check` runs between horizon steps and may raise.
+
+        Raises InvalidInputError, ModelMismatchError.
+        """
+        self._check_area(request.area_id)
+        loaded = self._store.dynamics.get()
+        card, model = loaded.card, loaded.model
+        policies = decode_policies(request.policies, self._spec)
+        levels = card.quantile_levels or QUANTILE_LEVELS
+        self._check_size(request, card, len(levels))
+        samples = request.sample_count or self._default_samples
+        history_WD = history_matrix(self._decode(request.history), self._spec, card.window)
+        check()
+        steps = policies.step_count
+        futures = self._cache.get(
+            futures_key(model.digest, history_WD, steps, samples, request.seed),
+            lambda: sample_futures(model, history_WD, steps=steps, samples=samples, seed=request.seed, check=check),
+        )
+        decision = Decision(
+            futures=futures,
+            offered_HEJS=self._layout.split(futures.exogenous_HEJX)[0].sum(-2),
+            kpi_noise_HEJRS2=kpi_noise(steps, model.sizes.members, samples, model.sizes.slices, seed=request.seed),
+            topology=self._topology,
+        )
+        action_KHA = action_vector(policies)
+        scores = self._rollouts_of(loaded).score(
+            decision, action_KHA, quantile_levels=levels if request.with_trajectories else None, check=check
+        )
+        response = worldmodel_pb2.RolloutResponse(sample_count=samples, models=[identity(card)])
+        extend_packed(response, "scm_mean", scores.scm_K)
+        extend_packed(response, "violation_probability", scores.violation_KS)
+        extend_packed(response, "any_violation_probability", scores.any_violation_K)
+        extend_packed(response, "disagreement", scores.disagreement_K)
+        extend_packed(response, "ood_score", self._ood_score(card, history_WD, action_KHA))
+        if scores.kpi_quantiles_KHQSP is not None:
+            response.quantile_levels.extend(levels)
+            response.kpi_names.extend(KPI_NAMES)
+            extend_packed(response, "kpi_quantiles", corrected(scores.kpi_quantiles_KHQSP, levels, card))
+            extend_packed(response, "exogenous_scenarios", self._scenarios(futures))
+        metrics.ROLLOUTS.inc(policies.count)
+        return response
+
+    def _check_area(self, area_id: str) -> None:
+        if area_id != self._spec.area_id:
+            raise InvalidInputError(f"area_id: {area_id[:64]!r}, this service answers for {self._spec.area_id!r}")
+
+    def _check_size(self, request: worldmodel_pb2.RolloutRequest, card: ModelCard, level_count: int) -> None:
+        count, steps = request.policies.policy_count, request.policies.step_count
+        if steps > card.horizon_steps:
+            raise InvalidInputError(f"policies.step_count: {steps}, more than the model's horizon {card.horizon_steps}")
+        values = count * steps * level_count * len(self._spec.slices) * len(KPI_NAMES)
+        if request.with_trajectories and values > MAX_TRAJECTORY_VALUES:
+            raise InvalidInputError(
+                f"policies.policy_count: {count} with trajectories makes {values} values, more than {MAX_TRAJECTORY_VALUES}"
+            )
+
+    def _decode(self, history: Iterable[telemetry_pb2.KpiFrame]) -> list[FrameArrays]:
+        """Frames in order. A step that is not there counts as missing; steps must rise. Raises FrameError."""
+        frames: list[FrameArrays] = []
+        for i, message in enumerate(history):
+            try:
+                frame = self._codec.decode(message)
+            except FrameError as error:
+                raise FrameError(f"history[{i}].{error}") from error
+            if frames and frame.step <= frames[-1].step:
+                raise FrameError(f"history[{i}].step: {frame.step}, not after {frames[-1].step}: oldest first, each step once")
+            frames.append(frame)
+        return frames
+
+    def _rollouts_of(self, loaded: LoadedDynamics) -> Rollouts:
+        """Buffers go with the model: a new model starts new ones, and the old ones end with their last request."""
+        with self._lock:
+            if self._rollouts is None or self._rollouts[0] != loaded.model.digest:
+                self._rollouts = loaded.model.digest, Rollouts(loaded.model, workers=self._workers, **self._rows)
+            return self._rollouts[1]
+
+    def _ood_score(self, card: ModelCard, history_WD: Float, action_KHA: Float) -> NDArray[np.float64]:
+        if card.ood is None:
+            raise ModelMismatchError(f"cdwm {card.version}: ood: missing in the card")
+        return ood_score(history_WD, action_KHA, card.ood, self._spec)
+
+    def _scenarios(self, futures: Futures) -> Float:
+        """J futures, one from each member in turn, as blocks (RolloutResponse.exogenous_scenarios), none below 0."""
+        exogenous = futures.exogenous_HEJX
+        samples = np.arange(exogenous.shape[2])
+        picked_JHX = exogenous[:, samples % exogenous.shape[1], samples].transpose(1, 0, 2)
+        blocks = self._layout.split(np.maximum(picked_JHX, 0.0))
+        return np.concatenate([block.reshape(-1) for block in blocks])
+
+
+def corrected(kpi_KHQSP: Float, levels: tuple[float, ...], card: ModelCard) -> Float:
+    """Quantiles with the card's conformal correction, cut to the steps asked for."""
+    if card.conformal is None:
+        raise ModelMismatchError(f"cdwm {card.version}: conformal: missing in the card")
+    factor_HSP = np.array(card.conformal.factor, np.float64)[: kpi_KHQSP.shape[1]]
+    quantiles_QKHSP = conformal_quantiles(np.moveaxis(kpi_KHQSP, 2, 0), levels, factor_HSP, np.array(card.conformal.floor))
+    return np.moveaxis(quantiles_QKHSP, 0, 2).astype(np.float32)
+
+
+def identity(card: ModelCard) -> worldmodel_pb2.ModelIdentity:
+    """Which model answered."""
+    return worldmodel_pb2.ModelIdentity(name=card.name, version=card.version, digest=card.digest)
