@@ -192,6 +192,10 @@ class Streams:
             raise InvalidInputError("entry_ids: empty, expected at least one")
         return await self._write(stream, group, tuple(dict.fromkeys(entry_ids)), outputs, keys) is not None
 
+    async def write(self, outputs: Sequence[Output], keys: Sequence[KeyWrite]) -> bool:
+        """As write_and_ack, where there is nothing to acknowledge: guarded keys alone make the effect happen once."""
+        return await self._write("", "", (), outputs, keys) is not None
+
     async def dead_letter(self, entry: Entry, group: str, reason: str) -> bool:
         """Move an entry to the area's dead-letter stream and acknowledge it, in one step. False: acknowledged already."""
         dead = entry.stream.rpartition(":")[0] + ":dead"
