@@ -1,4 +1,4 @@
-"""Where the shipped network specs and the model zoo lie: in the wheel, or in the checkout of an editable install."""
+"""Where what ships beside the code lies (network specs, model zoo, guardrail rules, A1 schemas): in the wheel, or in the checkout."""
 
 from __future__ import annotations
 
@@ -33,3 +33,13 @@ def find_network(name_or_path: str) -> Path:
         return Path(name_or_path)
     names = ", ".join(sorted(p.stem for p in networks_folder().glob("*.yaml")))
     raise InvalidInputError(f"network: {name_or_path!r} is neither a file nor a shipped spec ({names})")
+
+
+def guardrail_folder() -> Path:
+    """Folder of the guardrail rules that ship."""
+    return _shipped("guardrail", "deploy/guardrail")
+
+
+def a1_folder() -> Path:
+    """Folder of the JSON schemas of the A1 policy types that ship."""
+    return _shipped("a1", "deploy/a1")

@@ -1,0 +1,200 @@
+"""Proposals in, verdicts and policies out: the gateway's first worker. Nothing is sent to a RIC."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from typing import Any
+
+from google.protobuf.message import DecodeError as ProtobufDecodeError
+
+from twm.api.planning.v1 import planning_pb2
+from twm.api.policy.v1 import policy_pb2
+from twm.api.telemetry.v1 import telemetry_pb2
+from twm.core import metrics
+from twm.core.actions import decode_policies
+from twm.core.errors import DecodeError, InvalidInputError
+from twm.core.network import NetworkSpec
+from twm.core.stream_worker import Effect
+from twm.core.streams import GROUP_GATEWAY, Entry, KeyWrite, Output, StreamNames, Streams
+from twm.gateway.a1 import A1Options, slice_policy
+from twm.gateway.accepted import AcceptedShares
+from twm.gateway.audit import Event
+from twm.gateway.guardrail import Situation, judge
+from twm.gateway.recorder import Composition, Recorder
+from twm.gateway.rules import GuardrailRules
+
+ACCEPTED_KEY = "gateway-accepted"
+MAX_INLINE_POLICY_CHARACTERS = 512 * 1024
+
+
+class Judge:
+    """Judges the proposals of one area."""
+
+    def __init__(
+        self,
+        streams: Streams,
+        names: StreamNames,
+        recorder: Recorder,
+        spec: NetworkSpec,
+        rules: GuardrailRules,
+        options: A1Options,
+        mode: policy_pb2.Mode,
+        clock: Callable[[], float],
+    ) -> None:
+        self._streams = streams
+        self._names = names
+        self._recorder = recorder
+        self._spec = spec
+        self._spec_digest = spec.digest()
+        self._rules = rules
+        self._options = options
+        self._mode = mode
+        self._clock = clock
+
+    async def handle(self, entry: Entry) -> Effect:
+        """Verdict, and policy where accepted, written with the acknowledgement. Raises DecodeError on bytes that are none."""
+        proposal = parse_proposal(entry.payload)
+        verdicts: list[policy_pb2.Verdict] = []
+
+        async def compose() -> Composition:
+            verdict, composition = await self._compose(entry, proposal)
+            verdicts[:] = [verdict]
+            return composition
+
+        if await self._recorder.commit(entry, GROUP_GATEWAY, compose) is not None:
+            _count(verdicts[0])
+        return Effect()
+
+    async def _compose(self, entry: Entry, proposal: planning_pb2.Proposal) -> tuple[policy_pb2.Verdict, Composition]:
+        accepted = await self.accepted()
+        situation = Situation(
+            now_s=self._clock(), newest_step=await newest_step(self._streams, self._names), accepted=accepted, mode=self._mode
+        )
+        verdict = judge(proposal, self._spec, self._rules, situation, spec_digest=self._spec_digest)
+        outputs: list[Output] = []
+        events: list[Event] = []
+        keys: list[KeyWrite] = []
+        if verdict.decision == policy_pb2.DECISION_ACCEPTED:
+            try:
+                policy = slice_policy(proposal, self._spec, self._options, self._mode)
+            except InvalidInputError as error:
+                _reject(verdict, f"policy: {error}")
+            else:
+                payload = policy.SerializeToString(deterministic=True)
+                outputs.append(Output(self._names.policies, payload, entry.trace_id))
+                events.append(Event("policy", _policy_event(policy, payload)))
+                keys.append(KeyWrite(self._names.key(ACCEPTED_KEY), self._remember(accepted, proposal).encode()))
+        payload = verdict.SerializeToString(deterministic=True)
+        outputs.insert(0, Output(self._names.verdicts, payload, entry.trace_id))
+        events.insert(0, Event("verdict", _verdict_event(verdict, proposal, entry.payload)))
+        return verdict, Composition(outputs=outputs, keys=keys, events=events)
+
+    async def accepted(self) -> AcceptedShares | None:
+        """What was accepted last; None where nothing was, or for a network of other sizes."""
+        stored = await self._streams.get(self._names.key(ACCEPTED_KEY))
+        if not stored:
+            return None
+        found = AcceptedShares.decode(stored)
+        return found if found.arrays(self._spec) is not None else None
+
+    def _remember(self, before: AcceptedShares | None, proposal: planning_pb2.Proposal) -> AcceptedShares:
+        policy = decode_policies(proposal.policy, self._spec)
+        if before is None:
+            return AcceptedShares.of(proposal.step, policy)
+        timing = self._rules.timing
+        return before.followed_by(proposal.step, policy, epsilon=timing.change_epsilon, window_steps=timing.change_window_steps)
+
+
+def parse_proposal(payload: bytes) -> planning_pb2.Proposal:
+    """A proposal with a usable identity; the guardrail judges the rest. Raises DecodeError."""
+    try:
+        proposal = planning_pb2.Proposal.FromString(payload)
+        proposal_id, area_id, step = proposal.proposal_id, proposal.area_id, proposal.step
+    except (ProtobufDecodeError, UnicodeDecodeError) as error:
+        raise DecodeError(f"proposal: {len(payload)} bytes are not a Proposal") from error
+    if not 1 <= len(proposal_id) <= 160 or not 1 <= len(area_id) <= 64 or step < 0:
+        found = f"proposal_id {proposal_id[:64]!a}, area_id {area_id[:64]!a}, step {step}"
+        raise DecodeError(f"proposal: {found}: no identity to answer to")
+    if len(proposal.trace_id) not in (0, 32) or not set(proposal.trace_id) <= set("0123456789abcdef"):
+        raise DecodeError(f"proposal: trace_id {proposal.trace_id[:64]!a} is not 32 hexadecimal digits")
+    return proposal
+
+
+async def newest_step(streams: Streams, names: StreamNames) -> int | None:
+    """Slow step of the newest frame; None where there is none or it cannot be read."""
+    for entry in await streams.last(names.frames, 1):
+        try:
+            return int(telemetry_pb2.KpiFrame.FromString(entry.payload).step)
+        except ProtobufDecodeError:
+            return None
+    return None
+
+
+def _reject(verdict: policy_pb2.Verdict, message: str) -> None:
+    verdict.decision = policy_pb2.DECISION_REJECTED
+    verdict.checks.add(name="a1_policy", passed=False, message=message[:1000])
+
+
+def _count(verdict: policy_pb2.Verdict) -> None:
+    accepted = verdict.decision == policy_pb2.DECISION_ACCEPTED
+    metrics.VERDICTS.labels("accepted" if accepted else "rejected").inc()
+    if accepted:
+        metrics.POLICIES.labels(policy_pb2.Mode.Name(verdict.mode).removeprefix("MODE_").lower()).inc()
+    for check in verdict.checks:
+        if not check.passed:
+            metrics.CHECK_FAILURES.labels(check.name).inc()
+
+
+def _verdict_event(verdict: policy_pb2.Verdict, proposal: planning_pb2.Proposal, payload: bytes) -> dict[str, Any]:
+    """What an auditor needs to see why: the proposal's digest, where it came from, and every failed check."""
+    return {
+        "proposal_id": verdict.proposal_id,
+        "step": verdict.step,
+        "decision": policy_pb2.Decision.Name(verdict.decision),
+        "mode": policy_pb2.Mode.Name(verdict.mode),
+        "guardrail_version": verdict.guardrail_version,
+        "proposal_sha256": hashlib.sha256(payload).hexdigest(),
+        "spec_digest": proposal.spec_digest[:128],
+        "source": int(proposal.source),
+        "models": [{"name": m.name[:64], "version": m.version[:64], "digest": m.digest[:64]} for m in proposal.models[:16]],
+        "passed": [c.name for c in verdict.checks if c.passed],
+        "failed": {c.name: c.message for c in verdict.checks if not c.passed},
+        "trace_id": verdict.trace_id,
+    }
+
+
+def _policy_event(policy: policy_pb2.SlicePolicy, payload: bytes) -> dict[str, Any]:
+    inline = sum(len(p.policy_json) for p in policy.policies) <= MAX_INLINE_POLICY_CHARACTERS
+    return {
+        "policy_set_id": policy.policy_set_id,
+        "step": policy.step,
+        "mode": policy_pb2.Mode.Name(policy.mode),
+        "ttl_s": policy.ttl_s,
+        "sha256": hashlib.sha256(payload).hexdigest(),
+        "policies": [_instance(p, inline) for p in policy.policies],
+    }
+
+
+def _instance(policy: policy_pb2.A1Policy, inline: bool) -> dict[str, Any]:
+    found: dict[str, Any] = {"policy_type_id": policy.policy_type_id, "policy_id": policy.policy_id}
+    if inline:
+        found["policy"] = json.loads(policy.policy_json)
+    else:
+        found["sha256"] = hashlib.sha256(policy.policy_json.encode()).hexdigest()
+    return found
+
+
+def start_event(mode: policy_pb2.Mode, rules: GuardrailRules, spec: NetworkSpec, instance: str) -> Event:
+    """Recorded before a process's first effect: under which mode, rules and network it decides."""
+    return Event(
+        "start",
+        {
+            "mode": policy_pb2.Mode.Name(mode),
+            "guardrail_version": rules.label,
+            "network": spec.name,
+            "spec_digest": spec.digest(),
+            "instance": instance,
+        },
+    )
