@@ -354,11 +354,12 @@ def frame_channels(blocks: Mapping[str, Float], spec: NetworkSpec) -> Float:
     features = field_features(now, {name: steps(name, slice(0, -1)) for name in BLOCKS}, spec)
     offered = now["cell_slice"][..., CELL_SLICE_FEATURES.index("offered_mbps")]
     known = np.isfinite(features).mean(-1, keepdims=True, dtype=np.float32)
-    return np.nan_to_num(np.concatenate([features, offered, known], -1), nan=0.0).astype(np.float32, copy=False)
+    joined = np.concatenate([features, offered, known], -1)
+    return np.where(np.isfinite(joined), joined, np.float32(0)).astype(np.float32)
 
 
 def stack_channels(frames_nCX: Float, events_CH: Float, spec: NetworkSpec) -> Float:
-    """Channels per cell [..., C, Cin] from the channels of n frames [..., n, C, X] and known events [..., C, H] at the newest."""
+    """Channels per cell [..., C, Cin] from those of n frames [..., n, C, X] and the known events [..., C, H] at the newest."""
     per_frame = np.moveaxis(frames_nCX, -3, -2)
     leading, c = per_frame.shape[:-3], per_frame.shape[-3]
     zones = spec.topology().zone_member.T.astype(np.float32)
