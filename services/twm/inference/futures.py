@@ -58,10 +58,9 @@ def sample_futures(
     for h in range(steps):
         check()
         deter, stoch, exogenous[h] = model.exogenous_step(deter, stoch, noise_HEJZ[h])
-    if not np.isfinite(exogenous).all():
-        raise ModelMismatchError(
-            f"exogenous_step: not finite from step {int(np.argmin(np.isfinite(exogenous).all((1, 2, 3))))}"
-        )
+    finite_H = np.isfinite(exogenous).all((1, 2, 3))
+    if not finite_H.all():
+        raise ModelMismatchError(f"exogenous_step: not finite at step {int(np.argmin(finite_H))}")
     noise = standard_normal(np.random.default_rng(controllable_seed), *shape)
     return Futures(latents=latents, exogenous_HEJX=exogenous, noise_HEJZ=noise)
 
