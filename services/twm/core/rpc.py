@@ -156,7 +156,8 @@ def _checked(request: Any, streamed: bool) -> Any:
 
     async def each() -> AsyncIterator[Message]:
         async for message in request:
-            validate(message)
+            if isinstance(message, Message):  # a method that takes raw bytes judges them itself, item by item
+                validate(message)
             yield message
 
     return each()
