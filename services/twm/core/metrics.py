@@ -38,6 +38,9 @@ PLAN_SECONDS = Histogram("twm_plan_seconds", "Time of one planning cycle", bucke
 PROPOSALS = Counter("twm_proposals_total", "Proposals made, by source", ["source"])
 TWIN_CALLS = Counter("twm_twin_calls_total", "Twin calls spent on verification")
 EVALUATIONS = Counter("twm_plan_evaluations_total", "Candidates scored by the world model")
+PLAN_FALLBACKS = Counter("twm_plan_fallbacks_total", "Proposals of the reactive rule, by reason", ["reason"])
+PLANS_REDUCED = Counter("twm_plans_reduced_total", "Planning cycles cut down, by cause (backlog, deadline)", ["cause"])
+FRAMES_REPEATED = Counter("twm_plan_frames_repeated_total", "Frames whose slow step had a proposal already, or was too old")
 
 # gateway
 VERDICTS = Counter("twm_verdicts_total", "Guardrail verdicts, by decision", ["decision"])

@@ -43,7 +43,7 @@ def choose_finalists(
     order = order[np.isfinite(score_N[order])]
     if order.size == 0:
         return order
-    weight_H = settings.discount ** np.arange(rows_NHRS.shape[1])
+    weight_H: NDArray[np.float64] = settings.discount ** np.arange(rows_NHRS.shape[1], dtype=np.float64)
     weight_H /= weight_H.sum()
     tolerance, best = settings.score_tolerance, score_N[order[0]]
     while True:

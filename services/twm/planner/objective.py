@@ -52,6 +52,9 @@ class PlanLimits:
     twin_violation_ratio_max: float = 0.75
     """Largest share of twin scenarios with a violated SLA, 0..1: above it, the twin says it fails (nearly) everywhere."""
 
+    harm_tolerance_scm: float = 0.02
+    """Predicted SCM may be lower than that of the running shares by this (ensemble noise) [SCM]."""
+
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
             if not 0.0 <= value <= 1.0:
@@ -83,19 +86,19 @@ def saving_term(saving_K: Float, weights: ObjectiveWeights) -> Float:
     """What the saving is worth [K]."""
     missing = np.maximum(weights.saving_wanted_ratio - saving_K, 0.0)
     extra = np.maximum(saving_K - weights.saving_wanted_ratio, 0.0)
-    return weights.saving_extra * extra - weights.saving_shortfall * missing
+    return np.asarray(weights.saving_extra * extra - weights.saving_shortfall * missing)
 
 
 def doubt_term(predictions: Predictions, weights: ObjectiveWeights) -> Float:
     """What is taken off for not knowing [K]: disagreement and distance to the training data; never positive."""
     far = np.maximum(predictions.ood_K - weights.ood_free, 0.0)
-    return -weights.disagreement * predictions.disagreement_K - weights.ood * far
+    return np.asarray(-weights.disagreement * predictions.disagreement_K - weights.ood * far)
 
 
 def score(predictions: Predictions, saving_K: Float, weights: ObjectiveWeights) -> Float:
     """Score [K] that the search maximises."""
     certain = predictions.scm_mean_K - weights.risk * predictions.any_violation_K
-    return certain + doubt_term(predictions, weights) + saving_term(saving_K, weights)
+    return np.asarray(certain + doubt_term(predictions, weights) + saving_term(saving_K, weights))
 
 
 def verified_score(
@@ -103,7 +106,7 @@ def verified_score(
 ) -> Float:
     """Score [P] of finalists with the twin's SCM and violations in place of the predicted ones."""
     certain = scm_PJ.mean(1) - weights.risk * violation_ratio_P
-    return certain + doubt_term(predictions, weights) + saving_term(saving_P, weights)
+    return np.asarray(certain + doubt_term(predictions, weights) + saving_term(saving_P, weights))
 
 
 def within_limits(predictions: Predictions, violation_ratio_P: Float, limits: PlanLimits) -> NDArray[np.bool_]:

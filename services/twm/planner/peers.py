@@ -5,7 +5,6 @@ Shape suffixes: K candidates, P finalists, H slow steps, Q quantile levels, S sl
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -19,13 +18,13 @@ from twm.api.telemetry.v1 import telemetry_pb2
 from twm.api.twin.v1 import twin_pb2, twin_pb2_grpc
 from twm.api.worldmodel.v1 import worldmodel_pb2, worldmodel_pb2_grpc
 from twm.core.actions import PolicyArrays, encode_policies
+from twm.core.clock import Clock
 from twm.core.errors import DeadlineError, ModelMismatchError, TwmError, UnavailableError
 from twm.core.network import NetworkSpec
 from twm.core.packed import extend_packed
 from twm.planner.objective import Predictions
 
 Answer = TypeVar("Answer", bound=Message)
-Clock = Callable[[], float]
 MAX_DETAIL = 300
 _TOLERANCE = 1e-3
 
@@ -98,15 +97,16 @@ class TwinVerdict:
 class Peers:
     """The two peers of one planning area."""
 
-    def __init__(self, spec: NetworkSpec, rollout: WorldCall, verify: TwinCall, clock: Clock = time.monotonic) -> None:
+    def __init__(self, spec: NetworkSpec, rollout: WorldCall, verify: TwinCall, clock: Clock) -> None:
         self._spec, self._rollout, self._verify, self._clock = spec, rollout, verify, clock
         self._spec_digest = spec.digest()
 
     @classmethod
-    def on(cls, spec: NetworkSpec, world: grpc.aio.Channel, twin: grpc.aio.Channel) -> Peers:
+    def on(cls, spec: NetworkSpec, world: grpc.aio.Channel, twin: grpc.aio.Channel, clock: Clock) -> Peers:
         """Over gRPC channels."""
-        stubs = worldmodel_pb2_grpc.WorldModelServiceStub(world), twin_pb2_grpc.TwinServiceStub(twin)
-        return cls(spec, stubs[0].Rollout, stubs[1].Verify)
+        world_stub = worldmodel_pb2_grpc.WorldModelServiceStub(world)  # type: ignore[no-untyped-call]
+        twin_stub = twin_pb2_grpc.TwinServiceStub(twin)  # type: ignore[no-untyped-call]
+        return cls(spec, world_stub.Rollout, twin_stub.Verify, clock)
 
     async def rollout(
         self,
@@ -118,7 +118,10 @@ class Peers:
         with_trajectories: bool,
         deadline: float,
     ) -> Rollout:
-        """What each policy would lead to. `deadline` in clock time. Raises a TwmError whose reason says what went wrong."""
+        """What each policy would lead to. `deadline`: steady time of the clock [s].
+
+        Raises a TwmError whose reason says what went wrong.
+        """
         request = worldmodel_pb2.RolloutRequest(
             area_id=self._spec.area_id,
             history=history,
@@ -147,7 +150,7 @@ class Peers:
         return read_verdict(answer, policies.count, scenarios.count, self._spec, self._spec_digest)
 
     async def _ask(self, call: Callable[[float], Awaitable[Answer]], deadline: float, peer: str) -> Answer:
-        timeout = deadline - self._clock()
+        timeout = deadline - self._clock.monotonic_s()
         if timeout <= 0:
             raise DeadlineError(f"{peer}: no time left to ask")
         try:
@@ -163,9 +166,7 @@ class Peers:
             raise UnavailableError(f"{peer}: {code.name}: {detail}", reason="peer_error") from error
 
 
-def read_rollout(
-    answer: worldmodel_pb2.RolloutResponse, count: int, spec: NetworkSpec, *, with_trajectories: bool
-) -> Rollout:
+def read_rollout(answer: worldmodel_pb2.RolloutResponse, count: int, spec: NetworkSpec, *, with_trajectories: bool) -> Rollout:
     """Check and unpack. Raises GarbageError naming field, value and bound."""
     c, s, n_links = spec.sizes
     h = spec.timing.horizon_steps
@@ -212,7 +213,7 @@ def read_verdict(
     if len(answer.violated) != policy_count * scenario_count * slices:
         raise GarbageError(f"violated: {len(answer.violated)} values, expected {policy_count * scenario_count * slices}")
     violated = np.array(answer.violated, bool).reshape(*shape, slices).any(-1)
-    return TwinVerdict(scm_PJ=scm_PJ, violated_PJ=violated, call_count=answer.twin_call_count)
+    return TwinVerdict(scm_PJ=scm_PJ, violated_PJ=np.asarray(violated), call_count=answer.twin_call_count)
 
 
 def _column(values: Sequence[float], shape: tuple[int, ...], name: str, low: float, high: float) -> NDArray[np.float64]:

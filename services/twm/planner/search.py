@@ -1,12 +1,12 @@
 """Search for good policies: seeds first, then a cross-entropy search around the best.
 
-After iCEM (Pinneri et al., "Sample-efficient Cross-Entropy Method for Real-time Planning", CoRL 2020): noise that is correlated over
-the horizon, elites kept from round to round, warm start, shrinking populations. Two things are ours: noise is drawn on groups of
-rows (all cells, a zone, one cell, all links, one link) over few knots in time, since a few hundred evaluations cannot
+After iCEM (Pinneri et al., "Sample-efficient Cross-Entropy Method for Real-time Planning", CoRL 2020): noise that is correlated
+over the horizon, elites kept from round to round, warm start, shrinking populations. Two things are ours: noise is drawn on
+groups of rows (all cells, a zone, one cell, all links, one link) over few knots in time, since a few hundred evaluations cannot
 explore hundreds of free numbers; and offspring mix two elites row by row, since cells are nearly independent.
 
-Shape suffixes: N all candidates so far, K one round, H slow steps, R rows (cells, then links), S slices, G groups, T knots, E elites.
-Pure: it asks for scores and never waits for anything.
+Shape suffixes: N all candidates so far, K one round, H slow steps, R rows (cells, then links), S slices, G groups, T knots,
+E elites. Pure: it asks for scores and never waits for anything.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Search:
     def __init__(self, space: ShareSpace, seeds: Rows, origins: list[str], settings: SearchSettings, seed: int) -> None:
         """`seeds` [K, H, R, S] feasible, named by `origins`; `seed` fixes every draw."""
         if len(origins) != len(seeds) or len(seeds) == 0:
-            raise InvalidInputError(f"search seeds: {len(seeds)} policies with {len(origins)} origins, expected as many and >= 1")
+            raise InvalidInputError(f"search seeds: {len(seeds)} policies with {len(origins)} origins")
         self._space, self._settings = space, settings
         self._random = np.random.default_rng(seed)
         self._groups_GR = row_groups(space.spec)
@@ -138,7 +138,7 @@ class Search:
         return self._space.feasible(centre + self._noise(count, noise_scale))
 
     def _noise(self, count: int, scale: float) -> Rows:
-        """Noise [K, H, R, S]: per group and slice over knots, and per group a common part that moves the row's sum (the saving)."""
+        """Noise [K, H, R, S]: per group and slice, and per group a common part that moves the rows' sums (the saving)."""
         settings = self._settings
         g, t, s = len(self._groups_GR), self._time_HT.shape[1], self._space.slice_count
         draw = self._random.standard_normal((count, t + 1, g, s + 1), dtype=np.float32)

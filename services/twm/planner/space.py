@@ -1,7 +1,7 @@
 """The set of policies that may be proposed: floors held, rows summing to at most 1, changes within the rate.
 
-Cells and links are stacked as rows. Shape suffixes: K policies, H slow steps, R rows (C cells, then L links), S slices. The set is
-convex, so means of feasible policies are feasible.
+Cells and links are stacked as rows. Shape suffixes: K policies, H slow steps, R rows (C cells, then L links), S slices. The set
+is convex, so means of feasible policies are feasible.
 """
 
 from __future__ import annotations
@@ -13,22 +13,30 @@ from twm.core.actions import PolicyArrays, project_shares, uniform_policy
 from twm.core.network import NetworkSpec
 
 Rows = NDArray[np.float32]
+_Bounds = NDArray[np.floating]
 _SLACK = 1e-6
 
 
 class ShareSpace:
     """Feasible policies of one spec from the shares in force."""
 
-    def __init__(self, spec: NetworkSpec, running: PolicyArrays | None = None) -> None:
-        """`running`: the shares in force, its last step counts; None: changes are counted from uniform."""
+    def __init__(self, spec: NetworkSpec, running: PolicyArrays | None = None, proposed: PolicyArrays | None = None) -> None:
+        """`running`: the shares in force, its last step counts; None: uniform. `proposed`: what was recommended for that step.
+
+        In shadow mode the two differ, and the guardrail bounds the change from both.
+        """
         topology = spec.topology()
         self.spec = spec
         self.cell_count, self.slice_count, self.link_count = spec.sizes
         self.step_count = spec.timing.horizon_steps
         self._floors = (topology.prb_floor, topology.bandwidth_floor)
-        self._rate = float(spec.control.max_share_change)
+        # One grid step is kept back: shares become whole PRBs before the guardrail looks at the change.
+        quantum = spec.prb_grid.share_step_prb / spec.prb_grid.prb_count
+        self._rate = max(spec.control.max_share_change - quantum, 0.5 * spec.control.max_share_change)
+        self._limited = spec.control.max_share_change < 1.0
         self.running = running or uniform_policy(spec, 1)
         self._running_RS: Rows = self.stack(self.running)[0, -1]
+        self._proposed_RS: Rows = self._running_RS if proposed is None else self.stack(proposed)[0, -1]
 
     def stack(self, policies: PolicyArrays) -> Rows:
         """Policies as rows [K, H, R, S]."""
@@ -44,13 +52,17 @@ class ShareSpace:
     def feasible(self, rows_KHRS: Rows) -> Rows:
         """The rows moved into the set: onto floors and simplex, then step by step towards it as fast as the rate allows."""
         rows = self._project(rows_KHRS)
-        if self._rate >= 1.0:
+        if not self._limited:
             return rows
-        before = self._running_RS
-        start = self._project(before[None, None])[0, 0]
+        rate = self._rate
+        low: _Bounds = np.maximum(self._running_RS, self._proposed_RS) - rate
+        high: _Bounds = np.minimum(self._running_RS, self._proposed_RS) + rate
+        # a point of the line from what was proposed to what runs that is within the rate of both
+        start = _toward(self._proposed_RS, self._running_RS, self._proposed_RS - rate, self._proposed_RS + rate)
+        start = self._project(start[None, None])[0, 0]
         for step in range(rows.shape[1]):
-            rows[:, step] = _toward(start, rows[:, step], before, self._rate)
-            before = start = rows[:, step]
+            start = rows[:, step] = _toward(start, rows[:, step], low, high)
+            low, high = start - rate, start + rate
         return rows
 
     def hold(self, row_RS: Rows) -> Rows:
@@ -70,14 +82,14 @@ class ShareSpace:
         return np.concatenate(parts, 2)
 
 
-def _toward(start: Rows, target_KRS: Rows, before: Rows, rate: float) -> Rows:
-    """The point nearest to the target on the line from `start` [R, S] or [K, R, S] whose distance to `before` is within the rate.
+def _toward(start: Rows, target: Rows, low: _Bounds, high: _Bounds) -> Rows:
+    """The point nearest to the target on the line from `start` to it, both [..., R, S], that keeps `low` <= share <= `high`.
 
-    Each row moves along its own line, which stays inside the convex set. Where `start` itself is further from `before` than
-    the rate (the shares in force break a floor by more than that), it is kept: floors come first.
+    Each row moves along its own line, which stays inside the convex set. Where `start` itself is outside (the shares in force
+    break a floor by more than the rate), it is kept: floors come first.
     """
-    move = target_KRS - start
-    room = np.where(move > 0, before + rate - start, start - before + rate)
+    move = target - start
+    room = np.where(move > 0, high - start, start - low)
     with np.errstate(divide="ignore", invalid="ignore"):
         reach = np.where(np.abs(move) > _SLACK, np.maximum(room, 0.0) / np.abs(move), np.inf)
     fraction = np.minimum(reach.min(-1, keepdims=True), 1.0)

@@ -1,0 +1,285 @@
+"""The planning cycle: one frame in, one proposal out, whatever the peers do.
+
+search in the world model -> diverse finalists -> their trajectories and the exogenous scenarios -> the twin's verdict on
+them -> the best that holds every limit, else the tuned reactive rule. A late, failing or absurd peer costs the search, never
+the proposal.
+
+Shape suffixes: K candidates, P finalists, H slow steps, R rows (cells, then links), S slices, J scenarios.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from twm.api.planning.v1 import planning_pb2
+from twm.api.telemetry.v1 import telemetry_pb2
+from twm.core.actions import PolicyArrays, saving_ratio, uniform_policy
+from twm.core.clock import Clock
+from twm.core.errors import DeadlineError, InvalidInputError, ModelMismatchError, TwmError
+from twm.core.frames import FrameCodec
+from twm.core.network import NetworkSpec
+from twm.planner.draft import MAX_CANDIDATES, REACTIVE, RUNNING, Draft, looks_of
+from twm.planner.finalists import FinalistSettings, choose_finalists
+from twm.planner.library import library_policies
+from twm.planner.memory import LastPlan
+from twm.planner.objective import ObjectiveWeights, PlanLimits, Predictions, score, verified_score, within_limits
+from twm.planner.peers import Peers, Rollout
+from twm.planner.reactive import ReactiveParameters, reactive_shares
+from twm.planner.search import Search, SearchSettings
+from twm.planner.situation import Situation
+from twm.planner.space import Rows, ShareSpace
+
+log = logging.getLogger(__name__)
+_REDUCED_LIBRARY = 24
+_LIBRARY_MIN = 24
+_SLOWNESS_MEMORY = 0.7
+_MAX_REASON = 600
+
+
+@dataclass(frozen=True, kw_only=True)
+class CycleSettings:
+    """Sizes, times and taste of one planning cycle."""
+
+    budget_s: float = 1.0
+    """Wall time a cycle may take [s]; the search stops so that the rest fits in."""
+    grace_s: float = 0.5
+    """Time beyond the budget that the last calls get before the reactive rule is proposed [s]."""
+    search_fraction: float = 0.7
+    """Share of the budget in which a search round may still begin to end."""
+    library_count: int = 256
+    """Library policies in the first round (fewer where the world model is slow)."""
+    search_samples: int = 2
+    """Exogenous samples while searching."""
+    final_samples: int = 8
+    """Exogenous samples for finalists and fans."""
+    scenario_count: int = 4
+    """Scenarios the twin plays for each finalist."""
+    search: SearchSettings = field(default_factory=SearchSettings)
+    finalists: FinalistSettings = field(default_factory=FinalistSettings)
+    weights: ObjectiveWeights = field(default_factory=ObjectiveWeights)
+    limits: PlanLimits = field(default_factory=PlanLimits)
+    reactive: ReactiveParameters = field(default_factory=ReactiveParameters)
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("budget_s", 0.01, 3600.0),
+            ("grace_s", 0.0, 3600.0),
+            ("search_fraction", 0.05, 1.0),
+            ("library_count", 1, 4096),
+            ("search_samples", 1, 256),
+            ("final_samples", 1, 256),
+            ("scenario_count", 1, self.final_samples),
+        ):
+            if not low <= getattr(self, name) <= high:
+                raise InvalidInputError(f"cycle.{name}: {getattr(self, name)} is outside {low}..{high}")
+
+
+class PlanningCycle:
+    """Plans one area. Holds nothing between frames but how fast the world model answered lately."""
+
+    def __init__(self, spec: NetworkSpec, settings: CycleSettings, peers: Peers, clock: Clock) -> None:
+        self._spec, self._settings, self._peers = spec, settings, peers
+        self._clock = clock
+        self._digest = spec.digest()
+        self._codec = FrameCodec(spec)
+        self._library, self._library_names = library_policies(spec)
+        self._seconds_per_candidate = 0.0
+
+    async def plan(
+        self, history: Sequence[telemetry_pb2.KpiFrame], last: LastPlan | None, *, reduced: bool = False, backlog: int = 0
+    ) -> planning_pb2.Proposal:
+        """The proposal for the last frame of `history` (consecutive, oldest first).
+
+        `last`: what was proposed before; `reduced`: one small round only; `backlog`: frames waiting, where they are so many
+        that only the reactive rule keeps up. Raises FrameError where that frame does not fit the spec; everything else ends in
+        a proposal.
+        """
+        begin = self._clock.monotonic_s()
+        situation = Situation.of(history, self._spec, self._codec)
+        draft = Draft(situation=situation, reduced=reduced)
+        step = situation.frame.step
+        space = ShareSpace(self._spec, situation.running, last.at(step) if last else None)
+        if not situation.measured:
+            hold = draft.add_fallback(space.policies(space.hold(space.running_RS)), RUNNING, self._spec)
+            return self._finish(draft, begin, hold, None, "frame: no load was measured, running shares are held")
+        with draft.timed("reactive"):
+            prb_CS, bandwidth_LS = reactive_shares(self._spec, situation.frame, situation.running, self._settings.reactive)
+            reactive = space.hold(np.concatenate([prb_CS, bandwidth_LS]).astype(np.float32))
+        runner_up: int | None = None
+        try:
+            if backlog:
+                raise TwmError(f"{backlog} frames are waiting, the reactive rule answers this one", reason="backlog")
+            await self._search(draft, space, reactive, last.shifted(step) if last else None, begin)
+            passed = await self._verify(draft, begin)
+            if passed:
+                return self._finish(draft, begin, passed[0], passed[1] if len(passed) > 1 else draft.find(REACTIVE), "")
+            reason, runner_up = "limits: no verified finalist holds every limit", 0
+        except TwmError as error:
+            reason = f"{error.reason}: {error}"[:_MAX_REASON]
+        except Exception as error:  # a defect in here must not cost the frame its proposal
+            log.exception("planning step %d failed", step)
+            reason = f"internal: {type(error).__name__}: {error}"[:_MAX_REASON]
+        chosen = draft.add_fallback(space.policies(reactive), REACTIVE, self._spec)
+        return self._finish(draft, begin, chosen, runner_up if draft.final else None, reason)
+
+    async def _search(
+        self, draft: Draft, space: ShareSpace, reactive: Rows, previous: PolicyArrays | None, begin: float
+    ) -> None:
+        """Search, choose finalists, roll them out with trajectories; fills `draft.looks` and `draft.final`."""
+        settings, situation = self._settings, draft.situation
+        with draft.timed("candidates"):
+            seeds, origins = self._seeds(space, reactive, previous, reduced=draft.reduced)
+            search = Search(space, seeds, origins, settings.search, situation.seed)
+        search_end = begin + settings.budget_s * settings.search_fraction
+        parts: list[Predictions] = []
+        while True:
+            with draft.timed("candidates"):
+                rows = search.ask()
+            if rows is None:
+                break
+            policies = space.policies(rows)
+            try:
+                answer = await self._rollout(draft, policies, settings.search_samples, begin, trajectories=False)
+            except DeadlineError:
+                if not parts:
+                    raise
+                draft.stopped_early = True
+                break
+            with draft.timed("score"):
+                parts.append(answer.predictions)
+                search.tell(score(answer.predictions, saving_ratio(policies, self._spec, situation.running), settings.weights))
+            if draft.reduced or search.rounds_left == 0:
+                break
+            if self._clock.monotonic_s() + self._seconds_per_candidate * search.next_size > search_end:
+                draft.stopped_early = True
+                break
+        with draft.timed("finalists"):
+            all_rows, value = search.rows_NHRS, search.score_N
+            finalists = choose_finalists(all_rows, value, settings.finalists)
+            known = search.origins
+            extra = [i for i, origin in enumerate(known) if origin in (REACTIVE, RUNNING) and i not in finalists]
+            shown = [*finalists.tolist(), *extra]
+        policies = space.policies(all_rows[shown])
+        final = await self._rollout(draft, policies, settings.final_samples, begin, trajectories=True)
+        draft.final = final
+        draft.looks = looks_of(
+            [known[i] for i in shown], policies, final.predictions, settings.weights, self._spec, situation.running
+        )
+        for look, fan in zip(draft.looks, final.fans_KHQSP if final.fans_KHQSP is not None else (), strict=True):
+            look.fan_HQSP = fan
+        others = [i for i in np.argsort(-value, kind="stable") if i not in shown][: MAX_CANDIDATES - len(shown)]
+        if others:
+            merged = Predictions.concatenate(parts)
+            draft.looks += looks_of(
+                [known[i] for i in others],
+                space.policies(all_rows[others]),
+                Predictions(**{name: column[others] for name, column in vars(merged).items()}),
+                settings.weights,
+                self._spec,
+                situation.running,
+            )
+
+    async def _verify(self, draft: Draft, begin: float) -> list[int]:
+        """Have the finalists played in the twin; indices of those within all limits, best first."""
+        settings, final = self._settings, draft.final
+        if final is None or final.scenarios is None:
+            raise InvalidInputError("verification: no trajectories to verify against")
+        count = min(settings.finalists.count, len(draft.looks))
+        names = [look.origin for look in draft.looks[:count]]
+        finalists = PolicyArrays.concatenate([look.policy for look in draft.looks[:count]])
+        scenarios = final.scenarios.spread(min(settings.scenario_count, final.scenarios.count))
+        with draft.timed("verify"):
+            verdict = await self._peers.verify(
+                draft.situation.history[-1],
+                finalists,
+                scenarios,
+                seed=draft.situation.seed,
+                deadline=begin + settings.budget_s + settings.grace_s,
+            )
+        draft.twin_call_count += verdict.call_count
+        predictions = Predictions(**{name: column[:count] for name, column in vars(final.predictions).items()})
+        saving = np.array([look.saving for look in draft.looks[:count]])
+        violation_P = verdict.violated_PJ.mean(1)
+        passed = within_limits(predictions, violation_P, settings.limits)
+        running = draft.find(RUNNING)
+        if running is not None and (found := draft.looks[running].predictions) is not None:
+            passed &= predictions.scm_mean_K >= found.scm_mean_K[0] - settings.limits.harm_tolerance_scm
+        value = verified_score(verdict.scm_PJ, violation_P, predictions, saving, settings.weights)
+        draft.verifications = [
+            planning_pb2.Verification(
+                candidate_index=p,
+                scm_mean=float(verdict.scm_PJ[p].mean()),
+                violation_ratio=float(violation_P[p]),
+                saving_ratio=float(saving[p]),
+                passed=bool(passed[p]),
+            )
+            for p in range(len(names))
+        ]
+        return [int(p) for p in np.argsort(-value, kind="stable") if passed[p]]
+
+    def _seeds(
+        self, space: ShareSpace, reactive: Rows, previous: PolicyArrays | None, *, reduced: bool
+    ) -> tuple[Rows, list[str]]:
+        """Candidates of the first round: what we know to be sensible, and a library as wide as time allows."""
+        parts, origins = [reactive, space.hold(space.running_RS)], [REACTIVE, RUNNING]
+        if previous is not None:
+            parts.insert(0, space.feasible(space.stack(previous)))
+            origins.insert(0, "previous")
+        parts.append(space.feasible(space.stack(uniform_policy(self._spec))))
+        origins.append("uniform")
+        count = min(self._library.count, _REDUCED_LIBRARY if reduced else self._settings.library_count)
+        if self._seconds_per_candidate > 0:
+            affordable = 0.5 * self._settings.budget_s * self._settings.search_fraction / self._seconds_per_candidate
+            count = min(count, max(int(affordable), _LIBRARY_MIN))
+        picks = np.unique(np.linspace(0, self._library.count - 1, count).astype(np.intp))
+        parts.append(space.feasible(space.stack(self._library.take(picks))))
+        origins += [f"library:{self._library_names[i]}"[:128] for i in picks]
+        return np.concatenate(parts), origins
+
+    async def _rollout(
+        self, draft: Draft, policies: PolicyArrays, samples: int, begin: float, *, trajectories: bool
+    ) -> Rollout:
+        settings = self._settings
+        deadline = begin + settings.budget_s + (settings.grace_s if trajectories else 0.0)
+        asked = self._clock.monotonic_s()
+        part = "trajectories" if trajectories else "rollout_reduced" if draft.reduced else "rollout"
+        try:
+            with draft.timed(part):
+                answer = await self._peers.rollout(
+                    draft.situation.history,
+                    policies,
+                    seed=draft.situation.seed,
+                    sample_count=samples,
+                    with_trajectories=trajectories,
+                    deadline=deadline,
+                )
+        except DeadlineError:
+            self._note_speed((self._clock.monotonic_s() - asked) / policies.count, slower=True)
+            raise
+        if not trajectories:
+            self._note_speed((self._clock.monotonic_s() - asked) / policies.count, slower=False)
+            draft.evaluation_count += policies.count
+        if draft.models and draft.models != answer.models:
+            raise ModelMismatchError(f"world model: {answer.models} answered after {draft.models} within one cycle")
+        draft.models = answer.models
+        return answer
+
+    def _note_speed(self, seconds: float, *, slower: bool) -> None:
+        """How long a candidate takes, smoothed; after a missed deadline at least twice what was thought."""
+        before = self._seconds_per_candidate
+        if slower:
+            self._seconds_per_candidate = max(2.0 * before, seconds)
+        else:
+            self._seconds_per_candidate = _SLOWNESS_MEMORY * before + (1 - _SLOWNESS_MEMORY) * seconds if before else seconds
+
+    def _finish(self, draft: Draft, begin: float, chosen: int, runner_up: int | None, reason: str) -> planning_pb2.Proposal:
+        if draft.stopped_early:
+            draft.timings["stopped_early"] = 0.0
+        draft.timings["total"] = self._clock.monotonic_s() - begin
+        return draft.finish(
+            self._spec, self._digest, chosen=chosen, runner_up=runner_up, reason=reason, created_s=self._clock.now_s()
+        )

@@ -1,0 +1,142 @@
+"""What the planner remembers between frames: the recent frames, the steps it has answered, and its last plan.
+
+The last two stand in Redis keys that are written in the same atomic effect as the proposal, so a restart knows them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from google.protobuf.message import DecodeError as ProtobufDecodeError
+
+from twm.api.planning.v1 import planning_pb2
+from twm.api.telemetry.v1 import telemetry_pb2
+from twm.core.actions import PolicyArrays, decode_policies
+from twm.core.errors import InvalidInputError
+from twm.core.frames import FrameArrays, FrameCodec
+from twm.core.network import NetworkSpec
+
+GUARD_WINDOW = 512
+"""Slow steps behind the newest answered one for which a late frame still gets its proposal."""
+_GUARD_BYTES = 8 + GUARD_WINDOW // 8
+
+
+@dataclass(frozen=True)
+class AnsweredSteps:
+    """Which slow steps have a proposal: the newest, and a bit for each of the `GUARD_WINDOW` before it (bit 0: the newest)."""
+
+    newest: int = -1
+    bits: int = 0
+
+    def holds(self, step: int) -> bool:
+        """Whether `step` is answered, or so old that it counts as answered."""
+        behind = self.newest - step
+        return self.newest >= 0 and (behind >= GUARD_WINDOW or (behind >= 0 and bool(self.bits >> behind & 1)))
+
+    def too_old(self, step: int) -> bool:
+        """Whether `step` lies before the window."""
+        return self.newest - step >= GUARD_WINDOW
+
+    def with_step(self, step: int) -> AnsweredSteps:
+        """The same with `step` answered."""
+        ahead = step - self.newest
+        if self.newest < 0 or ahead >= GUARD_WINDOW:
+            return AnsweredSteps(step, 1)
+        if ahead > 0:
+            return AnsweredSteps(step, (self.bits << ahead | 1) & ((1 << GUARD_WINDOW) - 1))
+        return AnsweredSteps(self.newest, self.bits | 1 << -ahead)
+
+    def to_bytes(self) -> bytes:
+        """Value of the guard key: newest step, 8 bytes big-endian, then the bits."""
+        return self.newest.to_bytes(8, "big") + self.bits.to_bytes(GUARD_WINDOW // 8, "big")
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> AnsweredSteps:
+        """Read the guard key; b"" is nothing answered yet. Raises InvalidInputError where it is something else."""
+        if not data:
+            return cls()
+        if len(data) != _GUARD_BYTES:
+            raise InvalidInputError(f"guard key: {len(data)} bytes, expected {_GUARD_BYTES}")
+        return cls(int.from_bytes(data[:8], "big"), int.from_bytes(data[8:], "big"))
+
+
+class History:
+    """The newest frames of an area by slow step, bounded."""
+
+    def __init__(self, spec: NetworkSpec, window_steps: int, keep_steps: int | None = None) -> None:
+        """`window_steps`: frames the world model sees; `keep_steps`: how far back late frames may still ask."""
+        self._spec, self._codec = spec, FrameCodec(spec)
+        self._window, self._keep = window_steps, max(keep_steps or 4 * window_steps, window_steps)
+        self._frames: dict[int, telemetry_pb2.KpiFrame] = {}
+
+    def add(self, frames: Iterable[telemetry_pb2.KpiFrame]) -> None:
+        """Take frames in; the first of a step stays. Only the newest are kept."""
+        for frame in frames:
+            self._frames.setdefault(frame.step, frame)
+        if len(self._frames) > self._keep:
+            for step in sorted(self._frames)[: -self._keep]:
+                del self._frames[step]
+
+    def knows(self, step: int) -> bool:
+        """Whether the frame of `step` is here."""
+        return step in self._frames
+
+    def window(self, step: int) -> list[telemetry_pb2.KpiFrame]:
+        """Consecutive frames up to `step`, oldest first; gaps are frames in which nothing was measured. At least one."""
+        first = step - self._window + 1
+        known = [s for s in self._frames if first <= s <= step]
+        return [self._frames.get(s) or self._gap(s) for s in range(min(known, default=step), step + 1)]
+
+    def _gap(self, step: int) -> telemetry_pb2.KpiFrame:
+        return self._codec.encode(FrameArrays.missing(self._spec, step))
+
+
+def keep_plan(proposal: planning_pb2.Proposal) -> bytes:
+    """Value of the last-plan key: the proposal without its trace."""
+    kept = planning_pb2.Proposal(
+        proposal_id=proposal.proposal_id, area_id=proposal.area_id, step=proposal.step, spec_digest=proposal.spec_digest
+    )
+    kept.policy.CopyFrom(proposal.policy)
+    return kept.SerializeToString()
+
+
+@dataclass(frozen=True)
+class LastPlan:
+    """The last proposal's policy; its first step is `step` + 1."""
+
+    step: int
+    policy: PolicyArrays
+
+    @classmethod
+    def from_bytes(cls, data: bytes, spec: NetworkSpec, spec_digest: str) -> LastPlan | None:
+        """Read the last-plan key; None where it is empty or belongs to another spec. Raises InvalidInputError on garbage."""
+        if not data:
+            return None
+        try:
+            kept = planning_pb2.Proposal.FromString(data)
+        except ProtobufDecodeError as error:
+            raise InvalidInputError(f"last-plan key: not a Proposal: {error}") from error
+        if kept.spec_digest != spec_digest or kept.policy.step_count != spec.timing.horizon_steps:
+            return None
+        return cls(kept.step, decode_policies(kept.policy, spec))
+
+    def shifted(self, step: int) -> PolicyArrays | None:
+        """What it says for the horizon after frame `step`, its last step repeated; None where it does not reach there."""
+        shift, horizon = step - self.step, self.policy.step_count
+        if not 1 <= shift < horizon:
+            return None
+        index = [min(h + shift, horizon - 1) for h in range(horizon)]
+        return PolicyArrays(
+            prb_share_KHCS=self.policy.prb_share_KHCS[:, index], bandwidth_share_KHLS=self.policy.bandwidth_share_KHLS[:, index]
+        )
+
+    def at(self, step: int) -> PolicyArrays | None:
+        """What it recommended for slow step `step` itself, one step; None where it does not reach there."""
+        index = step - self.step - 1
+        if not 0 <= index < self.policy.step_count:
+            return None
+        return PolicyArrays(
+            prb_share_KHCS=self.policy.prb_share_KHCS[:, index : index + 1],
+            bandwidth_share_KHLS=self.policy.bandwidth_share_KHLS[:, index : index + 1],
+        )

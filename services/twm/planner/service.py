@@ -1,0 +1,154 @@
+"""Frames in, proposals out: exactly one per area and slow step, whatever is redelivered, repeated or killed.
+
+The proposal, the guard (which steps are answered) and the last plan are one atomic effect; the guard is a compare-and-set, so
+two planners of one area cannot both answer a step. Nothing but the history cache lives in memory.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from google.protobuf.message import DecodeError as ProtobufDecodeError
+
+from twm.api.planning.v1 import planning_pb2
+from twm.api.telemetry.v1 import telemetry_pb2
+from twm.core import metrics
+from twm.core.errors import DecodeError, InvalidInputError
+from twm.core.frames import FrameCodec
+from twm.core.network import NetworkSpec
+from twm.core.stream_worker import Effect
+from twm.core.streams import GROUP_PLANNER, Entry, KeyWrite, Output, StreamNames, Streams
+from twm.core.validation import validate
+from twm.planner.cycle import PlanningCycle
+from twm.planner.memory import AnsweredSteps, History, LastPlan, keep_plan
+
+log = logging.getLogger(__name__)
+_MAX_REFILL = 4608
+_REASONS = frozenset(
+    ("limits", "frame", "backlog", "deadline", "unavailable", "peer_error", "model_mismatch", "garbage_answer", "internal")
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BacklogRules:
+    """What happens when frames come faster than they are planned. Counts are frames waiting behind the one in hand."""
+
+    reduced_above: int = 4
+    """Above this, the search is one small round."""
+    reactive_above: int = 24
+    """Above this, the reactive rule answers: such a frame's plan is history before it is made."""
+
+
+class PlannerService:
+    """The handler of the frames stream."""
+
+    def __init__(
+        self,
+        spec: NetworkSpec,
+        streams: Streams,
+        cycle: PlanningCycle,
+        *,
+        history_steps: int,
+        backlog: BacklogRules | None = None,
+    ) -> None:
+        """`history_steps`: frames the world model is shown at most."""
+        self._spec, self._streams, self._cycle = spec, streams, cycle
+        self._names = StreamNames.of(spec.area_id)
+        self._guard_key, self._plan_key = self._names.key("planner-answered"), self._names.key("planner-last-plan")
+        self._digest = spec.digest()
+        self._codec = FrameCodec(spec)
+        self._window = history_steps
+        self._history = History(spec, history_steps)
+        self._backlog = backlog or BacklogRules()
+
+    async def handle(self, entry: Entry) -> Effect:
+        """The effect of one frame.
+
+        Raises InvalidInputError where it is no frame of this area, UnavailableError without Redis.
+        """
+        frame = self._read(entry)
+        guard_bytes = await self._streams.get(self._guard_key) or b""
+        answered = self._answered(guard_bytes)
+        if answered.holds(frame.step):
+            metrics.FRAMES_REPEATED.inc()
+            if answered.too_old(frame.step):
+                log.warning("step %d is %d behind the newest, no proposal", frame.step, answered.newest - frame.step)
+            return Effect()
+        waiting = await self._waiting()
+        self._history.add([frame])
+        if not self._history.knows(frame.step - 1):
+            await self._refill(frame.step, waiting)
+        last = self._last_plan(await self._streams.get(self._plan_key) or b"")
+        with metrics.PLAN_SECONDS.time():
+            proposal = await self._cycle.plan(
+                self._history.window(frame.step),
+                last,
+                reduced=waiting > self._backlog.reduced_above,
+                backlog=waiting if waiting > self._backlog.reactive_above else 0,
+            )
+        self._count(proposal, reduced=waiting > self._backlog.reduced_above)
+        keys = [KeyWrite(self._guard_key, answered.with_step(frame.step).to_bytes(), expected=guard_bytes)]
+        if last is None or frame.step > last.step:
+            keys.append(KeyWrite(self._plan_key, keep_plan(proposal)))
+        output = Output(self._names.proposals, proposal.SerializeToString(), proposal.trace_id)
+        return Effect(outputs=[output], keys=keys)
+
+    def _read(self, entry: Entry) -> telemetry_pb2.KpiFrame:
+        try:
+            frame = telemetry_pb2.KpiFrame.FromString(entry.payload)
+        except ProtobufDecodeError as error:
+            raise DecodeError(f"frame {entry.id}: not a KpiFrame: {error}") from error
+        validate(frame)
+        self._codec.decode(frame)
+        return frame
+
+    def _answered(self, data: bytes) -> AnsweredSteps:
+        try:
+            return AnsweredSteps.from_bytes(data)
+        except InvalidInputError as error:
+            # Not this entry's fault: start over; the compare-and-set replaces the broken value.
+            log.error("%s holds garbage, starting over: %s", self._guard_key, error)
+            return AnsweredSteps()
+
+    def _last_plan(self, data: bytes) -> LastPlan | None:
+        try:
+            return LastPlan.from_bytes(data, self._spec, self._digest)
+        except InvalidInputError as error:
+            log.error("%s holds garbage, planning without a warm start: %s", self._plan_key, error)
+            return None
+
+    async def _waiting(self) -> int:
+        """Frames waiting behind the one in hand."""
+        lag, pending = await self._streams.lag(self._names.frames, GROUP_PLANNER)
+        return max(lag + pending - 1, 0)
+
+    async def _refill(self, step: int, waiting: int) -> None:
+        """Frames before `step` out of the stream: after a start, or where another replica had them."""
+        entries = await self._streams.last(self._names.frames, min(waiting + self._window + 16, _MAX_REFILL))
+        for entry in entries:
+            try:
+                frame = telemetry_pb2.KpiFrame.FromString(entry.payload)
+                if step - self._window < frame.step < step and not self._history.knows(frame.step):
+                    self._history.add([self._read(entry)])
+            except (ProtobufDecodeError, InvalidInputError) as error:
+                log.info("history: entry %s is left out: %s", entry.id, error)
+
+    def _count(self, proposal: planning_pb2.Proposal, *, reduced: bool) -> None:
+        metrics.PROPOSALS.labels(planning_pb2.ProposalSource.Name(proposal.source)[16:].lower()).inc()
+        metrics.TWIN_CALLS.inc(proposal.twin_call_count)
+        metrics.EVALUATIONS.inc(proposal.evaluation_count)
+        if reduced:
+            metrics.PLANS_REDUCED.labels("backlog").inc()
+        elif any(timing.part == "stopped_early" for timing in proposal.timings):
+            metrics.PLANS_REDUCED.labels("deadline").inc()
+        if proposal.fallback_reason:
+            word = proposal.fallback_reason.partition(":")[0]
+            metrics.PLAN_FALLBACKS.labels(word if word in _REASONS else "other").inc()
+            log.warning("step %d: reactive fallback: %s", proposal.step, ascii(proposal.fallback_reason[:300]))
+        else:
+            log.info(
+                "step %d: %d evaluations, %d twin calls, predicted SCM %.3f, saving %.3f",
+                proposal.step, proposal.evaluation_count, proposal.twin_call_count, proposal.predicted_scm,
+                proposal.saving_ratio,
+            )  # fmt: skip

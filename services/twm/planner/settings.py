@@ -1,0 +1,55 @@
+"""Settings of the planner: the common ones, and the sizes and times of a planning cycle."""
+
+from __future__ import annotations
+
+from pydantic import Field, model_validator
+
+from twm.core.settings import ServiceSettings
+from twm.planner.cycle import CycleSettings
+from twm.planner.service import BacklogRules
+
+
+class PlannerSettings(ServiceSettings):
+    """Environment of `python -m twm.planner`."""
+
+    plan_budget_s: float = Field(default=1.0, gt=0.01, le=600)
+    """Wall time of a planning cycle [s]."""
+    plan_grace_s: float = Field(default=0.5, ge=0, le=600)
+    """Time beyond it that the last calls get before the reactive rule is proposed [s]."""
+    plan_history_steps: int = Field(default=16, ge=1, le=256)
+    """Frames the world model is shown; at least the window on its card."""
+    plan_library_count: int = Field(default=256, ge=1, le=4096)
+    """Library policies in the first round of the search."""
+    plan_search_samples: int = Field(default=2, ge=1, le=256)
+    """Exogenous samples while searching."""
+    plan_final_samples: int = Field(default=8, ge=1, le=256)
+    """Exogenous samples for finalists and fans."""
+    plan_scenario_count: int = Field(default=4, ge=1, le=256)
+    """Scenarios the twin plays for each finalist."""
+    plan_reduced_above: int = Field(default=4, ge=0)
+    """Frames waiting above which the search is one small round."""
+    plan_reactive_above: int = Field(default=24, ge=0)
+    """Frames waiting above which the reactive rule answers."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> PlannerSettings:
+        if self.plan_scenario_count > self.plan_final_samples:
+            raise ValueError(
+                f"plan_scenario_count {self.plan_scenario_count} is over plan_final_samples {self.plan_final_samples}"
+            )
+        return self
+
+    def cycle(self) -> CycleSettings:
+        """Settings of the planning cycle."""
+        return CycleSettings(
+            budget_s=self.plan_budget_s,
+            grace_s=self.plan_grace_s,
+            library_count=self.plan_library_count,
+            search_samples=self.plan_search_samples,
+            final_samples=self.plan_final_samples,
+            scenario_count=self.plan_scenario_count,
+        )
+
+    def backlog(self) -> BacklogRules:
+        """What happens when frames come faster than they are planned."""
+        return BacklogRules(reduced_above=self.plan_reduced_above, reactive_above=self.plan_reactive_above)
