@@ -33,13 +33,15 @@ class Composition:
 class Recorder:
     """Writes compositions. One per process and area."""
 
-    def __init__(self, streams: Streams, names: StreamNames, clock: Callable[[], float], *, start: Event | None = None) -> None:
-        """`clock`: Unix [s]. `start`: recorded before this process's first effect."""
+    def __init__(self, streams: Streams, names: StreamNames, clock: Callable[[], float]) -> None:
+        """`clock`: Unix [s]."""
         self._streams = streams
         self._names = names
         self._clock = clock
-        self._start = start
         self._floor = ChainHead()
+        """Last head known for sure; a lower one in Redis means that Redis has lost records."""
+        self.moved = asyncio.Event()
+        """Set at each new record; whoever waits on it clears it."""
         self._turn = asyncio.Lock()
 
     @property
@@ -76,28 +78,41 @@ class Recorder:
         async with self._turn:
             for _ in range(MAX_CONFLICTS):
                 stored = await self._streams.get(self.head_key) or b""
-                head = ChainHead.decode(stored)
-                if head.sequence < self._floor.sequence:
-                    head = self._floor
                 composition = await compose()
-                if await self._write(entry, group, composition, head, stored):
+                outputs, keys, head = self._chained(composition, stored)
+                if await self._streams.write_and_ack(entry.stream, group, [entry.id], outputs, keys):
+                    self._written(composition.events, head)
                     return composition
                 if not await self._streams.is_pending(entry.stream, group, entry.id):
                     return None
         raise UnavailableError(f"audit head: moved {MAX_CONFLICTS} times while {entry.id} waited", reason="contended")
 
-    async def _write(self, entry: Entry, group: str, composition: Composition, head: ChainHead, stored: bytes) -> bool:
-        events = list(composition.events)
-        if not events:
-            return await self._streams.write_and_ack(entry.stream, group, [entry.id], composition.outputs, composition.keys)
-        if self._start is not None:
-            events.insert(0, self._start)
-        records, new_head = extend(head, events, self._clock())
-        outputs = [*composition.outputs, *(Output(self._names.audit, r.SerializeToString(deterministic=True)) for r in records)]
-        keys = [*composition.keys, KeyWrite(self.head_key, new_head.encode(), stored)]
-        if not await self._streams.write_and_ack(entry.stream, group, [entry.id], outputs, keys):
-            return False
-        self._start = None
+    async def record(self, event: Event) -> None:
+        """Record something that no entry stands behind. Raises UnavailableError; then it may or may not be recorded."""
+        async with self._turn:
+            for _ in range(MAX_CONFLICTS):
+                stored = await self._streams.get(self.head_key) or b""
+                outputs, keys, head = self._chained(Composition(events=[event]), stored)
+                if await self._streams.write(outputs, keys):
+                    self._written([event], head)
+                    return
+        raise UnavailableError(f"audit head: moved {MAX_CONFLICTS} times while {event.kind} waited", reason="contended")
+
+    def _chained(self, composition: Composition, stored: bytes) -> tuple[list[Output], list[KeyWrite], ChainHead]:
+        """Outputs, keys and new head with the audit records after the head `stored`, or after `_floor` where Redis lost it."""
+        outputs, keys = list(composition.outputs), list(composition.keys)
+        head = ChainHead.decode(stored)
+        if head.sequence < self._floor.sequence:
+            head = self._floor
+        if composition.events:
+            records, head = extend(head, composition.events, self._clock())
+            outputs += [Output(self._names.audit, r.SerializeToString(deterministic=True)) for r in records]
+            keys.append(KeyWrite(self.head_key, head.encode(), stored))
+        return outputs, keys, head
+
+    def _written(self, events: Sequence[Event], head: ChainHead) -> None:
+        self._floor = head
+        if events:
+            self.moved.set()
         for event in events:
             metrics.AUDIT_RECORDS.labels(event.kind).inc()
-        return True

@@ -102,7 +102,7 @@ class SlicePolicy(_message.Message):
     def __init__(self, policy_set_id: _Optional[str] = ..., area_id: _Optional[str] = ..., step: _Optional[int] = ..., mode: _Optional[_Union[Mode, str]] = ..., policies: _Optional[_Iterable[_Union[A1Policy, _Mapping]]] = ..., effective: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ttl_s: _Optional[float] = ..., predicted_scm: _Optional[float] = ..., saving_ratio: _Optional[float] = ..., trace_id: _Optional[str] = ...) -> None: ...
 
 class ShadowScore(_message.Message):
-    __slots__ = ("policy_set_id", "area_id", "step", "observed_step_count", "observed_scm", "running_predicted_scm", "recommended_predicted_scm", "coverage_ratio", "mean_absolute_error", "action_distance")
+    __slots__ = ("policy_set_id", "area_id", "step", "observed_step_count", "observed_scm", "running_predicted_scm", "recommended_predicted_scm", "coverage_ratio", "mean_absolute_error", "action_distance", "decision")
     class MeanAbsoluteErrorEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -120,6 +120,7 @@ class ShadowScore(_message.Message):
     COVERAGE_RATIO_FIELD_NUMBER: _ClassVar[int]
     MEAN_ABSOLUTE_ERROR_FIELD_NUMBER: _ClassVar[int]
     ACTION_DISTANCE_FIELD_NUMBER: _ClassVar[int]
+    DECISION_FIELD_NUMBER: _ClassVar[int]
     policy_set_id: str
     area_id: str
     step: int
@@ -130,7 +131,8 @@ class ShadowScore(_message.Message):
     coverage_ratio: float
     mean_absolute_error: _containers.ScalarMap[str, float]
     action_distance: float
-    def __init__(self, policy_set_id: _Optional[str] = ..., area_id: _Optional[str] = ..., step: _Optional[int] = ..., observed_step_count: _Optional[int] = ..., observed_scm: _Optional[float] = ..., running_predicted_scm: _Optional[float] = ..., recommended_predicted_scm: _Optional[float] = ..., coverage_ratio: _Optional[float] = ..., mean_absolute_error: _Optional[_Mapping[str, float]] = ..., action_distance: _Optional[float] = ...) -> None: ...
+    decision: Decision
+    def __init__(self, policy_set_id: _Optional[str] = ..., area_id: _Optional[str] = ..., step: _Optional[int] = ..., observed_step_count: _Optional[int] = ..., observed_scm: _Optional[float] = ..., running_predicted_scm: _Optional[float] = ..., recommended_predicted_scm: _Optional[float] = ..., coverage_ratio: _Optional[float] = ..., mean_absolute_error: _Optional[_Mapping[str, float]] = ..., action_distance: _Optional[float] = ..., decision: _Optional[_Union[Decision, str]] = ...) -> None: ...
 
 class AuditRecord(_message.Message):
     __slots__ = ("sequence", "written", "kind", "payload_json", "previous_hash", "hash")
