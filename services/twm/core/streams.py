@@ -263,6 +263,11 @@ class Streams:
         """Entries the stream holds."""
         return int(await self._link.call("XLEN", stream))
 
+    async def added(self, stream: str) -> int:
+        """Entries ever written to the stream, trimmed ones included; 0 where there is none."""
+        (reply,) = await self._link.call_many([("XINFO", "STREAM", stream)])
+        return 0 if isinstance(reply, ResponseError) else int(reply[b"entries-added"])
+
     async def get(self, key: str) -> bytes | None:
         """Value of a key; None where there is none."""
         value = await self._link.call("GET", key)
