@@ -21,6 +21,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 from twm.core.features import FIELD_FEATURES, HistoryLayout, grid_channels, grid_geometry
+from twm.core.frames import FrameArrays, block_shapes
 from twm.core.kpis import KPI_NAMES
 from twm.core.network import NetworkSpec
 from twm.core.ood import action_summary, history_summary
@@ -254,10 +255,21 @@ def _write(zoo: Path, card: ModelCard, graphs: Mapping[str, bytes]) -> Path:
     return folder
 
 
-def write_dynamics(zoo: Path, spec: NetworkSpec, *, version: str = "tiny-1", scale: float = 1.0, **more: Any) -> Path:
-    """Write a CDWM; `scale` multiplies its demand, `more` overrides fields of its card. Returns its folder."""
+def write_dynamics(
+    zoo: Path,
+    spec: NetworkSpec,
+    *,
+    version: str = "tiny-1",
+    scale: float = 1.0,
+    replace: Mapping[str, bytes] | None = None,
+    **more: Any,
+) -> Path:
+    """Write a CDWM and return its folder.
+
+    `scale` multiplies its demand, `replace` replaces graphs, `more` overrides fields of its card.
+    """
     tiny = TinyDynamics(spec, scale)
-    graphs = dynamics_graphs(tiny)
+    graphs = {**dynamics_graphs(tiny), **(replace or {})}
     s, h = len(spec.slices), spec.timing.horizon_steps
     history = history_summary(np.zeros((1, tiny.sizes.window, tiny.sizes.history_width), np.float32), spec)[0]
     action = action_summary(np.zeros((1, h, tiny.sizes.action), np.float32), spec)[0]
@@ -299,3 +311,17 @@ def write_field(zoo: Path, spec: NetworkSpec, *, version: str = "tiny-1", value:
     }
     graphs = {"fwm.onnx": graph}
     return _write(zoo, _card("fwm", version, spec, graphs, **{**fields, **more}), graphs)
+
+
+def frames(spec: NetworkSpec, count: int, *, first_step: int = 0, seed: int = 0) -> list[FrameArrays]:
+    """Plausible frames of consecutive steps, one value in twenty missing."""
+    generator = np.random.default_rng(seed)
+    out = []
+    for i in range(count):
+        blocks: dict[str, Any] = {}
+        for name, shape in block_shapes(spec).items():
+            values = generator.uniform(0.0, 1.0, shape).astype(np.float32)
+            blocks[name] = np.where(generator.uniform(size=shape) < 0.05, np.nan, values).astype(np.float32)
+        step = first_step + i
+        out.append(FrameArrays(step=step, start_s=step * spec.timing.slow_step_s, **blocks))
+    return out

@@ -77,7 +77,9 @@ class Graph:
 
     def output_size(self, name: str) -> int:
         """Last, fixed size of an output. Raises ModelMismatchError where there is none."""
-        shape = self.outputs[name].shape if name in self.outputs else []
+        if name not in self.outputs:
+            raise ModelMismatchError(f"{self.name}: no output {name!r}, has {sorted(self.outputs)}")
+        shape = self.outputs[name].shape
         if not shape or not isinstance(shape[-1], int):
             raise ModelMismatchError(f"{self.name}.{name}: shape {shape}, expected a fixed last size")
         return shape[-1]
