@@ -37,7 +37,8 @@ class Counts:
     def line(self) -> str:
         """In words."""
         dead = f" dead letters {self.dead}" if self.dead else ""
-        return f"frames {self.frames} proposals {self.proposals} verdicts {self.verdicts} policies {self.policies} lag {self.lag}{dead}"
+        done = f"frames {self.frames} proposals {self.proposals} verdicts {self.verdicts} policies {self.policies}"
+        return f"{done} lag {self.lag}{dead}"
 
 
 class Progress:

@@ -51,9 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--state-dir", type=Path, metavar="DIR", help="keep data, logs and run.json here (default: a temporary one, removed)"
     )
-    parser.add_argument(
-        "--no-emulator", action="store_true", help="wait for telemetry from elsewhere, on the ingester's gRPC port"
-    )
+    parser.add_argument("--no-emulator", action="store_true", help="wait for telemetry on the ingester's gRPC port")
     parser.add_argument(
         "--http-port-base", type=int, default=0, metavar="PORT",
         help="gateway's REST and metrics here, the other processes' probes on the next ports (default: free ports)",
@@ -102,7 +100,7 @@ async def _run(options: argparse.Namespace, state_dir: Path) -> int:
             if not await _unless(stop, starting):
                 return 0
             _greet(terminal, programs, state_dir, time.monotonic() - began_s)
-            return await _follow(options, spec, redis_url, supervisor, terminal, stop)
+            return await _follow(options.steps, spec, redis_url, supervisor, terminal, stop)
     finally:
         await supervisor.stop()
         sys.stdout.write(f"stopped after {time.monotonic() - began_s:.0f} s\n")
@@ -149,7 +147,7 @@ def plan(options: argparse.Namespace, state_dir: Path, take_ports: Callable[[int
 
 
 async def _follow(
-    options: argparse.Namespace,
+    steps: int | None,
     spec: NetworkSpec,
     redis_url: str,
     supervisor: Supervisor,
@@ -177,10 +175,10 @@ async def _follow(
                     restarts = f" restarts {supervisor.restarts()}" if supervisor.restarts() else ""
                     terminal.status(f"up {now - began_s:.0f} s {counts.line()}{restarts}{note}")
                     next_status_s = now + STATUS_PERIOD_S
-                if options.steps is not None and counts.verdicts - first >= options.steps:
+                if steps is not None and counts.verdicts - first >= steps:
                     for line in await progress.news():
                         terminal.say(line)
-                    terminal.say(f"{options.steps} steps done in {now - began_s:.1f} s: {counts.line()}")
+                    terminal.say(f"{steps} steps done in {now - began_s:.1f} s: {counts.line()}")
                     return 0
             except UnavailableError as error:
                 terminal.status(f"up {time.monotonic() - began_s:.0f} s, streams away: {error}")

@@ -147,7 +147,7 @@ class Supervisor:
                 stderr=log_file,
                 env={**os.environ, **program.environment},
                 process_group=0,
-                preexec_fn=lambda: _die_with(parent),
+                preexec_fn=lambda: _die_with(parent),  # noqa: PLW1509 - this process has one thread
             )
         running.started_s = running.alive_s = time.monotonic()
         running.start_at_s = 0.0
@@ -212,7 +212,7 @@ class Supervisor:
             return
         _signal_group(process, signal.SIGTERM)
         until = time.monotonic() + TERM_DEADLINE_S
-        while process.poll() is None and time.monotonic() < until:
+        while process.poll() is None and time.monotonic() < until:  # noqa: ASYNC110 - no event tells of a process's end
             await asyncio.sleep(0.02)
         if process.poll() is None:
             self._tell(f"{running.program.name} (pid {process.pid}) ignored SIGTERM for {TERM_DEADLINE_S:g} s: killed")

@@ -25,9 +25,7 @@ class Terminal:
             from rich.live import Live
 
             console = Console(highlight=False, markup=False, emoji=False)
-            self._live = Live(
-                "", console=console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False
-            )
+            self._live = Live("", console=console, auto_refresh=False, transient=True, redirect_stdout=False)
             self._live.start()
         return self
 
