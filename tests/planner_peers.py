@@ -1,7 +1,7 @@
 """Peers of the planner with known arithmetic: real gRPC servers whose answers a test can compute by hand.
 
-A slice needs the share `need_S` x (1 + 0.1 x scenario) in every cell and on every link; what a policy gives below that is lost. SCM
-is 1 - 4 x the worst slice's lost share, and an SLA is violated where that would be negative.
+A slice needs the share `need_S` x (1 + 0.1 x scenario) in every cell and on every link; what a policy gives below that is lost.
+SCM is 1 - 4 x the worst slice's lost share, and an SLA is violated where that would be negative.
 """
 
 from __future__ import annotations

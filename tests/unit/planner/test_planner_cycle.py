@@ -1,0 +1,323 @@
+"""The planning cycle against real gRPC peers of known arithmetic (tests/planner_peers.py): good days and bad ones."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+from planner_peers import ArithmeticPeers, frame_messages, margin, measured_frame
+from twm.api.planning.v1 import planning_pb2
+from twm.core.actions import control_cost, decode_policies
+from twm.core.clock import SystemClock
+from twm.core.errors import FrameError
+from twm.core.frames import FrameArrays, FrameCodec
+from twm.core.network import NetworkSpec
+from twm.core.rpc import grpc_channel
+from twm.core.validation import validate
+from twm.planner.cycle import CycleSettings, PlanningCycle
+from twm.planner.memory import LastPlan, keep_plan
+from twm.planner.peers import Peers
+from twm.planner.search import SearchSettings
+
+SEARCH, FALLBACK = planning_pb2.PROPOSAL_SOURCE_SEARCH, planning_pb2.PROPOSAL_SOURCE_REACTIVE_FALLBACK
+# Generous times: these tests are about what happens, not how fast. Small populations keep them quick.
+ROOMY = CycleSettings(budget_s=20.0, grace_s=5.0, library_count=40, search=SearchSettings(populations=(24, 24, 24)))
+SHORT = CycleSettings(budget_s=0.4, grace_s=0.2, library_count=24, search=SearchSettings(populations=(8,)))
+
+
+@dataclass
+class Rig:
+    """One planner between its peers."""
+
+    peers: ArithmeticPeers
+    cycle: PlanningCycle
+
+
+@asynccontextmanager
+async def rig(
+    spec: NetworkSpec, settings: CycleSettings = ROOMY, need_S: tuple[float, ...] = (0.35, 0.2, 0.25)
+) -> AsyncIterator[Rig]:
+    async with ArithmeticPeers(spec, need_S) as peers, grpc_channel(peers.target) as channel:
+        clock = SystemClock()
+        yield Rig(peers, PlanningCycle(spec, settings, Peers.on(spec, channel, channel, clock), clock))
+
+
+def rows_of(proposal: planning_pb2.Proposal, spec: NetworkSpec) -> np.ndarray:
+    policy = decode_policies(proposal.policy, spec)
+    return np.concatenate([policy.prb_share_KHCS, policy.bandwidth_share_KHLS], 2)
+
+
+def check(proposal: planning_pb2.Proposal, spec: NetworkSpec, step: int) -> np.ndarray:
+    """What holds of every proposal; its rows."""
+    validate(proposal)
+    assert (proposal.proposal_id, proposal.step) == (f"poc-city/{step}", step)
+    assert proposal.effective.seconds == (step + 1) * 60
+    assert proposal.spec_digest == spec.digest()
+    assert bool(proposal.fallback_reason) == (proposal.source == FALLBACK)
+    rows = rows_of(proposal, spec)
+    assert rows.shape == (1, 12, 20, 3)
+    assert rows.min() >= 0.05 - 1e-5
+    assert rows.sum(-1).max() <= 1 + 1e-5
+    running = decode_policies(proposal.running, spec)
+    assert np.abs(rows[0, 0, :10] - running.prb_share_KHCS[0, 0]).max() <= 0.5
+    assert {timing.part for timing in proposal.timings} >= {"total"}
+    assert proposal.candidates[proposal.chosen_index].saving_ratio == pytest.approx(proposal.saving_ratio, abs=1e-6)
+    return rows
+
+
+async def test_a_good_day(spec: NetworkSpec) -> None:
+    async with rig(spec) as r:
+        proposal = await r.cycle.plan(frame_messages(spec, range(3, 9)), None)
+        rows = check(proposal, spec, 8)
+        assert proposal.source == SEARCH
+        assert proposal.evaluation_count == 40 + 3 + 72
+        assert proposal.twin_call_count == 12
+        verify = r.peers.twin.behaviour.calls[0]
+        assert (verify.policies.policy_count, verify.scenario_count, verify.start.step) == (3, 4, 8)
+        assert len({call.seed for call in r.peers.world.behaviour.calls}) == 1
+        assert [call.with_trajectories for call in r.peers.world.behaviour.calls] == [False] * 4 + [True]
+        # the figures are the peer's arithmetic on the policy that is proposed
+        need = np.array([0.35, 0.2, 0.25])
+        assert proposal.predicted_scm == pytest.approx(margin(rows, need)[0], abs=1e-5)
+        assert proposal.running_predicted_scm == pytest.approx(margin(np.full((1, 12, 20, 3), 1 / 3), need)[0], abs=1e-5)
+        assert proposal.predicted_scm > proposal.running_predicted_scm
+        policy, running = decode_policies(proposal.policy, spec), decode_policies(proposal.running, spec)
+        assert proposal.saving_ratio == pytest.approx(1 - control_cost(policy, spec, running)[0], abs=1e-5)
+        assert [fan.policy for fan in proposal.fans] == ["proposed", "running", "runner_up"]
+        assert len(proposal.fans[0].values) == 12 * 3 * 3 * 4
+        assert proposal.models[0].version == "arithmetic-1"
+        assert len(proposal.violation_probability) == 3
+        assert proposal.HasField("any_violation_probability")
+        assert sum(v.passed for v in proposal.verifications) >= 1
+        best = max((v for v in proposal.verifications if v.passed), key=lambda v: v.scm_mean)
+        chosen = next(v for v in proposal.verifications if v.candidate_index == proposal.chosen_index)
+        assert chosen.scm_mean >= best.scm_mean - 0.05
+
+
+async def test_finalists_differ_and_the_twin_decides_between_them(spec: NetworkSpec) -> None:
+    async with rig(spec) as r:
+
+        def favour_last(answer: Any) -> None:
+            answer.scm[:] = [0.1] * 8 + [0.9] * 4
+
+        r.peers.twin.behaviour.change = favour_last
+        proposal = await r.cycle.plan(frame_messages(spec, range(5)), None)
+        assert proposal.chosen_index == 2
+        finalists = decode_policies(r.peers.twin.behaviour.calls[0].policies, spec).prb_share_KHCS.reshape(3, -1)
+        distance = [np.sqrt(((finalists[i] - finalists[j]) ** 2).mean()) for i, j in ((0, 1), (0, 2), (1, 2))]
+        assert min(distance) > 0.02
+
+
+async def test_the_same_frame_gets_the_same_plan(spec: NetworkSpec) -> None:
+    history = frame_messages(spec, range(4))
+    async with rig(spec) as r:
+        first, again = [await r.cycle.plan(history, None) for _ in range(2)]
+    assert first.policy == again.policy
+    assert [c.origin for c in first.candidates] == [c.origin for c in again.candidates]
+
+
+async def test_the_last_plan_is_a_candidate(spec: NetworkSpec) -> None:
+    async with rig(spec) as r:
+        first = await r.cycle.plan(frame_messages(spec, range(4)), None)
+        last = LastPlan.from_bytes(keep_plan(first), spec, spec.digest())
+        second = await r.cycle.plan(frame_messages(spec, range(5)), last)
+        assert second.evaluation_count == first.evaluation_count + 1
+        asked = decode_policies(r.peers.world.behaviour.calls[5].policies, spec)
+        assert last is not None
+        np.testing.assert_allclose(asked.prb_share_KHCS[0, :11], last.policy.prb_share_KHCS[0, 1:], atol=1e-5)
+        assert second.predicted_scm >= first.predicted_scm - 0.02
+
+
+@pytest.mark.parametrize(
+    ("peer", "code", "word", "evaluations"),
+    [
+        ("world", grpc.StatusCode.UNAVAILABLE, "unavailable", 0),
+        ("world", grpc.StatusCode.FAILED_PRECONDITION, "model_mismatch", 0),
+        ("world", grpc.StatusCode.INTERNAL, "peer_error", 0),
+        ("world", grpc.StatusCode.INVALID_ARGUMENT, "peer_error", 0),
+        ("twin", grpc.StatusCode.UNAVAILABLE, "unavailable", 115),
+        ("twin", grpc.StatusCode.RESOURCE_EXHAUSTED, "peer_error", 115),
+    ],
+)
+async def test_a_failing_peer_costs_the_search_not_the_proposal(
+    spec: NetworkSpec, peer: str, code: grpc.StatusCode, word: str, evaluations: int
+) -> None:
+    async with rig(spec) as r:
+        getattr(r.peers, peer).behaviour.fail = code
+        proposal = await r.cycle.plan(frame_messages(spec, range(3)), None)
+        check(proposal, spec, 2)
+        assert proposal.source == FALLBACK
+        assert proposal.fallback_reason.startswith(word + ": ")
+        assert proposal.evaluation_count == evaluations
+        assert proposal.candidates[proposal.chosen_index].origin == "reactive"
+        assert proposal.HasField("any_violation_probability") == (evaluations > 0)
+        getattr(r.peers, peer).behaviour.fail = None
+        assert (await r.cycle.plan(frame_messages(spec, range(4)), None)).source == SEARCH
+
+
+@pytest.mark.parametrize("peer", ["world", "twin"])
+async def test_a_slow_peer_ends_in_a_fallback_in_time(spec: NetworkSpec, peer: str) -> None:
+    async with rig(spec, SHORT) as r:
+        getattr(r.peers, peer).behaviour.delay_s = 3.0
+        begin = time.monotonic()
+        proposal = await r.cycle.plan(frame_messages(spec, range(3)), None)
+        assert time.monotonic() - begin < 2.0
+        check(proposal, spec, 2)
+        assert proposal.fallback_reason.startswith("deadline: ")
+
+
+async def test_a_dead_address_falls_back_at_once(spec: NetworkSpec, free_port: Callable[[], int]) -> None:
+    clock = SystemClock()
+    async with grpc_channel(f"127.0.0.1:{free_port()}") as channel:
+        cycle = PlanningCycle(spec, ROOMY, Peers.on(spec, channel, channel, clock), clock)
+        begin = time.monotonic()
+        proposal = await cycle.plan(frame_messages(spec, range(1)), None)
+        assert time.monotonic() - begin < 3.0
+        assert proposal.fallback_reason.startswith("unavailable: ")
+
+
+async def test_the_search_stops_when_time_runs_out_and_says_so(spec: NetworkSpec) -> None:
+    settings = CycleSettings(budget_s=2.0, grace_s=2.0, library_count=24, search=SearchSettings(populations=(10,) * 40))
+    async with rig(spec, settings) as r:
+        r.peers.world.behaviour.delay_s = 0.15
+        proposal = await r.cycle.plan(frame_messages(spec, range(3)), None)
+        check(proposal, spec, 2)
+        assert proposal.source == SEARCH
+        assert "stopped_early" in {timing.part for timing in proposal.timings}
+        assert 27 <= proposal.evaluation_count < 27 + 200
+
+
+async def test_a_slow_world_model_is_asked_less_next_time(spec: NetworkSpec) -> None:
+    settings = CycleSettings(budget_s=0.6, grace_s=1.0, library_count=200, search=SearchSettings(populations=(8,)))
+    async with rig(spec, settings) as r:
+        r.peers.world.behaviour.delay_s = 0.8
+        first = await r.cycle.plan(frame_messages(spec, range(3)), None)
+        assert first.fallback_reason.startswith("deadline")
+        r.peers.world.behaviour.delay_s = 0.1
+        second = await r.cycle.plan(frame_messages(spec, range(4)), None)
+        assert second.source == SEARCH
+        assert second.evaluation_count < 200
+
+
+def drop_one(name: str) -> Callable[[Any], None]:
+    return lambda answer: getattr(answer, name).__delitem__(0)
+
+
+def put(name: str, value: Any) -> Callable[[Any], None]:
+    return lambda answer: getattr(answer, name).__setitem__(0, value)
+
+
+@pytest.mark.parametrize(
+    ("peer", "change", "words"),
+    [
+        ("world", put("scm_mean", float("nan")), ["garbage_answer", "scm_mean"]),
+        ("world", put("scm_mean", 7.0), ["garbage_answer", "scm_mean"]),
+        ("world", put("any_violation_probability", -0.5), ["garbage_answer", "any_violation_probability"]),
+        ("world", put("disagreement", float("inf")), ["garbage_answer", "disagreement"]),
+        ("world", drop_one("ood_score"), ["garbage_answer", "ood_score", "expected 43"]),
+        ("world", drop_one("violation_probability"), ["garbage_answer", "violation_probability"]),
+        ("world", lambda answer: answer.Clear(), ["garbage_answer", "0 values"]),
+        ("twin", put("scm", float("nan")), ["garbage_answer", "scm"]),
+        ("twin", drop_one("scm"), ["garbage_answer", "scm"]),
+        ("twin", drop_one("violated"), ["garbage_answer", "violated"]),
+        ("twin", lambda answer: setattr(answer, "spec_digest", "other"), ["model_mismatch", "spec_digest"]),
+    ],
+)
+async def test_garbage_is_not_believed(spec: NetworkSpec, peer: str, change: Callable[[Any], None], words: list[str]) -> None:
+    async with rig(spec) as r:
+        getattr(r.peers, peer).behaviour.change = change
+        proposal = await r.cycle.plan(frame_messages(spec, range(3)), None)
+        check(proposal, spec, 2)
+        assert proposal.source == FALLBACK
+        for word in words:
+            assert word in proposal.fallback_reason
+
+
+@pytest.mark.parametrize("field", ["kpi_quantiles", "exogenous_scenarios"])
+async def test_garbage_trajectories_are_not_believed(spec: NetworkSpec, field: str) -> None:
+    async with rig(spec) as r:
+
+        def spoil(answer: Any) -> None:
+            if getattr(answer, field):
+                getattr(answer, field)[5] = float("nan")
+
+        r.peers.world.behaviour.change = spoil
+        proposal = await r.cycle.plan(frame_messages(spec, range(3)), None)
+        assert "garbage_answer" in proposal.fallback_reason
+        assert field in proposal.fallback_reason
+        assert proposal.twin_call_count == 0
+
+
+async def test_a_model_that_changes_within_a_cycle_is_a_mismatch(spec: NetworkSpec) -> None:
+    async with rig(spec) as r:
+
+        def reload(answer: Any) -> None:
+            if len(r.peers.world.behaviour.calls) > 2:
+                answer.models[0].version = "arithmetic-2"
+
+        r.peers.world.behaviour.change = reload
+        proposal = await r.cycle.plan(frame_messages(spec, range(3)), None)
+        assert proposal.fallback_reason.startswith("model_mismatch: ")
+
+
+async def test_violation_everywhere_ends_in_the_reactive_rule(spec: NetworkSpec) -> None:
+    async with rig(spec, need_S=(0.9, 0.9, 0.9)) as r:
+        proposal = await r.cycle.plan(frame_messages(spec, range(3)), None)
+        check(proposal, spec, 2)
+        assert proposal.fallback_reason.startswith("limits: ")
+        assert proposal.twin_call_count == 12
+        assert [v.passed for v in proposal.verifications] == [False] * 3
+        assert {fan.policy for fan in proposal.fans} >= {"proposed", "running"}
+
+
+async def test_nothing_measured_holds_the_running_shares(spec: NetworkSpec) -> None:
+    codec = FrameCodec(spec)
+    shares = measured_frame(spec, 4, share=0.2)
+    empty = codec.encode(FrameArrays.missing(spec, 5))
+    async with rig(spec) as r:
+        proposal = await r.cycle.plan([codec.encode(shares), empty], None)
+        rows = check(proposal, spec, 5)
+        assert proposal.fallback_reason.startswith("frame: ")
+        np.testing.assert_allclose(rows, 0.2, atol=1e-6)  # last reported within the history
+        first_ever = await r.cycle.plan([empty], None)
+        np.testing.assert_allclose(check(first_ever, spec, 5), 1 / 3, atol=1e-6)
+        assert not r.peers.world.behaviour.calls
+
+
+async def test_partly_missing_frames_are_planned(spec: NetworkSpec) -> None:
+    frame = measured_frame(spec, 7)
+    frame.cell_slice[3:] = np.nan
+    frame.link_slice[:] = np.nan
+    frame.fast[:] = np.nan
+    async with rig(spec) as r:
+        proposal = await r.cycle.plan([FrameCodec(spec).encode(frame)], None)
+        check(proposal, spec, 7)
+        assert proposal.source == SEARCH
+
+
+async def test_backlog_cuts_the_search_and_then_leaves_it_out(spec: NetworkSpec) -> None:
+    async with rig(spec) as r:
+        reduced = await r.cycle.plan(frame_messages(spec, range(3)), None, reduced=True)
+        check(reduced, spec, 2)
+        assert reduced.source == SEARCH
+        assert reduced.evaluation_count == 24 + 3
+        assert "rollout_reduced" in {timing.part for timing in reduced.timings}
+        calls = len(r.peers.world.behaviour.calls)
+        behind = await r.cycle.plan(frame_messages(spec, range(4)), None, reduced=True, backlog=300)
+        check(behind, spec, 3)
+        assert behind.fallback_reason.startswith("backlog: 300 frames")
+        assert len(r.peers.world.behaviour.calls) == calls
+
+
+async def test_a_frame_of_another_network_is_refused(spec: NetworkSpec) -> None:
+    (message,) = frame_messages(spec, range(1))
+    message.topology_digest = "f" * 64
+    async with rig(spec) as r:
+        with pytest.raises(FrameError, match="topology_digest"):
+            await r.cycle.plan([message], None)
