@@ -94,6 +94,11 @@ class WorldModelService(worldmodel_pb2_grpc.WorldModelServiceServicer):
         if not work.cancelled():
             work.exception()  # seen: where the client is gone nobody else looks at it
 
+    @property
+    def pending(self) -> int:
+        """Calls that wait or run."""
+        return self._pending
+
     def close(self) -> None:
         """Stop taking work. Running calls end at their next step."""
         self._pool.shutdown(wait=False, cancel_futures=True)
