@@ -1,0 +1,137 @@
+"""From an information list (measurements and labels) to a Plan: which value goes to which row and column.
+
+The decoder hands out the same tuple for the same bytes, so plans are found by its identity first and by its content second.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+
+import numpy as np
+
+from twm.core.network import NetworkSpec
+from twm.ingester.kpm.types import Label, Measurement
+from twm.ingester.measurements import Definition, Plan, definition
+
+_CACHE_SIZE = 4096
+_SUB_POPULATIONS = frozenset({"sliceID", "noLabel", "plmnID"})
+_NO_SD = "ffffff"
+"""SD value that stands for "no SD" (TS 23.003 clause 28.4.2)."""
+_Lists = tuple[Measurement, ...]
+
+
+class SliceLabels:
+    """Label to row. Row S (the slice count) is the cell as a whole."""
+
+    def __init__(self, spec: NetworkSpec) -> None:
+        self._whole = len(spec.slices)
+        self._plmn = plmn_hex(spec.plmn.mcc, spec.plmn.mnc)
+        self._exact = {(s.s_nssai.sst, (s.s_nssai.sd or "").lower()): i for i, s in enumerate(spec.slices)}
+        by_sst: dict[int, list[int]] = {}
+        for i, entry in enumerate(spec.slices):
+            by_sst.setdefault(entry.s_nssai.sst, []).append(i)
+        self._by_sst = {sst: rows[0] for sst, rows in by_sst.items() if len(rows) == 1}
+
+    def row(self, label: Label) -> int | None:
+        """Row of a label; None where it is another operator's, an unknown slice, or a sub-population of a slice.
+
+        An S-NSSAI without SD matches the one slice of that SST, if it is only one.
+        """
+        if any(name not in _SUB_POPULATIONS for name in label.json) or label.five_qi is not None or label.qfi is not None:
+            return None
+        if label.plmn is not None and label.plmn != self._plmn:
+            return None
+        if label.sst is None:
+            return self._whole
+        sd = "" if label.sd in (None, _NO_SD) else label.sd
+        if not sd and (label.sst, "") not in self._exact:
+            return self._by_sst.get(label.sst)
+        return self._exact.get((label.sst, sd))
+
+
+class PlanCache:
+    """Plans by information list, bounded."""
+
+    def __init__(self, spec: NetworkSpec, cumulative: Iterable[tuple[str, str]] = ()) -> None:
+        self._labels = SliceLabels(spec)
+        self._slices = {entry.id: i for i, entry in enumerate(spec.slices)}
+        self._whole = len(spec.slices)
+        self._cumulative = frozenset((node, name.lower()) for node, name in cumulative)
+        self._nodes = frozenset(node for node, _ in self._cumulative)
+        self._by_identity: OrderedDict[tuple[int, str], tuple[_Lists, Plan]] = OrderedDict()
+        self._by_content: OrderedDict[tuple[object, str], Plan] = OrderedDict()
+        self._signatures = 0
+
+    def of_list(self, measurements: _Lists, node_id: str) -> Plan:
+        """Plan of a KPM information list."""
+        node = node_id if node_id in self._nodes else ""
+        known = self._by_identity.get((id(measurements), node))
+        if known is not None and known[0] is measurements:
+            return known[1]
+        plan = self._by_content.get((measurements, node))
+        if plan is None:
+            targets = [
+                (definition(m.name) if m.name else None, self._labels.row(label)) for m in measurements for label in m.labels
+            ]
+            plan = self._remember((measurements, node), self._build(targets, node))
+        self._by_identity[id(measurements), node] = (measurements, plan)
+        if len(self._by_identity) > _CACHE_SIZE:
+            self._by_identity.popitem(last=False)
+        return plan
+
+    def of_columns(self, names: tuple[str, ...], slice_ids: tuple[str, ...] | None, node_id: str) -> Plan:
+        """Plan of decoded measurements [names x slice ids]; slice_ids None: one UE. An unknown slice id is an unknown label."""
+        node = node_id if node_id in self._nodes else ""
+        key = ((names, slice_ids), node)
+        plan = self._by_content.get(key)
+        if plan is None:
+            rows = [self._whole] if slice_ids is None else [self._slices.get(s) if s else self._whole for s in slice_ids]
+            plan = self._remember(key, self._build([(definition(name), row) for name in names for row in rows], node))
+        return plan
+
+    def of_targets(self, names: tuple[str, ...], rows: tuple[int | None, ...], node_id: str) -> Plan:
+        """Plan of values with one name and one row each (Format 2)."""
+        node = node_id if node_id in self._nodes else ""
+        key = ((names, rows, "targets"), node)
+        known = self._by_content.get(key)
+        targets = [(definition(name) if name else None, row) for name, row in zip(names, rows, strict=True)]
+        return known or self._remember(key, self._build(targets, node))
+
+    def row_of(self, label: Label) -> int | None:
+        """Row of a label, see SliceLabels.row."""
+        return self._labels.row(label)
+
+    def _remember(self, key: tuple[object, str], plan: Plan) -> Plan:
+        self._by_content[key] = plan
+        if len(self._by_content) > _CACHE_SIZE:
+            self._by_content.popitem(last=False)
+        return plan
+
+    def _build(self, targets: list[tuple[Definition | None, int | None]], node: str) -> Plan:
+        taken: dict[tuple[int, int], tuple[int, Definition]] = {}
+        unknown = 0
+        for position, (entry, row) in enumerate(targets):
+            if entry is None or row is None:
+                unknown += 1
+            elif entry.column is not None:
+                taken.setdefault((row, int(entry.column)), (position, entry))
+        self._signatures += 1
+        kept = list(taken.items())
+        return Plan(
+            width=len(targets),
+            source=np.array([position for _, (position, _) in kept], np.intp),
+            row=np.array([row for (row, _), _ in kept], np.intp),
+            column=np.array([column for (_, column), _ in kept], np.intp),
+            scale=np.array([entry.scale for _, (_, entry) in kept], np.float64),
+            high=np.array([entry.high for _, (_, entry) in kept], np.float64),
+            cumulative=tuple(i for i, (_, (_, e)) in enumerate(kept) if (node, e.name.lower()) in self._cumulative),
+            unknown=unknown,
+            signature=self._signatures,
+        )
+
+
+def plmn_hex(mcc: str, mnc: str) -> str:
+    """PLMN identity as on the wire, six hex digits (TS 38.413 clause 9.3.3.5)."""
+    third = mnc[2] if len(mnc) == 3 else "f"
+    return f"{mcc[1]}{mcc[0]}{third}{mcc[2]}{mnc[1]}{mnc[0]}"
