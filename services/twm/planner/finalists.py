@@ -62,8 +62,8 @@ def _spread(
     rows_NHRS: NDArray[np.float32], pool: NDArray[np.intp], weight_H: NDArray[np.float64], settings: FinalistSettings
 ) -> NDArray[np.intp]:
     """Greedy max-min from the first of the pool; stops where nothing is far enough."""
-    flat = rows_NHRS[pool] * np.sqrt(weight_H)[:, None, None]
-    flat = flat.reshape(len(pool), -1) / np.sqrt(rows_NHRS.shape[2] * rows_NHRS.shape[3])
+    scale_H = np.sqrt(weight_H / (rows_NHRS.shape[2] * rows_NHRS.shape[3])).astype(np.float32)
+    flat = (rows_NHRS[pool] * scale_H[:, None, None]).reshape(len(pool), -1)
     chosen = [0]
     distance = np.sqrt(((flat - flat[0]) ** 2).sum(1))
     while len(chosen) < settings.count:
