@@ -20,7 +20,7 @@ from twm.core.streams import GROUP_SCORER, Entry, KeyWrite, Output, StreamNames,
 from twm.gateway.audit import Event
 from twm.gateway.recorder import Composition, Recorder
 from twm.gateway.scoring import Forecast, forecast_of, score
-from twm.gateway.step_search import StepOf, cursor_before_step, find_step, id_key
+from twm.gateway.step_search import StepOf, cursor_before_step, id_key
 
 SCORED_KEY = "gateway-scored"
 MAX_SCORES_PER_FRAME = 16
@@ -91,6 +91,9 @@ class Scorer:
         self._forecasts: Window[Forecast] = Window(
             streams, names.proposals, proposal_step, lambda data: forecast_of(planning_pb2.Proposal.FromString(data), spec)
         )
+        self._decisions: Window[policy_pb2.Decision] = Window(
+            streams, names.verdicts, verdict_step, lambda data: policy_pb2.Verdict.FromString(data).decision
+        )
 
     async def handle(self, entry: Entry) -> Effect:
         """Scores of the proposals whose horizon this frame ends. Raises DecodeError on bytes that are no frame."""
@@ -104,7 +107,9 @@ class Scorer:
         self._frames.forget_below(oldest)
         if ended > scored:
             await self._forecasts.advance(oldest, last_step=ended)
+            await self._decisions.advance(oldest, last_step=ended)
         self._forecasts.forget_below(oldest)
+        self._decisions.forget_below(oldest)
         written: list[policy_pb2.ShadowScore] = []
 
         async def compose() -> Composition:
@@ -123,7 +128,7 @@ class Scorer:
         due = sorted(p for p in self._forecasts.items if scored < p <= ended)[:MAX_SCORES_PER_FRAME]
         scores = []
         for step in due:
-            found = score(self._forecasts.items[step], self._frames.items, self._spec, decision=await self._decision(step))
+            found = score(self._forecasts.items[step], self._frames.items, self._spec, decision=self._decision(step))
             if found is not None and found.observed_step_count >= self._min_steps:
                 scores.append(found)
         outputs, events = [], []
@@ -142,11 +147,8 @@ class Scorer:
         except ValueError as error:
             raise AuditError(f"{SCORED_KEY}: {stored!r:.80} is no step") from error
 
-    async def _decision(self, step: int) -> policy_pb2.Decision:
-        entry = await find_step(self._streams, self._names.verdicts, step, verdict_step)
-        if entry is None:
-            return policy_pb2.DECISION_UNSPECIFIED
-        return policy_pb2.Verdict.FromString(entry.payload).decision
+    def _decision(self, step: int) -> policy_pb2.Decision:
+        return self._decisions.items.get(step, policy_pb2.DECISION_UNSPECIFIED)
 
 
 def _step(kind: type[Message]) -> StepOf:

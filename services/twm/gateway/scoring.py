@@ -1,7 +1,8 @@
 """Shadow score: a recommendation held against the frames of its horizon. Pure.
 
 The network ran its own shares, so the forecast for the running policy is what can be tested; the gain over it stays a
-prediction. KPIs are those of twm.core.kpis, the same code the models were trained with. What was not measured is absent, never zero.
+prediction. KPIs are those of twm.core.kpis, the same code the models were trained with. What was not measured is
+absent, never zero.
 
 Shape suffixes: H slow steps, O observed steps of them, Q quantile levels, C cells, L links, S slices, P KPIs.
 """

@@ -1,0 +1,191 @@
+"""The gateway put together: proposals to verdicts and policies, frames to scores, audit stream to file, REST."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+from fastapi import FastAPI
+
+from twm.core.clock import Clock, SystemClock
+from twm.core.errors import TwmError, UnavailableError
+from twm.core.probes import Health
+from twm.core.serving import Runtime
+from twm.core.settings import split_address
+from twm.core.stream_worker import Backoff, StreamWorker, pause
+from twm.core.streams import GROUP_GATEWAY, GROUP_SCORER, StreamNames, Streams
+from twm.gateway import rest_models as models
+from twm.gateway.a1 import A1Options
+from twm.gateway.audit_stream import AuditFollower, log_path
+from twm.gateway.judgement import Judge, newest_step, start_event
+from twm.gateway.recorder import Recorder
+from twm.gateway.rest import build_app, stream_states
+from twm.gateway.rules import load_rules
+from twm.gateway.scorer import Scorer
+from twm.gateway.settings import GatewaySettings
+
+log = logging.getLogger(__name__)
+
+MAX_REQUESTS = 64
+READY_POLL_S = 1.0
+
+
+class GatewayService:
+    """One gateway process of one planning area."""
+
+    def __init__(self, settings: GatewaySettings, streams: Streams, health: Health, *, clock: Clock | None = None) -> None:
+        """Raises InvalidInputError where the network spec or the guardrail rules do not hold."""
+        self._settings = settings
+        self._streams = streams
+        self._health = health
+        self._spec = settings.spec()
+        self._rules = load_rules(settings.guardrail)
+        self._names = StreamNames.of(self._spec.area_id)
+        now_s = (clock or SystemClock()).now_s
+        self._recorder = Recorder(streams, self._names, now_s)
+        self._follower = AuditFollower(streams, self._names, log_path(settings.state_dir, self._names), self._recorder.moved)
+        options = A1Options(sla_type=settings.a1_sla_type, ttl_steps=settings.policy_ttl_steps)
+        self._judge = Judge(streams, self._names, self._recorder, self._spec, self._rules, options, settings.mode_value, now_s)
+        self._scorer = Scorer(streams, self._names, self._recorder, self._spec, min_steps=settings.score_min_steps)
+
+    @property
+    def alive(self) -> bool:
+        """The event loop turns."""
+        return self._health.alive
+
+    @property
+    def ready(self) -> bool:
+        """Workers run and Redis answers."""
+        return self._health.ready and self._health.alive
+
+    async def start(self, runtime: Runtime) -> int:
+        """Join the audit chain, start the workers and REST; returns the HTTP port.
+
+        Raises AuditError where the audit file and Redis hold different chains, UnavailableError where the port is taken.
+        """
+        listener = listen(self._settings.http_listen)
+        try:
+            await self._join_chain(runtime.stop)
+        except BaseException:
+            listener.close()
+            raise
+        names, instance = self._names, self._settings.instance
+        proposals = StreamWorker(self._streams, names.proposals, GROUP_GATEWAY, instance, self._judge.handle)
+        frames = StreamWorker(self._streams, names.frames, GROUP_SCORER, instance, self._scorer.handle)
+        runtime.spawn(proposals.run(runtime.stop), "proposals worker")
+        runtime.spawn(frames.run(runtime.stop), "scorer")
+        runtime.spawn(self._follower.run(runtime.stop), "audit follower")
+        runtime.spawn(serve_http(build_app(self._streams, names, self._spec, self), listener, runtime.stop), "rest")
+        runtime.spawn(self._watch(runtime), "readiness")
+        port = int(listener.getsockname()[1])
+        log.info("REST on port %d, mode %s, guardrail %s", port, self._settings.mode, self._rules.label)
+        return port
+
+    async def status(self) -> models.Status:
+        """The gateway at a glance."""
+        accepted, head = await self._judge.accepted(), await self._recorder.head()
+        return models.Status(
+            area_id=self._spec.area_id,
+            network=self._spec.name,
+            mode=self._settings.mode,
+            ready=self.ready,
+            guardrail_version=self._rules.label,
+            newest_step=await newest_step(self._streams, self._names),
+            last_accepted_step=None if accepted is None else accepted.step,
+            audit_sequence=head.sequence,
+            audit_hash=head.hash,
+            audit_log_sequence=self._follower.last_sequence,
+            streams=await stream_states(self._streams, self._names),
+        )
+
+    async def _join_chain(self, stop: asyncio.Event) -> None:
+        """Make sure that file and Redis hold one chain, and record the start; waits for Redis."""
+        file = await self._follower.open()
+        backoff = Backoff()
+        start = start_event(self._settings.mode_value, self._rules, self._spec, self._settings.instance)
+        while not stop.is_set():
+            try:
+                if file is not None:
+                    await self._recorder.continue_from(file)
+                await self._recorder.record(start)
+                return
+            except UnavailableError as error:
+                log.warning("audit chain: %s; trying again", error)
+                await backoff.wait(stop)
+
+    async def _watch(self, runtime: Runtime) -> None:
+        """Ready while Redis answers."""
+        while not runtime.stop.is_set():
+            try:
+                await self._streams.ping()
+                runtime.set_ready(True)
+            except TwmError:
+                runtime.set_ready(False)
+            await pause(runtime.stop, READY_POLL_S)
+
+
+async def connect(url: str, stop: asyncio.Event) -> Streams | None:
+    """Streams, as soon as Redis answers; None where `stop` came first. Raises InvalidInputError where `url` is none."""
+    backoff = Backoff()
+    while not stop.is_set():
+        try:
+            return await Streams.connect(url)
+        except UnavailableError as error:
+            log.warning("%s; trying again", error)
+            await backoff.wait(stop)
+    return None
+
+
+def listen(address: str) -> socket.socket:
+    """A listening socket on "host:port". Raises UnavailableError where it is taken."""
+    host, port = split_address(address)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        raise UnavailableError(f"TWM_HTTP_LISTEN: cannot listen on {host}:{port}: {error.strerror}") from error
+    return listener
+
+
+class _Server(uvicorn.Server):
+    """Leaves the signals to the Runtime."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Nothing to capture."""
+        yield
+
+
+async def serve_http(app: FastAPI, listener: socket.socket, stop: asyncio.Event) -> None:
+    """Answer until `stop`, then finish what is being answered."""
+    config = uvicorn.Config(
+        app,
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        limit_concurrency=MAX_REQUESTS,
+        timeout_keep_alive=5,
+        timeout_graceful_shutdown=3,
+        h11_max_incomplete_event_size=16 * 1024,
+    )
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve(sockets=[listener]), name="uvicorn")
+    stopping = asyncio.create_task(stop.wait(), name="stop")
+    try:
+        await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+        server.should_exit = True
+        await serving
+    finally:
+        stopping.cancel()
+        listener.close()
