@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ingest_reports import city_step, measured
+
 from twm.api.telemetry.v1 import telemetry_pb2
 from twm.core.frames import FrameArrays, FrameCodec
 from twm.core.network import NetworkSpec, load_network
