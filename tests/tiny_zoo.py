@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+
 from twm.core.features import FIELD_FEATURES, HistoryLayout, grid_channels, grid_geometry
 from twm.core.frames import FrameArrays, block_shapes
 from twm.core.kpis import KPI_NAMES

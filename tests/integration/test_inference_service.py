@@ -234,7 +234,7 @@ async def test_longer_than_the_horizon_or_too_many_trajectories(zoo: Path, spec:
     short = rollout_request(spec, 1, with_trajectories=True)
     short.policies.CopyFrom(encode_policies(uniform_policy(spec, 2)))
     async with serve(spec, zoo) as served:
-        with pytest.raises(grpc.aio.AioRpcError, match="policies.step_count: 13, more than the model's horizon 12") as caught:
+        with pytest.raises(grpc.aio.AioRpcError, match=r"policies\.step_count: 13, more than the model's horizon 12") as caught:
             await served.stub.Rollout(long, timeout=LIMIT_S)
         assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
         assert len((await served.stub.Rollout(short, timeout=LIMIT_S)).scm_mean) == 1

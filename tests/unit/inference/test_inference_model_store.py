@@ -12,6 +12,7 @@ import pytest
 from onnx import TensorProto, helper
 from prometheus_client import REGISTRY
 from tiny_zoo import DETER, MEMBERS, TinyDynamics, dynamics_graphs, write_dynamics, write_field
+
 from twm.core.errors import ModelMismatchError
 from twm.core.network import NetworkSpec, load_network
 from twm.core.paths import find_network

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from tiny_zoo import MEMBERS, TinyDynamics, TinyPass
+
 from twm.core.actions import project_shares
 from twm.core.errors import DeadlineError, ModelMismatchError
 from twm.core.features import exogenous_layout
