@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from twm.cli.embedded_redis import EmbeddedRedis
 from twm.core.network import NetworkSpec, load_network
 from twm.core.paths import find_network
@@ -44,7 +45,7 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def _session_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRedis]:
-    server = EmbeddedRedis(tmp_path_factory.mktemp("valkey"), unused_port())
+    server = EmbeddedRedis(tmp_path_factory.mktemp("valkey"), unused_port(), durable=False)
     server.start()
     yield server
     server.stop()

@@ -27,14 +27,16 @@ def server_binary() -> Path:
     return found[0]
 
 
-def server_command(port: int, folder: Path, *, max_memory_mb: int = MAX_MEMORY_MB) -> list[str]:
+def server_command(
+    port: int, folder: Path, *, max_memory_mb: int = MAX_MEMORY_MB, appendonly: str = "yes", appendfsync: str = "always"
+) -> list[str]:
     """Command line of a durable server: append-only file fsynced on every write, bounded memory, no eviction, no snapshots."""
     options: Mapping[str, str | int] = {
         "port": port,
         "bind": "127.0.0.1",
         "dir": str(folder),
-        "appendonly": "yes",
-        "appendfsync": "always",
+        "appendonly": appendonly,
+        "appendfsync": appendfsync,
         "save": "",
         "maxmemory": f"{max_memory_mb}mb",
         "maxmemory-policy": "noeviction",
@@ -61,10 +63,11 @@ def answers(port: int, timeout_s: float = 0.5) -> bool:
 class EmbeddedRedis:
     """Starts, stops and kills one server; the same folder and port bring the data back."""
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, port: int, *, durable: bool = True) -> None:
         self.folder = folder
         self.port = port
         self.url = f"redis://127.0.0.1:{port}/0"
+        self._appendonly = "yes" if durable else "no"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, timeout_s: float = 10.0) -> None:
@@ -72,7 +75,8 @@ class EmbeddedRedis:
         self.folder.mkdir(parents=True, exist_ok=True)
         log_path = self.folder / "valkey.log"
         with log_path.open("ab") as log_file:
-            self._process = subprocess.Popen(server_command(self.port, self.folder), stdout=log_file, stderr=log_file)
+            command = server_command(self.port, self.folder, appendonly=self._appendonly)
+            self._process = subprocess.Popen(command, stdout=log_file, stderr=log_file)
         until = time.monotonic() + timeout_s
         while not answers(self.port):
             if self._process.poll() is not None or time.monotonic() > until:
