@@ -70,12 +70,18 @@ class ManualClock:
     async def advance(self, seconds: float) -> None:
         """Move on, waking sleepers in the order of their moments."""
         until = self._elapsed_s + seconds
-        await asyncio.sleep(0)
+        await _settle()
         while self._sleepers and self._sleepers[0][0] <= until:
             moment, _, future = heapq.heappop(self._sleepers)
             self._elapsed_s = moment
             if not future.done():
                 future.set_result(None)
-            await asyncio.sleep(0)
+            await _settle()
         self._elapsed_s = until
+        await _settle()
+
+
+async def _settle() -> None:
+    """Let tasks that are ready run on to their next wait."""
+    for _ in range(5):
         await asyncio.sleep(0)
