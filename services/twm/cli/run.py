@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
+import fcntl
 import shutil
 import signal
 import socket
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from twm.cli.embedded_redis import server_command
@@ -70,15 +72,33 @@ def run(options: argparse.Namespace) -> int:
     temporary = options.state_dir is None
     state_dir = Path(tempfile.mkdtemp(prefix="twm-")) if temporary else options.state_dir.resolve()
     try:
-        state_dir.mkdir(parents=True, exist_ok=True)
-        return asyncio.run(_run(options, state_dir))
+        with _locked(state_dir):
+            return asyncio.run(_run(options, state_dir))
     finally:
         if temporary:
             shutil.rmtree(state_dir, ignore_errors=True)
 
 
+@contextlib.contextmanager
+def _locked(state_dir: Path) -> Iterator[None]:
+    """Hold the folder for this run; the lock goes with the process. Raises InvalidInputError where another run has it."""
+    try:
+        state_dir.mkdir(parents=True, exist_ok=True)
+        lock_file = (state_dir / "lock").open("w")
+    except OSError as error:
+        raise InvalidInputError(f"--state-dir: {state_dir} cannot be used: {error.strerror}") from error
+    with lock_file:
+        try:
+            fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InvalidInputError(f"--state-dir: {state_dir} is in use by another run") from error
+        yield
+
+
 async def _run(options: argparse.Namespace, state_dir: Path) -> int:
     spec = load_network(find_network(options.network))
+    if options.redis_url is not None:  # a wrong URL is told here, not by six processes
+        await (await Streams.connect(options.redis_url)).close()
     stop = asyncio.Event()
     terminal = Terminal(plain=options.plain)
     redis_url, programs = plan(options, state_dir, free_ports)
