@@ -55,6 +55,8 @@ CHECKS = (
     "ood_score",
     "twin_verification",
 )
+SHARE_CHECKS = CHECKS[CHECKS.index("simplex") : CHECKS.index("models")]
+"""Those that need usable shares."""
 RATE_TOLERANCE = 1e-4
 """float32 rounding of a difference of two shares."""
 _MESSAGE_LENGTH = 1000
@@ -219,21 +221,23 @@ def _check_shares(
     sheet: _Sheet, proposal: planning_pb2.Proposal, spec: NetworkSpec, rules: GuardrailRules, situation: Situation
 ) -> None:
     topology = spec.topology()
-    shapes = [("prb_share", len(spec.cells)), ("bandwidth_share", len(spec.transport.links))]
-    policy, policy_problems = _unpack(proposal.policy, spec, spec.timing.horizon_steps, "policy")
-    running, running_problems = _unpack(proposal.running, spec, 1, "running")
-    if not proposal.HasField("running"):
-        running, running_problems = None, ["running: missing"]
-    sizes = policy_problems + (running_problems if proposal.HasField("running") else [])
-    sheet.fact("sizes", not sizes, "; ".join(sizes) or "policy and running: sizes fit the network spec")
-    if policy is None:
-        for name in ("finite", "simplex", "floors", "rate_from_running", "rate_from_accepted", "rate_within_policy"):
+    policy, problems = _unpack(proposal.policy, spec, spec.timing.horizon_steps, "policy")
+    running: tuple[Float, Float] | None = None
+    if proposal.HasField("running"):
+        running, running_problems = _unpack(proposal.running, spec, 1, "running")
+        problems += running_problems
+    sheet.fact("sizes", not problems, "; ".join(problems) or "policy and running: sizes fit the network spec")
+    unusable = [name for name, found in (("policy", policy), ("running", running)) if found is not None and not _finite(found)]
+    known = policy is not None
+    text = f"{', '.join(unusable)}: a share is not finite" if unusable else "shares: every one is finite"
+    sheet.fact("finite", known and not unusable, text if known else "finite: the policy has no usable shares")
+    if policy is None or "policy" in unusable:
+        for name in SHARE_CHECKS:
             sheet.fact(name, False, f"{name}: the policy has no usable shares")
-        sheet.fact("prb_quantisation", False, "prb_quantisation: the policy has no usable shares")
         return
+    if unusable:
+        running = None
 
-    finite = all(bool(np.isfinite(block).all()) for block in (*policy, *(running or ())))
-    sheet.fact("finite", finite, "shares: every number is finite" if finite else "shares: a number is not finite")
     floors = (topology.prb_floor, topology.bandwidth_floor)
     low = min((float(block.min()) for block in policy if block.size), default=0.0)
     total = max((float(block.sum(-1).max()) for block in policy if block.size), default=0.0)
@@ -267,17 +271,14 @@ def _check_shares(
     within = max((float(block.max()) for block in moves), default=0.0)
     bound = _either(rules.shares.max_change_within_policy, limit) + RATE_TOLERANCE
     sheet.at_most("rate_within_policy", within, bound, "shares: largest change between two steps of the policy")
-    _check_quantisation(sheet, first[0] if shapes[0][1] else first[1], topology.prb_floor, spec, rules)
+    _check_quantisation(sheet, first[0], topology.prb_floor, spec, rules)
 
 
 def _check_quantisation(sheet: _Sheet, share_CS: Float, floor_S: Float, spec: NetworkSpec, rules: GuardrailRules) -> None:
     try:
-        error = quantisation_error_steps(np.nan_to_num(share_CS), floor_S, spec.prb_grid)
+        error = quantisation_error_steps(share_CS, floor_S, spec.prb_grid)
     except InvalidInputError as problem:
         sheet.fact("prb_quantisation", False, f"prb_quantisation: {problem}")
-        return
-    if not np.isfinite(share_CS).all():
-        sheet.fact("prb_quantisation", False, "prb_quantisation: a share is not finite")
         return
     sheet.at_most(
         "prb_quantisation", error, rules.shares.quantisation_error_max_steps + RATE_TOLERANCE, "shares: off whole PRB steps by"
@@ -357,6 +358,10 @@ def _unpack(
         np.array(message.prb_share, np.float64).reshape(step_count, c, s),
         np.array(message.bandwidth_share, np.float64).reshape(step_count, n_links, s),
     ), []
+
+
+def _finite(blocks: Iterable[Float]) -> bool:
+    return all(bool(np.isfinite(block).all()) for block in blocks)
 
 
 def _largest_change(before: Iterable[Float] | None, after: Iterable[Float]) -> float | None:
