@@ -10,7 +10,8 @@ Shape suffixes: K candidates, P finalists, H slow steps, R rows (cells, then lin
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -79,7 +80,7 @@ class CycleSettings:
 
 
 class PlanningCycle:
-    """Plans one area. Holds nothing between frames but how fast the world model answered lately."""
+    """Plans one area. Holds nothing between frames but how fast the peers answered lately."""
 
     def __init__(self, spec: NetworkSpec, settings: CycleSettings, peers: Peers, clock: Clock) -> None:
         self._spec, self._settings, self._peers = spec, settings, peers
@@ -88,6 +89,7 @@ class PlanningCycle:
         self._codec = FrameCodec(spec)
         self._library, self._library_names = library_policies(spec)
         self._seconds_per_candidate = 0.0
+        self._tail_s = 0.0
 
     async def plan(
         self, history: Sequence[telemetry_pb2.KpiFrame], last: LastPlan | None, *, reduced: bool = False, backlog: int = 0
@@ -114,7 +116,9 @@ class PlanningCycle:
             if backlog:
                 raise TwmError(f"{backlog} frames are waiting, the reactive rule answers this one", reason="backlog")
             await self._search(draft, space, reactive, last.shifted(step) if last else None, begin)
-            passed = await self._verify(draft, begin)
+            with self._tail():
+                await self._look_closer(draft, space, begin)
+                passed = await self._verify(draft, begin)
             if passed:
                 return self._finish(draft, begin, passed[0], passed[1] if len(passed) > 1 else draft.find(REACTIVE), "")
             reason, runner_up = "limits: no verified finalist holds every limit", 0
@@ -129,13 +133,13 @@ class PlanningCycle:
     async def _search(
         self, draft: Draft, space: ShareSpace, reactive: Rows, previous: PolicyArrays | None, begin: float
     ) -> None:
-        """Search, choose finalists, roll them out with trajectories; fills `draft.looks` and `draft.final`."""
+        """Search until it is done or time is up; fills `draft.search` and `draft.predictions`."""
         settings, situation = self._settings, draft.situation
         with draft.timed("candidates"):
             seeds, origins = self._seeds(space, reactive, previous, reduced=draft.reduced)
             search = Search(space, seeds, origins, settings.search, situation.seed)
-        search_end = begin + settings.budget_s * settings.search_fraction
-        parts: list[Predictions] = []
+        draft.search, parts = search, draft.predictions
+        search_end = begin + self._search_s
         while True:
             with draft.timed("candidates"):
                 rows = search.ask()
@@ -157,6 +161,12 @@ class PlanningCycle:
             if self._clock.monotonic_s() + self._seconds_per_candidate * search.next_size > search_end:
                 draft.stopped_early = True
                 break
+
+    async def _look_closer(self, draft: Draft, space: ShareSpace, begin: float) -> None:
+        """Choose finalists, roll them out with trajectories; fills `draft.looks` and `draft.final`."""
+        settings, situation, search = self._settings, draft.situation, draft.search
+        if search is None:
+            raise InvalidInputError("finalists: nothing was searched")
         with draft.timed("finalists"):
             all_rows, value = search.rows_NHRS, search.score_N
             finalists = choose_finalists(all_rows, value, settings.finalists)
@@ -173,7 +183,7 @@ class PlanningCycle:
             look.fan_HQSP = fan
         others = [i for i in np.argsort(-value, kind="stable") if i not in shown][: MAX_CANDIDATES - len(shown)]
         if others:
-            merged = Predictions.concatenate(parts)
+            merged = Predictions.concatenate(draft.predictions)
             draft.looks += looks_of(
                 [known[i] for i in others],
                 space.policies(all_rows[others]),
@@ -188,6 +198,7 @@ class PlanningCycle:
         settings, final = self._settings, draft.final
         if final is None or final.scenarios is None:
             raise InvalidInputError("verification: no trajectories to verify against")
+        # Where fewer finalists differ, the reactive rule and the running shares, which stand behind them, take their places.
         count = min(settings.finalists.count, len(draft.looks))
         names = [look.origin for look in draft.looks[:count]]
         finalists = PolicyArrays.concatenate([look.policy for look in draft.looks[:count]])
@@ -233,7 +244,7 @@ class PlanningCycle:
         origins.append("uniform")
         count = min(self._library.count, _REDUCED_LIBRARY if reduced else self._settings.library_count)
         if self._seconds_per_candidate > 0:
-            affordable = 0.5 * self._settings.budget_s * self._settings.search_fraction / self._seconds_per_candidate
+            affordable = 0.5 * self._search_s / self._seconds_per_candidate
             count = min(count, max(int(affordable), _LIBRARY_MIN))
         picks = np.unique(np.linspace(0, self._library.count - 1, count).astype(np.intp))
         parts.append(space.feasible(space.stack(self._library.take(picks))))
@@ -258,7 +269,8 @@ class PlanningCycle:
                     deadline=deadline,
                 )
         except DeadlineError:
-            self._note_speed((self._clock.monotonic_s() - asked) / policies.count, slower=True)
+            if not trajectories:
+                self._note_speed((self._clock.monotonic_s() - asked) / policies.count, slower=True)
             raise
         if not trajectories:
             self._note_speed((self._clock.monotonic_s() - asked) / policies.count, slower=False)
@@ -267,6 +279,24 @@ class PlanningCycle:
             raise ModelMismatchError(f"world model: {answer.models} answered after {draft.models} within one cycle")
         draft.models = answer.models
         return answer
+
+    @property
+    def _search_s(self) -> float:
+        """Time from the cycle's begin in which search rounds may end: leaves what came after them lately."""
+        settings = self._settings
+        return max(min(settings.budget_s * settings.search_fraction, settings.budget_s - self._tail_s), 0.1 * settings.budget_s)
+
+    @contextmanager
+    def _tail(self) -> Iterator[None]:
+        """Remember how long the part after the search takes; after a missed deadline at least twice what was thought."""
+        begin = self._clock.monotonic_s()
+        try:
+            yield
+        except DeadlineError:
+            self._tail_s = max(2.0 * self._tail_s, self._clock.monotonic_s() - begin)
+            raise
+        took = self._clock.monotonic_s() - begin
+        self._tail_s = _SLOWNESS_MEMORY * self._tail_s + (1 - _SLOWNESS_MEMORY) * took if self._tail_s else took
 
     def _note_speed(self, seconds: float, *, slower: bool) -> None:
         """How long a candidate takes, smoothed; after a missed deadline at least twice what was thought."""

@@ -20,6 +20,7 @@ from twm.core.network import NetworkSpec
 from twm.core.packed import extend_packed
 from twm.planner.objective import ObjectiveWeights, Predictions, score
 from twm.planner.peers import Rollout
+from twm.planner.search import Search
 from twm.planner.situation import Situation
 
 MAX_CANDIDATES = 16
@@ -54,7 +55,11 @@ class Draft:
     """Whether the search was cut down because of a backlog."""
     stopped_early: bool = False
     """Whether the search ended for lack of time."""
+    search: Search | None = None
+    predictions: list[Predictions] = field(default_factory=list)
+    """What the world model said of each search round."""
     final: Rollout | None = None
+    """Finalists, reactive rule and running shares with trajectories."""
 
     @contextmanager
     def timed(self, part: str) -> Iterator[None]:
