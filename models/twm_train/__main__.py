@@ -1,0 +1,110 @@
+"""`python -m twm_train`: train the Field and the Control/Dynamics World Model of a network and put them into the zoo."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from twm.core.errors import TwmError
+from twm.core.network import load_network
+from twm.core.paths import find_network, zoo_folder
+
+
+class RichProgress:
+    """Progress bars on stderr."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._task: int | None = None
+
+    def start(self, name: str, total: int) -> None:
+        """A stage of `total` units begins."""
+        self._task = self._progress.add_task(name, total=total, note="")
+
+    def advance(self, count: int, note: str = "") -> None:
+        """`count` more units are done."""
+        if self._task is not None:
+            self._progress.update(self._task, advance=count, note=note)
+
+    def note(self, text: str) -> None:
+        """Something worth reading."""
+        self._progress.console.print(text)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m twm_train", description=__doc__)
+    parser.add_argument("--network", default="poc-city", metavar="NAME|FILE", help="shipped network spec or network.yaml")
+    parser.add_argument("--out", type=Path, metavar="ZOO", help="model zoo (default: the shipped one)")
+    parser.add_argument("--minutes", type=float, default=20.0, help="about how many CPU-minutes to spend; sets step counts")
+    parser.add_argument("--quick", action="store_true", help="a run of under a minute that shows everything works; poor models")
+    parser.add_argument("--seed", type=int, default=1, help="seed of initialisation, bootstrap and sampling (default 1)")
+    parser.add_argument("--data", type=Path, metavar="FILE", help="recorded training episodes (.npz) instead of new ones")
+    parser.add_argument("--version", help="folder name in the zoo (default: NETWORK-<next number>)")
+    parser.add_argument(
+        "--work", type=Path, default=Path("var/train"), metavar="DIR", help="checkpoints; an interrupted run goes on"
+    )
+    parser.add_argument(
+        "--threads", type=int, default=1, help="torch threads (default 1: small matrices gain nothing from more)"
+    )
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse, train, print the measured quality. Returns the exit code."""
+    options = _parser().parse_args(arguments)
+    console = Console(stderr=True)
+    if not 0 < options.minutes <= 24 * 60:
+        console.print(f"twm_train: --minutes: {options.minutes}, expected more than 0 and at most 1440")
+        return 2
+    # torch takes seconds to import: only when the arguments make sense
+    from twm_train.recipe import Recipe, run
+
+    recipe = Recipe.quick() if options.quick else Recipe.of_minutes(options.minutes)
+    columns = (
+        TextColumn("{task.description:32}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    try:
+        with Progress(*columns, console=console) as bars:
+            cards = run(
+                load_network(find_network(options.network)),
+                recipe,
+                seed=options.seed,
+                zoo=options.out or zoo_folder(),
+                work=options.work,
+                command=shlex.join(["python", "-m", "twm_train", *(arguments if arguments is not None else sys.argv[1:])]),
+                version=options.version,
+                data=options.data,
+                threads=options.threads,
+                progress=RichProgress(bars),
+            )
+    except TwmError as error:
+        console.print(f"twm_train: {error}", markup=False)
+        return 2
+    except KeyboardInterrupt:
+        console.print("twm_train: interrupted; the same command goes on from the last checkpoint")
+        return 130
+    for card in cards:
+        print(f"{card.name} {card.version}: {card.training.cpu_s:.0f} CPU-s")
+        for name, value in sorted(_flatten(card.quality)):
+            print(f"  {name} = {value}")
+    return 0
+
+
+def _flatten(value: object, prefix: str = "") -> list[tuple[str, object]]:
+    if isinstance(value, dict):
+        return [item for key, inner in value.items() for item in _flatten(inner, f"{prefix}.{key}" if prefix else str(key))]
+    return [(prefix, value)]
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

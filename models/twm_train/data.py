@@ -1,0 +1,189 @@
+"""Training data from the twin: what an operator could record (frames, actions, logging policy), never the simulator's inside.
+
+Shape suffixes: N episodes, T slow steps, V history values, X exogenous columns, S slices, P KPIs, C cells, A action columns.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twm.core.features import (
+    HistoryLayout,
+    exogenous_of,
+    field_features,
+    frame_channels,
+    history_columns,
+    offered_by_slice,
+    slice_kpis,
+)
+from twm.core.frames import BLOCKS, Float
+from twm.core.kpis import kpi_to_z
+from twm.core.network import NetworkSpec
+from twm_train.logging_policies import POLICY_SHARES, LoggingPolicies
+from twm_twin.simulator import FrameBatch, Twin
+
+SCENARIOS = ("hotspot-id", "wave-id", "hotspot-ood", "wave-ood")
+TRAINING_SEED, VALIDATION_SEED = 0xA0000, 0xB0000
+RANGE_LENGTH = 0x10000
+BATCH = 64
+
+
+@dataclass(frozen=True)
+class Episodes:
+    """Recorded episodes; NaN where nothing was measured."""
+
+    values_NTV: Float
+    """History values (twm.core.features.HistoryLayout), without the flags."""
+    exogenous_NTX: Float
+    kpi_z_NTSP: Float
+    """KPIs in the space of twm.core.kpis.kpi_to_z."""
+    offered_NTS: Float
+    field_NTCF: Float
+    channels_NTCX: Float
+    action_NTA: Float
+    """Shares in force in the step."""
+    log_propensity_NT: NDArray[np.float64]
+    kind_N: NDArray[np.int64]
+    """Index into POLICY_SHARES."""
+    scenario_N: NDArray[np.int64]
+    """Index into SCENARIOS."""
+    seed_N: NDArray[np.int64]
+
+    @property
+    def count(self) -> int:
+        """Episodes."""
+        return len(self.seed_N)
+
+    @property
+    def steps(self) -> int:
+        """Slow steps in each."""
+        return int(self.values_NTV.shape[1])
+
+    def digest(self) -> str:
+        """SHA-256 over all arrays, hex."""
+        digest = hashlib.sha256()
+        for field in fields(self):
+            array = np.ascontiguousarray(getattr(self, field.name))
+            digest.update(f"{field.name}{array.shape}{array.dtype}".encode())
+            digest.update(array.tobytes())
+        return digest.hexdigest()
+
+    def take(self, which: NDArray[np.intp] | slice) -> Episodes:
+        """Some of the episodes."""
+        return Episodes(**{field.name: getattr(self, field.name)[which] for field in fields(self)})
+
+    @staticmethod
+    def concatenate(parts: Sequence[Episodes]) -> Episodes:
+        """All episodes of `parts`."""
+        return Episodes(**{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Episodes)})
+
+    def save(self, path: Path) -> None:
+        """Write as .npz."""
+        partial = path.with_suffix(".partial.npz")
+        np.savez(partial, **{field.name: getattr(self, field.name) for field in fields(self)})
+        partial.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> Episodes:
+        """Read what `save` wrote."""
+        with np.load(path) as data:
+            return cls(**{field.name: data[field.name] for field in fields(cls)})
+
+
+def record(
+    spec: NetworkSpec, first_seed: int, count: int, steps: int, *, progress: Callable[[int], None] | None = None
+) -> Episodes:
+    """Record `count` episodes of `steps` slow steps under the mixed logging policies, seeds first_seed onwards.
+
+    Scenarios alternate; kinds of policy are drawn by POLICY_SHARES. Same arguments, same data.
+    """
+    parts = []
+    for start in range(0, count, BATCH):
+        size = min(BATCH, count - start)
+        parts.append(_record_batch(spec, first_seed + start, size, steps))
+        if progress:
+            progress(size)
+    return Episodes.concatenate(parts)
+
+
+def _record_batch(spec: NetworkSpec, first_seed: int, size: int, steps: int) -> Episodes:
+    generator = np.random.default_rng([0x7477, first_seed])
+    seeds = np.arange(first_seed, first_seed + size, dtype=np.int64)
+    scenario = (seeds % len(SCENARIOS)).astype(np.int64)
+    names = list(POLICY_SHARES)
+    kind = generator.choice(len(names), size, p=list(POLICY_SHARES.values()))
+    twin = Twin(spec, size)
+    twin.reset(seeds, [SCENARIOS[i] for i in scenario])
+    policies = LoggingPolicies(spec, [names[i] for i in kind], generator)
+    reactive = {b for b in range(size) if names[kind[b]] == "reactive"}
+    batch, seen, actions, propensities = None, [], [], []
+    for step in range(steps):
+        frames = [batch.frame(b) if batch is not None and b in reactive else None for b in range(size)]
+        prb, bandwidth, log_propensity = policies.act(step, frames)
+        batch = twin.frames(twin.step(prb, bandwidth))
+        seen.append({name: np.array(block, np.float32) for name, block in frame_blocks(batch).items()})
+        actions.append(np.concatenate([prb.reshape(size, -1), bandwidth.reshape(size, -1)], -1))
+        propensities.append(log_propensity)
+    blocks = {name: np.stack([frame[name] for frame in seen], 1) for name in BLOCKS}
+    return derive(
+        spec,
+        blocks,
+        action_NTA=np.stack(actions, 1).astype(np.float32),
+        log_propensity_NT=np.stack(propensities, 1),
+        kind_N=kind.astype(np.int64),
+        scenario_N=scenario,
+        seed_N=seeds,
+    )
+
+
+def derive(
+    spec: NetworkSpec,
+    blocks: dict[str, Float],
+    *,
+    action_NTA: Float,
+    log_propensity_NT: NDArray[np.float64],
+    kind_N: NDArray[np.int64],
+    scenario_N: NDArray[np.int64],
+    seed_N: NDArray[np.int64],
+) -> Episodes:
+    """Features and targets of recorded frame blocks [N, T, ...]."""
+    layout = HistoryLayout.of(spec)
+    columns = history_columns(blocks, spec)
+    values, known = columns[..., : layout.value_count], columns[..., layout.value_count :]
+    padded = {name: np.concatenate([np.full_like(block[:, :1], np.nan), block], 1) for name, block in blocks.items()}
+    return Episodes(
+        values_NTV=np.where(known > 0, values, np.float32(np.nan)),
+        exogenous_NTX=exogenous_of(blocks, spec),
+        kpi_z_NTSP=kpi_to_z(slice_kpis(blocks)).astype(np.float32),
+        offered_NTS=offered_by_slice(blocks),
+        field_NTCF=field_features(blocks, {k: v[:, :-1] for k, v in padded.items()}, spec),
+        channels_NTCX=frame_channels(padded, spec),
+        action_NTA=action_NTA,
+        log_propensity_NT=log_propensity_NT,
+        kind_N=kind_N,
+        scenario_N=scenario_N,
+        seed_N=seed_N,
+    )
+
+
+def frame_blocks(batch: FrameBatch) -> dict[str, Float]:
+    """Arrays of a batch of frames by block name, each [B, ...]."""
+    return {
+        "cell_slice": batch.cell_slice_BCSF,
+        "cell": batch.cell_BCF,
+        "link_slice": batch.link_slice_BLSF,
+        "link": batch.link_BLF,
+        "fast": batch.fast_BCSTF,
+    }
+
+
+def summed_share(action_NTA: Float, spec: NetworkSpec) -> Float:
+    """Summed PRB share of each cell [..., C]."""
+    c, s, _ = spec.sizes
+    return np.asarray(action_NTA[..., : c * s].reshape(*action_NTA.shape[:-1], c, s).sum(-1))

@@ -1,0 +1,199 @@
+"""ONNX export of the graphs of contract "fwm/1" and "cdwm/1", each checked against torch in ONNX Runtime.
+
+Shape suffixes: E members, J exogenous samples, N rows (candidates x samples), W history frames, D_h history columns.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import logging
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from torch import Tensor, nn
+
+from twm.core.errors import ModelMismatchError
+from twm.core.features import KPI_NAMES, HistoryLayout, exogenous_layout
+from twm.core.network import NetworkSpec
+from twm.core.zoo import GraphSpec, GridGeometry, TensorSpec
+from twm_train.controllable import ControllableModel
+from twm_train.exogenous import DETER, STOCH, ExogenousModel
+from twm_train.fwm import FieldModel
+
+OPSET = 20
+TOLERANCE = 2e-3
+"""Largest accepted |onnx - torch| / (1 + |torch|); it is about 1e-5 in practice, sums are taken in another order."""
+
+
+class Encode(nn.Module):
+    """history [W, D_h] to the starting states of both parts."""
+
+    def __init__(self, exogenous: ExogenousModel, controllable: ControllableModel) -> None:
+        super().__init__()
+        self.exogenous, self.controllable = exogenous, controllable
+
+    def forward(self, history: Tensor) -> tuple[Tensor, ...]:
+        """exo_deter, exo_stoch, ctl_deter, ctl_stoch, each [E, .]."""
+        rows = history.unsqueeze(0).unsqueeze(0).expand(self.exogenous.members, 1, *history.shape)
+        return tuple(part.squeeze(1) for part in (*self.exogenous.encode(rows), *self.controllable.encode(rows)))
+
+
+class ExogenousStep(nn.Module):
+    """One step of the exogenous part: no input carries an action."""
+
+    def __init__(self, model: ExogenousModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, deter: Tensor, stoch: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """next_deter, next_stoch, exogenous."""
+        return self.model.step(deter, stoch, noise)
+
+
+class ControllableStep(nn.Module):
+    """One step of the controllable part."""
+
+    def __init__(self, model: ControllableModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self, deter: Tensor, stoch: Tensor, noise: Tensor, action: Tensor, exogenous: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """next_deter, next_stoch, kpi_mean, kpi_std."""
+        return self.model.step(deter, stoch, noise, action.unsqueeze(0), exogenous)
+
+
+def export_cdwm(
+    exogenous: ExogenousModel, controllable: ControllableModel, spec: NetworkSpec, folder: Path, sample_history: np.ndarray
+) -> dict[str, GraphSpec]:
+    """Write the three graphs; returns their card entries. `sample_history` [W, D_h] is a real one, for the check."""
+    e, w = exogenous.members, exogenous.window
+    layout = exogenous_layout(spec)
+    c, s, n_links = spec.sizes
+    a, x, p = c * s + n_links * s, layout.width, len(KPI_NAMES)
+    state = [("deter", (e, "{}", DETER), "1"), ("stoch", (e, "{}", STOCH), "1"), ("noise", (e, "{}", STOCH), "standard normal")]
+    rows = lambda dim: [(n, tuple(dim if d == "{}" else d for d in shape), unit) for n, shape, unit in state]
+    following = lambda dim: [("next_deter", (e, dim, DETER), "1"), ("next_stoch", (e, dim, STOCH), "1")]
+    exogenous_unit = "Mbps [C*S], bit/s/Hz at full PRB use [C], Mbps [L]"
+    kpi_unit = "ratio, ms, ratio, Mbps"
+    history = torch.tensor(sample_history)
+    with torch.no_grad():
+        start = Encode(exogenous, controllable)(history)
+        generator = torch.Generator().manual_seed(0)
+        draw = lambda n: torch.randn(e, n, STOCH, generator=generator)
+        wide = lambda part, n: part.unsqueeze(1).expand(e, n, part.shape[-1]).contiguous()
+        exo_inputs = (wide(start[0], 3), wide(start[1], 3), draw(3))
+        future = ExogenousStep(exogenous)(*exo_inputs)[2]
+        action = torch.rand(5, a, generator=generator) / s
+        ctl_inputs = (wide(start[2], 5), wide(start[3], 5), draw(5), action, future[:, [0, 1, 2, 0, 1]].contiguous())
+    return {
+        "encode.onnx": _export(
+            Encode(exogenous, controllable),
+            (history,),
+            [("history", (w, HistoryLayout.of(spec).width), "physical, then known flags")],
+            [(f"{part}_{kind}", (e, n), "1") for part in ("exo", "ctl") for kind, n in (("deter", DETER), ("stoch", STOCH))],
+            folder / "encode.onnx",
+        ),
+        "exogenous_step.onnx": _export(
+            ExogenousStep(exogenous),
+            exo_inputs,
+            rows("J"),
+            [*following("J"), ("exogenous", (e, "J", x), exogenous_unit)],
+            folder / "exogenous_step.onnx",
+        ),
+        "controllable_step.onnx": _export(
+            ControllableStep(controllable),
+            ctl_inputs,
+            [*rows("N"), ("action", ("N", a), "share"), ("exogenous", (e, "N", x), exogenous_unit)],
+            [*following("N"), ("kpi_mean", (e, "N", s, p), kpi_unit), ("kpi_std", (e, "N", s, p), kpi_unit)],
+            folder / "controllable_step.onnx",
+        ),
+    }
+
+
+def export_fwm(
+    model: FieldModel, spec: NetworkSpec, grid: GridGeometry, folder: Path, sample: np.ndarray
+) -> dict[str, GraphSpec]:
+    """Write fwm.onnx; returns its card entry. `sample` [1, Cin, G, G] is a real input, for the check."""
+
+    class Squeezed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, grid: Tensor) -> Tensor:
+            return self.model(grid).squeeze(0)
+
+    t, q, f = model.shape
+    inputs = [("grid", (1, sample.shape[1], grid.size, grid.size), "physical")]
+    outputs = [("field", (t, q, len(spec.cells), f), "units in feature_names")]
+    return {"fwm.onnx": _export(Squeezed(), (torch.tensor(sample),), inputs, outputs, folder / "fwm.onnx")}
+
+
+Named = tuple[str, tuple[int | str, ...], str]
+
+
+def _export(
+    module: nn.Module, args: tuple[Tensor, ...], inputs: Sequence[Named], outputs: Sequence[Named], path: Path
+) -> GraphSpec:
+    module = module.eval()
+    dims = {dim: torch.export.Dim(dim, min=1, max=1 << 20) for _, shape, _ in inputs for dim in shape if isinstance(dim, str)}
+    dynamic = {name: {i: dims[d] for i, d in enumerate(shape) if isinstance(d, str)} for name, shape, _ in inputs}
+    level = logging.getLogger("torch.onnx").level
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), torch.no_grad():
+        warnings.simplefilter("ignore")
+        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+        program = torch.onnx.export(
+            module,
+            args,
+            dynamo=True,
+            input_names=[name for name, _, _ in inputs],
+            output_names=[name for name, _, _ in outputs],
+            dynamic_shapes=tuple(dynamic.values()) if dims else None,
+            opset_version=OPSET,
+            verbose=False,
+        )
+        logging.getLogger("torch.onnx").setLevel(level)
+    if program is None:
+        raise ModelMismatchError(f"{path}: export gave no program")
+    proto = program.model_proto
+    for node in proto.graph.node:
+        node.doc_string = ""
+        del node.metadata_props[:]
+    del proto.graph.metadata_props[:]
+    del proto.graph.value_info[:]
+    proto.doc_string = ""
+    onnx.checker.check_model(proto)
+    data = proto.SerializeToString(deterministic=True)
+    path.write_bytes(data)
+    check_graph(path, module, dict(zip((name for name, _, _ in inputs), args, strict=True)), [name for name, _, _ in outputs])
+    tensors = lambda named: tuple(TensorSpec(name=n, shape=shape, unit=unit) for n, shape, unit in named)
+    return GraphSpec(sha256=hashlib.sha256(data).hexdigest(), inputs=tensors(inputs), outputs=tensors(outputs))
+
+
+def check_graph(path: Path, module: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[str]) -> float:
+    """Largest relative difference between ONNX Runtime and torch. Raises ModelMismatchError above TOLERANCE."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    found = session.run(list(outputs), {name: value.numpy() for name, value in inputs.items()})
+    with torch.no_grad():
+        expected = module(*inputs.values())
+    expected = expected if isinstance(expected, tuple) else (expected,)
+    worst = 0.0
+    for name, a, b in zip(outputs, found, expected, strict=True):
+        if a.shape != tuple(b.shape):
+            raise ModelMismatchError(f"{path}: {name}: shape {a.shape}, torch gives {tuple(b.shape)}")
+        worst = max(worst, float((np.abs(a - b.numpy()) / (1 + np.abs(b.numpy()))).max()))
+    if not worst <= TOLERANCE:
+        raise ModelMismatchError(f"{path}: differs from torch by {worst:.2e}, bound {TOLERANCE:.0e}")
+    return worst

@@ -1,0 +1,79 @@
+"""Training windows: W steps of history and the H that follow, drawn per member from its own bootstrap of the episodes.
+
+Shape suffixes: E members, B windows, W history steps, H horizon steps, N episodes, T steps of an episode, V history values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from twm_train.data import Episodes
+
+SHORT_HISTORY, LOST_FRAME = 0.15, 0.03
+"""Probability that a window has a short history, and that a single older frame is lost: what serving meets."""
+
+
+@dataclass(frozen=True)
+class Windows:
+    """A batch: history [E, B, W, D_h], the rest [E, B, H, ...] with NaN where missing."""
+
+    history: Tensor
+    exogenous: Tensor
+    kpi_z: Tensor
+    offered: Tensor
+    action: Tensor
+    last_action: Tensor
+    """Shares in force in the newest history step [E, B, A]."""
+
+
+class WindowSampler:
+    """Draws windows; bootstrap and draws depend on the seed alone."""
+
+    def __init__(self, episodes: Episodes, members: int, window: int, horizon: int, seed: int) -> None:
+        if episodes.steps < 1 + horizon:
+            raise ValueError(f"episodes: {episodes.steps} steps, need at least {1 + horizon}")
+        self._data, self._window, self._horizon, self._seed = episodes, window, horizon, seed
+        generator = np.random.default_rng([seed, 1])
+        n = episodes.count
+        # Each member sees a sample of the episodes, drawn with replacement (Breiman 1996).
+        self._bootstrap_EN = generator.integers(n, size=(members, n)) if members > 1 else np.arange(n)[None]
+        self._pad = np.full((n, window, episodes.values_NTV.shape[2]), np.nan, np.float32)
+
+    def draw(self, step: int, batch: int) -> Windows:
+        """The batch of training step `step`."""
+        generator = np.random.default_rng([self._seed, 2, step])
+        members = len(self._bootstrap_EN)
+        pick = generator.integers(self._bootstrap_EN.shape[1], size=(members, batch))
+        episode = np.take_along_axis(self._bootstrap_EN, pick, 1)
+        newest = generator.integers(self._window - 1, self._data.steps - self._horizon, size=(members, batch))
+        windows = cut(self._data, episode, newest, self._window, self._horizon)
+        short = generator.random((members, batch)) < SHORT_HISTORY
+        length = np.where(short, generator.integers(1, self._window + 1, size=short.shape), self._window)
+        age = self._window - 1 - np.arange(self._window)
+        lost = (age >= length[..., None]) | ((age > 0) & (generator.random((members, batch, self._window)) < LOST_FRAME))
+        windows.history[torch.from_numpy(lost)] = 0.0
+        return windows
+
+
+def cut(data: Episodes, episode: NDArray[np.intp], newest: NDArray[np.intp], window: int, horizon: int) -> Windows:
+    """Windows of `episode` [E, B] with the newest history step `newest` [E, B]; steps before the episode are missing."""
+    past = newest[..., None] - window + 1 + np.arange(window)
+    values = data.values_NTV[episode[..., None], np.maximum(past, 0)]
+    values = np.where(past[..., None] >= 0, values, np.float32(np.nan))
+    known = np.isfinite(values)
+    history = np.concatenate([np.where(known, values, np.float32(0)), known.astype(np.float32)], -1)
+    ahead = newest[..., None] + 1 + np.arange(horizon)
+    pick = lambda array: torch.from_numpy(array[episode[..., None], ahead])
+    return Windows(
+        history=torch.from_numpy(history),
+        exogenous=pick(data.exogenous_NTX),
+        kpi_z=pick(data.kpi_z_NTSP),
+        offered=pick(data.offered_NTS),
+        action=pick(data.action_NTA),
+        last_action=torch.from_numpy(data.action_NTA[episode, newest]),
+    )
