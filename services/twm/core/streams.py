@@ -1,4 +1,4 @@
-"""The streams that carry facts between the services: names, bounds, reading, and the one atomic write.
+"""The streams that carry facts between the services: reading, and the one atomic write.
 
 Every stream is bounded. Trimming drops only what all consumer groups of a stream have acknowledged; where that makes no room,
 the write is refused with UnavailableError (back-pressure), so nothing is lost silently. The byte bound is the server's
@@ -20,95 +20,31 @@ from redis.exceptions import ResponseError
 from twm.core import metrics
 from twm.core.errors import InvalidInputError, TwmError, UnavailableError
 from twm.core.redis_link import RedisLink
+from twm.core.stream_names import (
+    DURABLE_STREAMS,
+    GROUP_GATEWAY,
+    GROUP_INGESTER,
+    GROUP_PLANNER,
+    GROUP_SCORER,
+    STREAM_BOUNDS,
+    StreamNames,
+    stream_kind,
+)
 from twm.core.stream_scripts import FORGET, TOUCH, WRITE, Argument, write_call
+
+__all__ = [
+    "DURABLE_STREAMS", "GROUP_GATEWAY", "GROUP_INGESTER", "GROUP_PLANNER", "GROUP_SCORER", "STREAM_BOUNDS",
+    "Entry", "KeyWrite", "Output", "StreamNames", "Streams",
+]  # fmt: skip
 
 log = logging.getLogger(__name__)
 
-GROUP_INGESTER = "ingester"
-GROUP_PLANNER = "planner"
-GROUP_GATEWAY = "gateway"
-GROUP_SCORER = "scorer"
-
-# Most entries a stream holds before acknowledged ones are dropped, oldest first (1/8 more is the hard bound).
-STREAM_BOUNDS: Mapping[str, int] = {
-    "intake": 8192,
-    "frames": 4096,
-    "proposals": 4096,
-    "verdicts": 16384,
-    "policies": 8192,
-    "scores": 16384,
-    "audit": 65536,
-    "dead": 256,
-}
-DURABLE_STREAMS = frozenset({"policies", "audit"})
 MAX_PAYLOAD_BYTES = 64 * 1024 * 1024
 MAX_DEAD_LETTER_BYTES = 1024 * 1024
 MAX_WRITE_ENTRIES = 1024
 MAX_REASON_CHARACTERS = 500
 
 _PAYLOAD, _TRACE, _REASON = "p", "t", "reason"
-
-
-@dataclass(frozen=True)
-class StreamNames:
-    """Names of one planning area's streams and keys. The hash tag puts them in one cluster slot, so that one script may
-    touch several."""
-
-    area_id: str
-
-    @classmethod
-    def of(cls, area_id: str) -> StreamNames:
-        """Names for `area_id`. Raises InvalidInputError where it would break out of the hash tag."""
-        if not area_id or len(area_id) > 64 or set("{}:") & set(area_id):
-            raise InvalidInputError(f"area_id: {area_id[:64]!r} is empty, longer than 64 or holds one of {{ }} :")
-        return cls(area_id)
-
-    def key(self, name: str) -> str:
-        """A plain key (for KeyWrite) in the same slot."""
-        return f"twm:{{{self.area_id}}}:key:{name}"
-
-    def _stream(self, name: str) -> str:
-        return f"twm:{{{self.area_id}}}:{name}"
-
-    @property
-    def intake(self) -> str:
-        """telemetry ReportBatch."""
-        return self._stream("intake")
-
-    @property
-    def frames(self) -> str:
-        """KpiFrame."""
-        return self._stream("frames")
-
-    @property
-    def proposals(self) -> str:
-        """Proposal."""
-        return self._stream("proposals")
-
-    @property
-    def verdicts(self) -> str:
-        """Verdict."""
-        return self._stream("verdicts")
-
-    @property
-    def policies(self) -> str:
-        """SlicePolicy."""
-        return self._stream("policies")
-
-    @property
-    def scores(self) -> str:
-        """ShadowScore."""
-        return self._stream("scores")
-
-    @property
-    def audit(self) -> str:
-        """AuditRecord."""
-        return self._stream("audit")
-
-    @property
-    def dead(self) -> str:
-        """Entries given up, with the reason."""
-        return self._stream("dead")
 
 
 @dataclass(frozen=True)
@@ -283,7 +219,7 @@ class Streams:
                 # The server cannot tell the lag after deletions in the middle; the length is then an upper bound.
                 lag = int(length if found[b"lag"] is None else found[b"lag"])
                 held = int(found[b"pending"])
-                kind = _kind(stream)
+                kind = stream_kind(stream)
                 metrics.STREAM_LAG.labels(kind, group).set(lag)
                 metrics.STREAM_PENDING.labels(kind, group).set(held)
                 return lag, held
@@ -297,7 +233,7 @@ class Streams:
         # An entry that is gone from the stream (deleted by hand) comes as None; it can only be acknowledged.
         gone = [row[0] for row in rows if row is not None and row[1] is None]
         if gone:
-            metrics.DEAD_LETTERS.labels(_kind(stream), "deleted").inc(len(gone))
+            metrics.DEAD_LETTERS.labels(stream_kind(stream), "deleted").inc(len(gone))
             await self._link.call("XACK", stream, group, *gone)
         kept = [row for row in rows if row is not None and row[1] is not None]
         if not kept:
@@ -318,13 +254,13 @@ class Streams:
             [(k.key, k.value, k.expected) for k in keys],
             [(o.stream, self._bound(o.stream), _fields(o)) for o in outputs],
         )
-        durable = self._wait_for_disk and any(_kind(o.stream) in DURABLE_STREAMS for o in outputs)
+        durable = self._wait_for_disk and any(stream_kind(o.stream) in DURABLE_STREAMS for o in outputs)
         wait_ms = int(self._link.timeout_s * 800)
         then: list[tuple[Argument, ...]] = [("WAITAOF", 1, 0, wait_ms)] if durable else []
         reply, *synced = await self._link.run_then(WRITE, names, arguments, then)
         if reply[0] == 0:
             if reply[1] == b"full":
-                kind = _kind(reply[2].decode())
+                kind = stream_kind(reply[2].decode())
                 metrics.STREAM_REFUSED.labels(kind).inc()
                 raise UnavailableError(f"stream {kind}: full, its readers are too far behind", reason="stream_full")
             return None
@@ -333,19 +269,17 @@ class Streams:
         return [entry_id.decode() for entry_id in reply[1:]]
 
     def _bound(self, stream: str) -> int:
-        kind = _kind(stream)
+        kind = stream_kind(stream)
         if kind not in self._bounds:
             raise InvalidInputError(f"stream: {stream[:128]!r} has no bound; known kinds are {', '.join(self._bounds)}")
         return self._bounds[kind]
 
 
-def _kind(stream: str) -> str:
-    return stream.rpartition(":")[2]
-
-
 def _fields(output: Output) -> dict[str, Argument]:
     if len(output.payload) > MAX_PAYLOAD_BYTES:
-        raise InvalidInputError(f"payload: {len(output.payload)} bytes for {_kind(output.stream)}, at most {MAX_PAYLOAD_BYTES}")
+        raise InvalidInputError(
+            f"payload: {len(output.payload)} bytes for {stream_kind(output.stream)}, at most {MAX_PAYLOAD_BYTES}"
+        )
     fields: dict[str, Argument] = {_PAYLOAD: output.payload}
     if output.trace_id:
         fields[_TRACE] = output.trace_id
