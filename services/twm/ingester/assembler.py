@@ -72,8 +72,8 @@ class _Step:
     samples: dict[Hashable, Sample] = field(default_factory=dict)
     periods: set[tuple[str, int, int]] = field(default_factory=set)
     """(kind, subject, period start [ms]) seen."""
-    adapter_period: dict[tuple[str, int], float] = field(default_factory=dict)
-    """Reporting period by kind and subject, of adapters' reports [s]."""
+    longest: dict[tuple[str, int], float] = field(default_factory=dict)
+    """Longest reporting period seen by kind and subject [s]."""
 
 
 class Assembler:
@@ -155,9 +155,10 @@ class Assembler:
         if period in held.periods:
             return
         held.periods.add(period)
-        held.covered[kind][subject] += sample.period_s
-        if kind != "kpm":
-            held.adapter_period[kind, subject] = sample.period_s
+        begin_s = self.step_of(sample) * self._slow_s
+        end_s = min(sample.start_s + sample.period_s, begin_s + self._slow_s)
+        held.covered[kind][subject] += end_s - max(sample.start_s, begin_s)
+        held.longest[kind, subject] = max(held.longest.get((kind, subject), 0.0), sample.period_s)
 
     def refresh(self, now: float) -> None:
         """Forget silences: the reports could not be read until now."""
@@ -185,9 +186,10 @@ class Assembler:
         """The frame of a step that is due. Steps are asked for in order, each once."""
         held = self._open.get(step) or self._empty()
         frame = self._builder.build(step, held.samples.values())
-        for (kind, subject), period_s in held.adapter_period.items():
-            self._adapter_seen.add(kind)
-            self._adapter_period[kind][subject] = period_s
+        for (kind, subject), period_s in held.longest.items():
+            if kind != "kpm":
+                self._adapter_seen.add(kind)
+                self._adapter_period[kind][subject] = period_s
         frame.missing_report_count = self._missing(held)
         return frame
 
@@ -205,12 +207,17 @@ class Assembler:
         return all((covered >= enough).all() for covered in held.covered.values())
 
     def _missing(self, held: _Step) -> int:
-        """Periods expected but not seen. KPM always; adapters' reports from the first of their kind on."""
-        uncovered = np.maximum(self._slow_s - held.covered["kpm"], 0.0)
-        missing = float(np.rint(uncovered / self._kpm_period).sum())
-        for kind in self._adapter_seen:
-            uncovered = np.maximum(self._slow_s - held.covered[kind], 0.0)
-            missing += float(np.rint(uncovered / self._adapter_period[kind]).sum())
+        """Whole periods expected but not seen. KPM always; adapters' reports from the first of their kind on.
+
+        A source that reports less often than the spec says, or off the step's bounds, misses only what would fill its period.
+        """
+        missing = 0.0
+        for kind in ("kpm", *sorted(self._adapter_seen)):
+            period = self._kpm_period.copy() if kind == "kpm" else self._adapter_period[kind].copy()
+            for (of_kind, subject), longest_s in held.longest.items():
+                if of_kind == kind:
+                    period[subject] = max(period[subject], longest_s)
+            missing += float(np.floor((self._slow_s - held.covered[kind]) / period + 1e-3).clip(0).sum())
         return int(missing)
 
 
