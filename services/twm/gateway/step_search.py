@@ -13,6 +13,7 @@ DISORDER_STEPS = 16
 """How far takeovers may have put entries out of order [slow steps]."""
 _LAST_SEQUENCE = 2**64 - 1
 _PAGE = 64
+_UNREADABLE_RUN = 8
 
 
 def id_key(entry_id: str) -> tuple[int, int]:
@@ -30,14 +31,14 @@ async def cursor_before_step(streams: Streams, stream: str, step: int, step_of: 
     """Cursor for `Streams.range` that skips most entries of lower steps, and none of `step` or higher but for disorder."""
     target = step - DISORDER_STEPS
     first, last = await streams.range(stream, count=1), await streams.last(stream, 1)
-    if not first or not last or not _below(first[0], target, step_of):
+    if not first or not last or not await _below(streams, first[0], target, step_of):
         return "-"
     low, high = id_key(first[0].id)[0], id_key(last[0].id)[0] + 1
     # The first entry at or after `low` lies below the target, the first at or after `high` does not.
     while high - low > 1:
         middle = (low + high) // 2
         found = await streams.range(stream, after=before_millisecond(middle), count=1)
-        if found and _below(found[0], target, step_of):
+        if found and await _below(streams, found[0], target, step_of):
             low = max(id_key(found[0].id)[0], middle)
         else:
             high = middle
@@ -59,6 +60,10 @@ async def find_step(streams: Streams, stream: str, step: int, step_of: StepOf) -
     return found
 
 
-def _below(entry: Entry, step: int, step_of: StepOf) -> bool:
+async def _below(streams: Streams, entry: Entry, step: int, step_of: StepOf) -> bool:
+    """Whether the entry lies below `step`; one that is not readable lies where the next readable ones do."""
     at = step_of(entry.payload)
-    return at is None or at < step
+    if at is None:
+        others = await streams.range(entry.stream, after=entry.id, count=_UNREADABLE_RUN)
+        at = next((found for other in others if (found := step_of(other.payload)) is not None), None)
+    return at is not None and at < step
