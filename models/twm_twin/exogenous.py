@@ -47,9 +47,7 @@ class ExogenousPath:
         self.layout, self.scenario = layout, Scenario.of(scenario, layout.parameters)
         tag = zlib.crc32(scenario.encode())
         self._streams = {
-            name: np.random.Generator(
-                np.random.SFC64(np.random.SeedSequence([seed, 0 if name in _PER_SEED else tag, index]))
-            )
+            name: np.random.Generator(np.random.SFC64(np.random.SeedSequence([seed, 0 if name in _PER_SEED else tag, index])))
             for index, name in enumerate(_STREAMS)
         }
         self.geometry: Geometry = draw_geometry(layout, self._streams["geometry"])

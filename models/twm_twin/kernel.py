@@ -191,9 +191,7 @@ def step_many(  # type: ignore[no-untyped-def]
 ):
     """`slow_step` for B environments. radio: (factor, maximum, idle, bandwidth_mhz); delay: (base, radio share, floor, cap)."""
     for b in range(demand_BTCS.shape[0]):
-        cell_capacity(
-            noise_BCQ[b], interference_BCQJ[b], prb_BCS[b], radio[0], radio[1], radio[2], radio[3], capacity_BC[b]
-        )
+        cell_capacity(noise_BCQ[b], interference_BCQJ[b], prb_BCS[b], radio[0], radio[1], radio[2], radio[3], capacity_BC[b])
         slow_step(
             dt,
             demand_BTCS[b],

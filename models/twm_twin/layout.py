@@ -74,7 +74,7 @@ class TwinLayout:
         )
 
     def route_choice(self, up_L: NDArray[np.bool_]) -> Integers:
-        """Route in use [..., C] for link states [..., L]: 1 (backup) where a link of the normal route is down and a backup exists."""
+        """Route [..., C] for link states [..., L]: 1 (backup) where a link of the normal route is down and a backup exists."""
         down = ~up_L
         broken = (down[..., None, :] & self.topology.route).any(-1)
         return np.asarray(broken & self.has_backup_C, np.int64)

@@ -89,7 +89,7 @@ class SliceTraffic(TwinModel):
 
 
 class Shock(TwinModel):
-    """One kind of demand shock. A hotspot sits near a cell of the zone; a wave travels along the zone's cells in their order."""
+    """One kind of demand shock. A hotspot sits near a cell of the zone; a wave travels along its cells in order."""
 
     zone: str | None = None
     """Zone id; None: first zone of the spec for hotspots, last for waves, all cells where there is no zone."""

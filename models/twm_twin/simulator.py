@@ -109,7 +109,9 @@ class Twin:
         for seed in seeds:
             if seed < 0:
                 raise InvalidInputError(f"seed: {seed}, at least 0")
-        self.paths = [ExogenousPath(self.layout, int(seed), name, quiet_steps) for seed, name in zip(seeds, scenarios, strict=True)]
+        self.paths = [
+            ExogenousPath(self.layout, int(seed), name, quiet_steps) for seed, name in zip(seeds, scenarios, strict=True)
+        ]
         c, s, n_links = self.spec.sizes
         self.step_index = 0
         self.queue_mbit_BCS = np.zeros((b, c, s))
