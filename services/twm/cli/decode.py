@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -66,14 +67,13 @@ def read_source(source: str) -> bytes:
     """Bytes of hex digits, of a file (hex text or raw), or of standard input ("-"). Raises InvalidInputError."""
     if source == "-":
         return _bytes_of(sys.stdin.buffer.read(_MAX_TEXT + 1))
-    digits = _from_hex(source)
-    try:
-        path = Path(source)
-        if len(source) < 4096 and path.is_file():
-            with path.open("rb") as file:
+    if os.path.isfile(source):  # unlike Path.is_file it is False, not an error, for text no path can be
+        try:
+            with Path(source).open("rb") as file:
                 return _bytes_of(file.read(_MAX_TEXT + 1))
-    except (OSError, ValueError) as error:
-        raise InvalidInputError(f"{source[:80]!r}: cannot be read: {error}") from error
+        except OSError as error:
+            raise InvalidInputError(f"{source[:80]!r}: cannot be read: {error.strerror}") from error
+    digits = _from_hex(source)
     if digits is None:
         raise InvalidInputError(f"{source[:80]!r}: neither hex digits nor a file")
     return digits

@@ -7,6 +7,7 @@ microseconds, whichever dialect they encode with.
 
 from __future__ import annotations
 
+from twm.core.errors import DecodeError
 from twm.ingester.kpm.dialects import dialect_of
 from twm.ingester.kpm.per import Reader, Reason, fail, printable
 from twm.ingester.kpm.types import Clock, Header
@@ -29,30 +30,40 @@ def decode_header(data: bytes, dialect: str, *, received_s: float | None = None)
     Raises DecodeError whose `reason` is one of per.Reason; InvalidInputError for an unknown dialect.
     """
     rules = dialect_of(dialect)
-    reader = Reader(data)
+    try:
+        raw, strings = _fields(Reader(data), rules.timestamp_bytes, align_empty=False)
+    except DecodeError as error:
+        try:  # some encoders align even where a string of length 0 follows
+            raw, strings = _fields(Reader(data), rules.timestamp_bytes, align_empty=True)
+        except DecodeError:
+            raise error from None
+    start_s, clock = choose_clock(raw, received_s, rules.clock)
+    return Header(start_s, raw, clock, *strings)
+
+
+def _fields(reader: Reader, timestamp_bytes: int, *, align_empty: bool) -> tuple[bytes, list[str | None]]:
     extended = reader.bits(1)
     if reader.choice(1):
         reader.fail(Reason.UNKNOWN_FORMAT, "indication header format is not known")
     format_extended, present = reader.bits(1), reader.bits(4)
-    raw = reader.octets(rules.timestamp_bytes)
+    raw = reader.octets(timestamp_bytes)
     strings: list[str | None] = []
     for index, (_, largest) in enumerate(STRINGS):
-        strings.append(_string(reader, largest) if present >> (3 - index) & 1 else None)
+        strings.append(_string(reader, largest, align_empty) if present >> (3 - index) & 1 else None)
     if format_extended:
         reader.additions()
     if extended:
         reader.additions()
     reader.finish()
-    start_s, clock = choose_clock(raw, received_s, rules.clock)
-    return Header(start_s, raw, clock, *strings)
+    return raw, strings
 
 
-def _string(reader: Reader, largest: int) -> str:
+def _string(reader: Reader, largest: int, align_empty: bool) -> str:
     if reader.bits(1):
         raw = reader.counted_octets()
     else:
         count = reader.whole_number(0, largest)
-        raw = reader.octets(count) if count else b""
+        raw = reader.octets(count) if count or align_empty else b""
     return printable(raw, reader.base + reader.pos - len(raw) * 8)
 
 
