@@ -51,7 +51,7 @@ def make_answers(spec: NetworkSpec, zoo: Path, *, threads: int, intra_op: int = 
     store.refresh()
     workers = ThreadPoolExecutor(threads)
     answers = Answers(
-        spec, store, default_samples=SAMPLES, max_rows=1200, cache_capacity=4, workers=workers, worker_count=threads
+        spec, store, default_samples=SAMPLES, max_rows=256, cache_capacity=4, workers=workers, worker_count=threads
     )
     return answers, store
 

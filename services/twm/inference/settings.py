@@ -12,14 +12,14 @@ from twm.core.settings import ServiceSettings
 class InferenceSettings(ServiceSettings):
     """Settings of the inference service."""
 
-    worker_threads: int = Field(default_factory=lambda: min(os.cpu_count() or 1, 64), ge=1, le=256)
-    """Threads that roll out chunks of candidates."""
+    worker_threads: int = Field(default_factory=lambda: min(len(os.sched_getaffinity(0)), 64), ge=1, le=256)
+    """Threads that roll out chunks of candidates; by default one for each core this process may use."""
     intra_op_threads: int = Field(default=1, ge=1, le=256)
     """Threads inside one ONNX Runtime call; more than 1 pays only where worker_threads is 1."""
     use_cuda: bool = True
     """Take the CUDA provider where onnxruntime-gpu and a device are there."""
-    max_rows: int = Field(default=1200, ge=1, le=1_000_000)
-    """Rows (candidates x exogenous samples) in one call of a graph; what stays in the cache is faster."""
+    max_rows: int = Field(default=256, ge=1, le=1_000_000)
+    """Rows (candidates x exogenous samples) in one call of a graph; more cost memory (about 0.1 MB a row) and gain nothing."""
     max_pending: int = Field(default=16, ge=1, le=1024)
     """Calls that may wait or run; more are refused as UNAVAILABLE."""
     concurrent_calls: int = Field(default=2, ge=1, le=64)
