@@ -22,6 +22,7 @@ from twm.core.frames import (
     LINK_SLICE_FEATURES,
     FrameArrays,
 )
+from twm.core.kpis import weighted_p99
 from twm.core.network import NetworkSpec
 from twm.ingester.counters import CounterMemory
 from twm.ingester.measurements import COLUMN_COUNT, MAX_RATE_MBPS, Column, Float64, Plan, checked_values, count_refused
@@ -89,7 +90,7 @@ class FrameBuilder:
         put("served_mbps", _rate(cell, served, period, c))
         put("prb_used_ratio", _mean(cell, used_ratio, weight, c))
         put("radio_loss_ratio", _mean(cell, x_NSK[..., Column.RADIO_LOSS_RATIO], _either(offered, served), c))
-        put("radio_delay_ms", _mean(cell, x_NSK[..., Column.RADIO_DELAY_MS], _either(served, offered), c))
+        put("radio_delay_ms", _mean(cell, x_NSK[..., Column.RADIO_DELAY_MS], _either(offered, served), c))
         put("active_ues", _mean(cell, x_NSK[..., Column.ACTIVE_UES], weight, c))
 
         whole = x[:, s]
@@ -198,7 +199,7 @@ class FrameBuilder:
         for name, block in (
             ("prb_share", _mean(cell, share, weight, c)),
             ("e2e_loss_ratio", mean_loss),
-            ("e2e_delay_p99_ms", weighted_p99(fast_delay, volume)),
+            ("e2e_delay_p99_ms", weighted_p99(fast_delay[:, None], volume[:, None])),
             ("queue_mbit", latest),
         ):
             frame.cell_slice[..., CELL_SLICE_FEATURES.index(name)] = block
@@ -235,18 +236,6 @@ class FrameBuilder:
         return owner[inside], slot[inside]
 
 
-def weighted_p99(values_CST: Float64, weights_CST: Float64) -> Float64:
-    """Least value whose cumulative weight reaches 99 % [C, S], as twm.core.scm.weighted_quantile over the last axis."""
-    good = ~np.isnan(values_CST) & (weights_CST > 0)
-    values = np.where(good, values_CST, np.inf)
-    weights = np.where(good, weights_CST, 0.0)
-    order = np.argsort(values, axis=-1, kind="stable")
-    cumulative = np.cumsum(np.take_along_axis(weights, order, -1), -1)
-    reached = cumulative >= 0.99 * cumulative[..., -1:] * (1 - 1e-12)
-    found = np.take_along_axis(np.take_along_axis(values, order, -1), reached.argmax(-1)[..., None], -1)[..., 0]
-    return np.where(good.any(-1), found, np.nan)
-
-
 def _order(sample: Sample) -> tuple[float, float, str]:
     subject = sample.link if isinstance(sample, LinkSample) else sample.cell
     return sample.start_s, float(subject), f"{sample.node_id}{sample.signature if isinstance(sample, KpmSample) else ''}"
@@ -258,18 +247,17 @@ def _rate(index: _Index, volume_NS: Float64, period_N: Float64, size: int) -> Fl
 
 
 def _mean(index: _Index, values_NS: Float64, weights_NS: Float64, size: int) -> Float64:
-    """Weighted mean per group [size, S] over what is measured; equal weights where all that is measured weighs 0."""
+    """Weighted mean per group [size, S] over what is measured; NaN where nothing is, or all of it weighs 0."""
     columns = values_NS.shape[1]
     flat = (index[:, None] * columns + np.arange(columns)).reshape(-1)
     known = ~np.isnan(values_NS).reshape(-1)
     values = np.where(known, values_NS.reshape(-1), 0.0)
     weights = np.where(known, np.nan_to_num(weights_NS.reshape(-1)), 0.0)
-    count = np.bincount(flat, known, size * columns)
     weight = np.bincount(flat, weights, size * columns)
-    weighted, plain = np.bincount(flat, values * weights, size * columns), np.bincount(flat, values, size * columns)
+    weighted = np.bincount(flat, values * weights, size * columns)
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.where(weight > 0, weighted / weight, plain / count)
-    return np.where(count > 0, mean, np.nan).reshape(size, columns)
+        mean = weighted / weight
+    return np.where(weight > 0, mean, np.nan).reshape(size, columns)
 
 
 def _either(first: Float64, second: Float64) -> Float64:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from twm.core.metrics import VALUES_REJECTED
 
 Float64 = NDArray[np.float64]
-Rule = Literal["sum", "mean_by_served", "mean_by_offered", "cell"]
+Rule = Literal["sum", "mean_by_volume", "cell"]
 """How values of several UEs of one slice become one: sum; volume-weighted mean; or not at all (a property of the cell)."""
 
 
@@ -54,8 +54,6 @@ class Definition:
     high: float = 0.0
     """Largest plausible value, wire unit; the least is 0."""
     rule: Rule = "sum"
-    ue_scale: float = 1.0
-    """Weight of one UE's value in `sum`."""
 
 
 _KBIT_MAX = 4e9
@@ -69,8 +67,8 @@ _USED = (
     Definition("DRB.RlcSduTransmittedVolumeDL", Column.SERVED_MBIT, 1e-3, _KBIT_MAX),
     Definition("DRB.UEThpDl", Column.UE_THROUGHPUT_MBPS, 1e-3, MAX_RATE_MBPS * 1e3),
     Definition("RRU.PrbUsedDl", Column.PRB_USED, 1.0, 1100.0 * 8),
-    Definition("DRB.RlcPacketDropRateDl", Column.RADIO_LOSS_RATIO, 1e-6, 1e6, "mean_by_offered"),
-    Definition("DRB.RlcSduDelayDl", Column.RADIO_DELAY_MS, 0.1, _DELAY_MAX, "mean_by_served"),
+    Definition("DRB.RlcPacketDropRateDl", Column.RADIO_LOSS_RATIO, 1e-6, 1e6, "mean_by_volume"),
+    Definition("DRB.RlcSduDelayDl", Column.RADIO_DELAY_MS, 0.1, _DELAY_MAX, "mean_by_volume"),
     Definition("DRB.MeanActiveUeDl", Column.ACTIVE_UES, 1.0, 65535.0),
     Definition("RRU.PrbAvailDl", Column.PRB_AVAILABLE, 1.0, 1100.0 * 8, "cell"),
     Definition("RRU.PrbTotDl", Column.PRB_TOTAL_RATIO, 0.01, 100.0, "cell"),

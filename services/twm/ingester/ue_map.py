@@ -92,8 +92,7 @@ def sum_over_ues(ue_rows: Float64, group: NDArray[np.intp], group_count: int) ->
             complete = total(known.astype(np.float64)) == members
             out[:, column] = np.where(complete & occupied, total(filled), np.nan)
             continue
-        first, second = (served, offered) if rule == "mean_by_served" else (offered, served)
-        weight = np.where(np.isnan(first), second, first)
+        weight = np.where(np.isnan(offered), served, offered)
         weight = np.where(known, np.where(np.isnan(weight), 1.0, weight), 0.0)
         weights = total(weight)
         equal = total(known.astype(np.float64))

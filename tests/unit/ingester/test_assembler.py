@@ -108,7 +108,7 @@ def test_features_follow_their_definitions() -> None:
         "prb_share": np.mean([a.prb_share[slice_index] for a in adapters]),
         "prb_used_ratio": column["RRU.PrbUsedDl"].mean() / 273,
         "radio_loss_ratio": np.average(column["DRB.RlcPacketDropRateDl"], weights=offered) * 1e-6,
-        "radio_delay_ms": np.average(column["DRB.RlcSduDelayDl"], weights=served) * 0.1,
+        "radio_delay_ms": np.average(column["DRB.RlcSduDelayDl"], weights=offered) * 0.1,
         "e2e_loss_ratio": np.average(loss, weights=offered),
         "e2e_delay_p99_ms": weighted_quantile(delay, offered, 0.99),
         "queue_mbit": adapters[-1].queue_mbit[slice_index],
