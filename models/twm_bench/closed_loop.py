@@ -1,8 +1,8 @@
 """Closed loop in the twin: what the planner is worth beside uniform shares and the reactive rule.
 
 `python -m twm_bench.closed_loop`. Receding horizon: step t is decided from what was observed before t, and the first step of
-each plan is enforced. A quiet horizon under uniform shares goes before the scored one, so that there is a history. Validation seeds
-(0xB0000 and up) only: here weights and limits may be tuned; evaluation seeds are for the benchmark.
+each plan is enforced. A quiet horizon under uniform shares goes before the scored one, so that there is a history. Validation
+seeds (0xB0000 and up) only: here weights and limits may be tuned; evaluation seeds are for the benchmark.
 
 Shape suffixes: B horizons side by side, H slow steps, T fast steps, C cells, L links, S slices.
 """
@@ -23,7 +23,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from twm.planner.reactive import reactive_shares
 
 from twm.api.planning.v1 import planning_pb2
 from twm.api.telemetry.v1 import telemetry_pb2
@@ -31,17 +30,17 @@ from twm.core.actions import PolicyArrays, decode_policies, saving_ratio
 from twm.core.clock import SystemClock
 from twm.core.errors import InvalidInputError, TwmError
 from twm.core.frames import FrameArrays, FrameCodec
-from twm.core.kpis import weighted_p99
 from twm.core.network import NetworkSpec, load_network
 from twm.core.paths import find_network
 from twm.core.rpc import grpc_channel
-from twm.core.scm import scm, violated
 from twm.planner.cycle import CycleSettings, PlanningCycle
 from twm.planner.memory import LastPlan, keep_plan
 from twm.planner.objective import ObjectiveWeights, PlanLimits
 from twm.planner.peers import Peers
+from twm.planner.reactive import reactive_shares
 from twm.planner.search import SearchSettings
 from twm_bench.peers import running_peers
+from twm_twin.outcomes import horizon_outcome
 from twm_twin.seeds import seeds
 from twm_twin.simulator import StepResult, Twin
 
@@ -150,21 +149,16 @@ def judge(
     traces: list[Trace],
 ) -> Outcome:
     """SCM from what truly happened, pooled over the horizon; saving of the shares taken, changes counted from uniform."""
-    names = ("offered_mbit_BTCS", "lost_mbit_BTCS", "delay_ms_BTCS")
-    offered, lost, delay = (np.concatenate([getattr(r, name) for r in results], 1) for name in names)
-    total = offered.sum((1, 2))
-    loss_BS = np.divide(lost.sum((1, 2)), total, out=np.zeros_like(total), where=total > 0)
-    delay_BS = weighted_p99(delay.transpose(0, 2, 3, 1), offered.transpose(0, 2, 3, 1))
-    topology = spec.topology()
+    outcome = horizon_outcome(spec, results)
     policies = PolicyArrays(
         prb_share_KHCS=np.stack([prb for prb, _ in taken], 1), bandwidth_share_KHLS=np.stack([link for _, link in taken], 1)
     )
     return Outcome(
-        scm_B=scm(loss_BS, delay_BS, topology),
+        scm_B=outcome.scm,
         saving_B=saving_ratio(policies, spec),
-        violated_BS=violated(loss_BS, delay_BS, topology),
-        loss_BS=loss_BS,
-        delay_BS=delay_BS,
+        violated_BS=outcome.violated_S,
+        loss_BS=outcome.loss_ratio_S,
+        delay_BS=outcome.delay_p99_ms_S,
         traces=traces,
     )
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from planner_peers import ArithmeticPeers, frame_messages
+
 from twm.api.planning.v1 import planning_pb2
 from twm.core.clock import SystemClock
 from twm.core.network import NetworkSpec

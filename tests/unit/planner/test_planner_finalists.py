@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from twm.core.errors import InvalidInputError
 from twm.planner.finalists import FinalistSettings, choose_finalists
 

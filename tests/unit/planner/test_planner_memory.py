@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from planner_peers import frame_messages
+
 from twm.api.planning.v1 import planning_pb2
 from twm.core.actions import PolicyArrays, encode_policies, uniform_policy
 from twm.core.errors import InvalidInputError

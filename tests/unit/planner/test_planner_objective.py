@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from twm.core.errors import InvalidInputError
 from twm.planner.objective import ObjectiveWeights, PlanLimits, Predictions, saving_term, score, verified_score, within_limits
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+
 from twm.core.errors import InvalidInputError
 from twm.core.network import NetworkSpec
 from twm.planner.search import Search, SearchSettings, knot_weights, row_groups

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from twm.core.actions import PolicyArrays, uniform_policy
 from twm.core.network import NetworkSpec, load_network
 from twm.core.paths import find_network
