@@ -49,6 +49,7 @@ POLICIES = Counter("twm_policies_total", "Slice policies written, by mode", ["mo
 SHADOW_SCORE = Gauge("twm_shadow_score_scm", "Newest shadow score [SCM], by kind", ["kind"])
 SHADOW_COVERAGE = Gauge("twm_shadow_coverage_ratio", "Share of observed KPIs inside the predicted 90 % interval, newest score")
 AUDIT_RECORDS = Counter("twm_audit_records_total", "Audit records written, by kind", ["kind"])
+AUDIT_FOREIGN = Counter("twm_audit_foreign_entries_total", "Entries of the audit stream that do not continue the hash chain")
 
 # every process
 RPC_SECONDS = Histogram("twm_rpc_seconds", "gRPC calls served, by method and code", ["method", "code"], buckets=_RPC_BUCKETS)

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from twm.core import metrics
 from twm.core.errors import AuditError, UnavailableError
 from twm.core.stream_worker import Backoff, pause
 from twm.core.streams import Entry, StreamNames, Streams
@@ -51,10 +52,16 @@ def log_path(state_dir: Path, names: StreamNames) -> Path:
 
 
 class AuditFollower:
-    """Appends the stream's records to the file, in order, each once, fsynced."""
+    """Appends the stream's records to the file, in order, each once, fsynced.
+
+    An entry that is no next record of the chain (tampering, records lost before they were read) is left out, and told as
+    `problem` until the chain goes on: the process stays up, not ready, and `verify-audit` names the entry.
+    """
 
     def __init__(self, streams: Streams, names: StreamNames, path: Path, moved: asyncio.Event) -> None:
         """`moved`: set where this process has written a record; others' records are found by polling."""
+        self.problem = ""
+        """Why the file cannot follow; empty: it does."""
         self._streams = streams
         self._names = names
         self._path = path
@@ -79,7 +86,7 @@ class AuditFollower:
         return self._log
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Follow until `stop`; what is in the stream by then is written. Raises AuditError where the chain does not hold."""
+        """Follow until `stop`; what is in the stream by then is written. Raises AuditError where the file cannot be written."""
         backoff = Backoff()
         try:
             while await self.open() is None:
@@ -106,16 +113,33 @@ class AuditFollower:
         assert self._log is not None
         if self._cursor == "-" and (last := await self._streams.last(self._names.audit, 1)):
             # Most starts find the file up to date: one look at the stream's end saves reading it through.
-            newest = from_payload(last[0].payload)
-            if newest.sequence == self._log.head.sequence and newest.hash == self._log.head.hash:
-                self._cursor = last[0].id
+            head = self._log.head
+            with contextlib.suppress(AuditError):
+                newest = from_payload(last[0].payload)
+                if newest.sequence == head.sequence and newest.hash == head.hash:
+                    self._cursor = last[0].id
         while entries := await self._streams.range(self._names.audit, after=self._cursor, count=_PAGE):
-            records = [from_payload(entry.payload) for entry in entries]
             try:
-                await asyncio.to_thread(self._log.append, records)
+                await asyncio.to_thread(self._append, self._log, entries)
             except OSError as error:
                 raise AuditError(f"audit log {self._path}: cannot be written: {error.strerror}") from error
             self._cursor = entries[-1].id
+
+    def _append(self, file: AuditLog, entries: Sequence[Entry]) -> None:
+        try:
+            if file.append([from_payload(entry.payload) for entry in entries]):
+                self.problem = ""
+            return
+        except AuditError:
+            pass  # one of them; found below
+        for entry in entries:
+            try:
+                if file.append([from_payload(entry.payload)]):
+                    self.problem = ""
+            except AuditError as error:
+                metrics.AUDIT_FOREIGN.inc()
+                self.problem = f"entry {entry.id}: {error}"
+                log.error("audit stream: %s", self.problem)
 
     async def _wait(self, stop: asyncio.Event) -> None:
         waits = [asyncio.create_task(event.wait()) for event in (stop, self._moved)]

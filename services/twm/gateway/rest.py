@@ -37,7 +37,7 @@ MAX_SUMMARY = 2000
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="Most entries in the answer.")]
 After = Annotated[
     str | None,
-    Query(pattern=r"^\d{1,20}-\d{1,20}$", description="Cursor: entries written after it. Left out: the newest entries."),
+    Query(pattern=r"^\d{1,19}-\d{1,19}$", description="Cursor: entries written after it. Left out: the newest entries."),
 ]
 Step = Annotated[int, Path(ge=0, le=2**63 - 1, description="Slow step.")]
 ProblemJson = {"application/problem+json": {"schema": models.Problem.model_json_schema()}}

@@ -266,6 +266,7 @@ class Status(Answer):
     audit_sequence: int
     audit_hash: str
     audit_log_sequence: int | None = Field(description="Last record in the audit file; null: another process writes it.")
+    audit_problem: str = Field(description="Why the audit file cannot follow the stream; empty: it does.")
     streams: dict[str, StreamState]
 
 

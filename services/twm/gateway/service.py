@@ -59,7 +59,7 @@ class GatewayService:
 
     @property
     def ready(self) -> bool:
-        """Workers run and Redis answers."""
+        """Workers run, Redis answers and the audit file follows."""
         return self._health.ready and self._health.alive
 
     async def start(self, runtime: Runtime) -> int:
@@ -99,6 +99,7 @@ class GatewayService:
             audit_sequence=head.sequence,
             audit_hash=head.hash,
             audit_log_sequence=self._follower.last_sequence,
+            audit_problem=self._follower.problem,
             streams=await stream_states(self._streams, self._names),
         )
 
@@ -118,11 +119,11 @@ class GatewayService:
                 await backoff.wait(stop)
 
     async def _watch(self, runtime: Runtime) -> None:
-        """Ready while Redis answers."""
+        """Ready while Redis answers and the audit file follows."""
         while not runtime.stop.is_set():
             try:
                 await self._streams.ping()
-                runtime.set_ready(True)
+                runtime.set_ready(not self._follower.problem)
             except TwmError:
                 runtime.set_ready(False)
             await pause(runtime.stop, READY_POLL_S)
