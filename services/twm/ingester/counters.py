@@ -11,9 +11,8 @@ from collections.abc import Hashable, Sequence
 
 import numpy as np
 
-from twm.ingester.measurements import Float64
+from twm.ingester.measurements import WRAP, Float64
 
-WRAP = 2.0**32
 _MAX_COUNTERS = 262144
 _JOIN_S = 0.5
 """Readings this far from the end of the period before still follow it [s]."""

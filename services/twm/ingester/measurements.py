@@ -59,6 +59,8 @@ class Definition:
 _KBIT_MAX = 4e9
 """Above it only the dummies of a 32-bit counter; the rate is bounded apart (MAX_RATE_MBPS)."""
 _DELAY_MAX = 6e5
+WRAP = 2.0**32
+"""Where the counters of E2 nodes begin again."""
 MAX_RATE_MBPS = 1e5
 """Largest plausible rate of a slice in a cell or of a UE [Mbps]."""
 

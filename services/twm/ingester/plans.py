@@ -12,7 +12,7 @@ import numpy as np
 
 from twm.core.network import NetworkSpec
 from twm.ingester.kpm.types import Label, Measurement
-from twm.ingester.measurements import Definition, Plan, definition
+from twm.ingester.measurements import WRAP, Definition, Plan, definition
 
 _CACHE_SIZE = 4096
 _SUB_POPULATIONS = frozenset({"sliceID", "noLabel", "plmnID"})
@@ -118,14 +118,16 @@ class PlanCache:
                 taken.setdefault((row, int(entry.column)), (position, entry))
         self._signatures += 1
         kept = list(taken.items())
+        cumulative = tuple(i for i, (_, (_, e)) in enumerate(kept) if (node, e.name.lower()) in self._cumulative)
+        high = [WRAP if i in cumulative else entry.high for i, (_, (_, entry)) in enumerate(kept)]
         return Plan(
             width=len(targets),
             source=np.array([position for _, (position, _) in kept], np.intp),
             row=np.array([row for (row, _), _ in kept], np.intp),
             column=np.array([column for (_, column), _ in kept], np.intp),
             scale=np.array([entry.scale for _, (_, entry) in kept], np.float64),
-            high=np.array([entry.high for _, (_, entry) in kept], np.float64),
-            cumulative=tuple(i for i, (_, (_, e)) in enumerate(kept) if (node, e.name.lower()) in self._cumulative),
+            high=np.array(high, np.float64),
+            cumulative=cumulative,
             unknown=unknown,
             signature=self._signatures,
         )
