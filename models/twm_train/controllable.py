@@ -42,7 +42,7 @@ class ControllableModel(nn.Module):
         coupling_UC: Float,
         link_factor_LS: Float,
         *,
-        hidden: int = 128,
+        hidden: int = 96,
     ) -> None:
         super().__init__()
         layout = HistoryLayout.of(spec)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from twm.core.features import FAST_POOLED, ExogenousLayout, HistoryLayout, exogenous_layout
-from twm.core.frames import CELL_FEATURES, CELL_SLICE_FEATURES, LINK_FEATURES
+from twm.core.frames import CELL_SLICE_FEATURES, LINK_FEATURES
 from twm.core.network import NetworkSpec
 from twm_train.layers import StackedGru, StackedLinear, StackedMlp, StackedNormal
 from twm_train.normalise import CLIP, ColumnScaler, coupling_factor
@@ -36,14 +36,12 @@ def history_index(layout: HistoryLayout, picks: dict[str, tuple[int, ...]]) -> N
 
 
 def exogenous_columns(layout: HistoryLayout) -> NDArray[np.int64]:
-    """History columns the exogenous encoder looks at besides SE: nothing that a policy sets."""
+    """History columns the exogenous encoder looks at besides the exogenous state: nothing that a policy sets."""
     cs = CELL_SLICE_FEATURES.index
     return history_index(
         layout,
         {
-            "cell_slice": (cs("offered_mbps"), cs("active_ues")),
-            "cell": (CELL_FEATURES.index("active_ues"),),
-            "link": (LINK_FEATURES.index("capacity_mbps"), LINK_FEATURES.index("up_ratio")),
+            "cell_slice": (cs("active_ues"),),
             "fast": (FAST_POOLED.index("offered_std_mbps"), FAST_POOLED.index("offered_max_mbps")),
         },
     )
@@ -62,7 +60,7 @@ class ExogenousModel(nn.Module):
         std_X: Float,
         coupling_UC: Float,
         *,
-        hidden: int = 128,
+        hidden: int = 96,
     ) -> None:
         super().__init__()
         history, self.layout = HistoryLayout.of(spec), exogenous_layout(spec)
@@ -83,34 +81,60 @@ class ExogenousModel(nn.Module):
         self.register_buffer("coupling", torch.tensor(coupling_UC))
         self.register_buffer("nominal", torch.tensor(spec.topology().link_capacity_mbps, dtype=torch.float32))
         self.sizes = (c, s, n_links)
-        per_frame = len(columns) + c
+        per_frame = len(columns) + self.layout.width
         self.encoder = StackedMlp(
             members, (window * per_frame + len(self.event_columns), hidden, DETER + STOCH), last_scale=0.5
         )
-        self.cell = StackedGru(members, STOCH, DETER)
+        self.keep = StackedLinear(members, 2 * self.layout.width, DETER)
+        self.cell = StackedGru(members, STOCH, DETER, memory=3.0)
         self.prior_head = StackedNormal(members, DETER, STOCH)
         self.posterior_head = nn.ModuleList(
             [StackedLinear(members, DETER + self.layout.width, hidden), StackedNormal(members, hidden, STOCH)]
         )
         self.decoder = StackedMlp(members, (DETER + STOCH, hidden, self.layout.width), last_scale=0.3)
         self.direct = StackedLinear(members, DETER + STOCH, self.layout.width, scale=0.3)
+        self._start_at_persistence()
         self.log_noise = nn.Parameter(torch.full((members, 1, self.layout.width), -1.0))
+
+    def _start_at_persistence(self) -> None:
+        """Untrained, a forecast is the mean of the newest state and the window's average, carried through h."""
+        with torch.no_grad():
+            for member in range(self.members):
+                basis = torch.linalg.qr(torch.randn(max(self.layout.width, DETER), min(self.layout.width, DETER)))[0]
+                basis = basis if self.layout.width >= DETER else basis.T
+                self.keep.weight[member] = torch.cat([basis, basis]) * 0.5
+                self.direct.weight[member, :DETER] = basis.T
 
     def encode(self, history: Tensor) -> tuple[Tensor, Tensor]:
         """(h, z) [E, N, .] from histories [E, N, W, D_h]."""
         values, known = history.split(self.value_count, -1)
-        c, s, _ = self.sizes
-        seen = self.scaler(values, known)
-        # SE as it would be with all PRBs in use: takes the recorded past shares out of what was seen.
+        scaled = self.scaler(values, known)
+        seen, flag = self.observe(values, known)
+        newest = seen[..., -1, :]
+        average = seen.sum(-2) / flag.sum(-2).clamp(min=1.0)
+        rows = torch.cat([scaled[..., self.columns], seen], -1).flatten(-2)
+        state = self.encoder(torch.cat([rows, scaled[..., -1, :][..., self.event_columns]], -1))
+        deter, stoch = state.split((DETER, STOCH), -1)
+        return torch.tanh(deter) + self.keep(torch.cat([newest, average], -1)), stoch
+
+    def observe(self, values: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+        """(normalised exogenous state, flags) [..., D_x] in history rows: SE as it would be with all PRBs in use.
+
+        For that the recorded past shares are taken out of what was seen of SE (an even split where they are missing).
+        """
+        c, s, n_links = self.sizes
         share, share_known = values[..., self.share_columns], known[..., self.share_columns]
         used = torch.where(share_known > 0, share, torch.full_like(share, 1.0 / s)).unflatten(-1, (c, s)).sum(-1)
         log_se = torch.log(values[..., self.se_columns].clamp(min=1e-3)) - coupling_factor(used, self.coupling)
-        at = self.layout.cells * self.layout.slices
-        se = ((log_se - self.mean[at : at + c]) / self.std[at : at + c]).clamp(-CLIP, CLIP) * known[..., self.se_columns]
-        rows = torch.cat([seen[..., self.columns], se], -1).flatten(-2)
-        state = self.encoder(torch.cat([rows, seen[..., -1, :][..., self.event_columns]], -1))
-        deter, stoch = state.split((DETER, STOCH), -1)
-        return torch.tanh(deter), stoch
+        raw = [torch.log1p(values[..., self.demand_columns].clamp(min=0)), log_se]
+        flags = [known[..., self.demand_columns], known[..., self.se_columns]]
+        if n_links:
+            capacity, up = values[..., self.link_columns].unflatten(-1, (n_links, 2)).unbind(-1)
+            capacity_known, up_known = known[..., self.link_columns].unflatten(-1, (n_links, 2)).unbind(-1)
+            raw.append(capacity * torch.where(up_known > 0, up, torch.ones_like(up)) / self.nominal)
+            flags.append(capacity_known)
+        flag = torch.cat(flags, -1)
+        return ((torch.cat(raw, -1) - self.mean) / self.std).clamp(-CLIP, CLIP) * flag, flag
 
     def advance(self, deter: Tensor, stoch: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(h', prior mean, prior std)."""
@@ -143,14 +167,6 @@ class ExogenousModel(nn.Module):
         normal = (raw - self.mean) / self.std
         known = torch.isfinite(normal) & torch.isfinite(exogenous)
         return torch.where(known, normal.clamp(-CLIP, CLIP), torch.zeros_like(normal)), known.to(normal.dtype)
-
-    def seen_in(self, row: Tensor) -> Tensor:
-        """Exogenous state [..., D_x] recorded in history rows [..., D_h]; NaN where missing."""
-        values, known = row.split(self.value_count, -1)
-        value = torch.where(known > 0, values, torch.full_like(values, torch.nan))
-        capacity, up = value[..., self.link_columns].unflatten(-1, (self.sizes[2], 2)).unbind(-1)
-        links = capacity * torch.nan_to_num(up, nan=1.0)
-        return torch.cat([value[..., self.demand_columns], value[..., self.se_columns], links], -1)
 
     def to_physical(self, normal: Tensor) -> Tensor:
         """Physical units: Mbps, bit/s/Hz at full PRB use, Mbps."""

@@ -50,11 +50,11 @@ class StackedMlp(nn.Module):
 
 
 class StackedGru(nn.Module):
-    """Gated recurrent cell (Cho et al. 2014): state [E, N, D], input [E, N, I]."""
+    """Gated recurrent cell (Cho et al. 2014): state [E, N, D], input [E, N, I]; `memory` biases it to keep its state."""
 
-    def __init__(self, members: int, inputs: int, state: int) -> None:
+    def __init__(self, members: int, inputs: int, state: int, *, memory: float = 1.0) -> None:
         super().__init__()
-        self.state = state
+        self.state, self.memory = state, memory
         self.from_input = StackedLinear(members, inputs, 3 * state)
         self.from_state = StackedLinear(members, state, 3 * state)
 
@@ -62,7 +62,7 @@ class StackedGru(nn.Module):
         """Next state."""
         xr, xu, xc = self.from_input(x).split(self.state, -1)
         hr, hu, hc = self.from_state(state).split(self.state, -1)
-        reset, update = torch.sigmoid(xr + hr), torch.sigmoid(xu + hu - 1.0)
+        reset, update = torch.sigmoid(xr + hr), torch.sigmoid(xu + hu - self.memory)
         return (1 - update) * state + update * torch.tanh(xc + reset * hc)
 
 

@@ -1,7 +1,7 @@
 """Logging policies: who acted while the training data was recorded, and how probable each act was.
 
 Kinds: "library" (a policy of the planner's library, uniformly drawn), "perturbed" (one of these with multiplicative noise),
-"simplex" (random rows, held), "wander" (a random walk of shares), "reactive" (the tuned rule with noise). The recorded log
+"simplex" (random rows, held), "wander" (a random walk of shares), "reactive" (the rule with random parameters and noise). The recorded log
 propensity is the log probability (density, for continuous draws) of a new draw given the kind, and 0 in steps where the last
 draw is held.
 
@@ -15,12 +15,12 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from twm.planner.library import library_policies
-from twm.planner.reactive import reactive_shares
 
 from twm.core.actions import project_shares
 from twm.core.frames import Float, FrameArrays
 from twm.core.network import NetworkSpec
+from twm.planner.library import library_policies
+from twm.planner.reactive import ReactiveParameters, reactive_shares
 
 POLICY_SHARES = {"library": 0.3, "perturbed": 0.25, "simplex": 0.2, "wander": 0.1, "reactive": 0.15}
 """Logging policy to its share of the episodes."""
@@ -42,6 +42,7 @@ class LoggingPolicies:
         rows = self._cells + self._links
         self.shares_BRS = np.full((len(self._kinds), rows, self._slices), 1.0 / self._slices, np.float32)
         self._pick = np.zeros(len(self._kinds), np.int64)
+        self._rules = [_random_rule(generator) for _ in self._kinds]
         self._hold = generator.choice(HOLD_STEPS, len(self._kinds))
 
     def act(self, step: int, frames: Sequence[FrameArrays | None]) -> tuple[Float, Float, NDArray[np.float64]]:
@@ -68,7 +69,7 @@ class LoggingPolicies:
             return noisy, logp + density
         if kind == "reactive" and frame is not None:
             running = (self.shares_BRS[b, : self._cells], self.shares_BRS[b, self._cells :])
-            return self._noisy(np.concatenate(reactive_shares(self._spec, frame, running)), REACTIVE_NOISE)
+            return self._noisy(np.concatenate(reactive_shares(self._spec, frame, running, self._rules[b])), REACTIVE_NOISE)
         if held and step > 0:
             return self.shares_BRS[b], 0.0
         if kind == "wander" and step > 0:
@@ -97,3 +98,14 @@ class LoggingPolicies:
         if self._links:
             parts.append(project_shares(links, self._floors[1]))
         return np.concatenate(parts)
+
+
+def _random_rule(generator: np.random.Generator) -> ReactiveParameters:
+    """Parameters around the tuned ones: what a planner that searches near the rule will visit."""
+    return ReactiveParameters(
+        elastic_margin=generator.uniform(1.0, 1.4),
+        bounded_margin=generator.uniform(1.1, 2.0),
+        cell_headroom=generator.uniform(0.05, 0.3),
+        link_headroom=generator.uniform(0.05, 0.3),
+        spare=generator.uniform(0.0, 1.0),
+    )

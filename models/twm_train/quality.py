@@ -12,8 +12,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from twm.planner.library import library_policies
-from twm_twin.simulator import Twin
 
 from twm.core.features import FIELD_FEATURES, KPI_NAMES, action_vector, exogenous_layout
 from twm.core.frames import Float
@@ -21,6 +19,7 @@ from twm.core.kpis import kpi_quantiles, kpi_to_z, weighted_p99
 from twm.core.network import NetworkSpec
 from twm.core.scm import scm
 from twm.core.zoo import Conformal
+from twm.planner.library import library_policies
 from twm_train.conformal import coverage
 from twm_train.controllable import ControllableModel
 from twm_train.data import SCENARIOS, Episodes, derive, frame_blocks
@@ -29,6 +28,7 @@ from twm_train.field_batches import FieldSampler
 from twm_train.fwm import QUANTILE_LEVELS, FieldModel
 from twm_train.prediction import Predictions, predict
 from twm_train.windows import Windows, cut
+from twm_twin.simulator import Twin
 
 Quality = dict[str, Any]
 
@@ -122,7 +122,7 @@ def _exogenous_quality(model: ExogenousModel, predictions: Predictions, windows:
     summed = lambda action: action[..., : c * s].unflatten(-1, (c, s)).sum(-1)
     seen, known = model.to_normal(windows.exogenous, summed(windows.action))
     truth = torch.where(known > 0, model.to_physical(seen), torch.full_like(seen, torch.nan))[0].numpy()
-    now, now_known = model.to_normal(model.seen_in(windows.history[..., -1, :]), summed(windows.last_action))
+    now, now_known = model.observe(*windows.history[..., -1, :].split(model.value_count, -1))
     held = torch.where(now_known > 0, model.to_physical(now), torch.full_like(now, torch.nan))[0].numpy()
     forecast = predictions.exogenous_MBHX.mean(0)
     out: Quality = {}

@@ -54,7 +54,7 @@ class Recipe:
     """Slow steps in an episode (at least horizon + 1)."""
     window: int = 8
     """History frames of the CDWM, W."""
-    recent: int = 3
+    recent: int = 2
     """Newest of them that the controllable part looks at."""
     members: int = 3
     batch: int = 32
