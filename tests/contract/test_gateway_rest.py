@@ -110,7 +110,7 @@ def no_constant(text: str) -> None:
     pytest.fail(f"{text} is not JSON")
 
 
-async def test_every_answer_fits_the_openapi(filled: httpx.AsyncClient) -> None:
+async def test_every_answer_fits_the_openapi_and_comes_in_time(filled: httpx.AsyncClient) -> None:
     openapi = (await filled.get("/openapi.json")).json()
     assert len(openapi["paths"]) == len(PATHS)
     for path in PATHS:
@@ -121,6 +121,26 @@ async def test_every_answer_fits_the_openapi(filled: httpx.AsyncClient) -> None:
         assert answer.headers["cache-control"] == "no-store"
         json.loads(answer.text, parse_constant=no_constant)
         jsonschema.Draft202012Validator(schema_of(openapi, path, "200")).validate(answer.json())
+    # Probes and metrics.
+    assert (await filled.get("/livez")).text == "alive"
+    async with asyncio.timeout(5):
+        while (await filled.get("/readyz")).status_code != 200:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    text = (await filled.get("/metrics")).text
+    for name in (
+        'twm_verdicts_total{decision="accepted"}',
+        'twm_guardrail_check_failures_total{check="predicted_scm"}',
+        'twm_policies_total{mode="shadow"}',
+        'twm_audit_records_total{kind="score"}',
+        'twm_shadow_score_scm{kind="observed"}',
+        "twm_shadow_coverage_ratio",
+    ):
+        assert name in text
+    # Under load.
+    begin = time.monotonic()
+    answers = await asyncio.gather(*(filled.get(path) for path in PATHS * 3))
+    assert {answer.status_code for answer in answers} == {200}
+    assert time.monotonic() - begin < 10
 
 
 async def test_the_line_is_told_from_frame_to_score(filled: httpx.AsyncClient, spec: NetworkSpec) -> None:
@@ -159,9 +179,7 @@ async def test_the_line_is_told_from_frame_to_score(filled: httpx.AsyncClient, s
     assert status["audit_sequence"] == check["last_sequence"]
     assert status["streams"]["proposals"] == {"length": 20, "waiting": 0, "pending": 0}
     assert (await filled.get("/v1/network")).json()["spec_digest"] == spec.digest()
-
-
-async def test_pages_follow_each_other(filled: httpx.AsyncClient) -> None:
+    # Pages follow each other.
     newest = (await filled.get("/v1/proposals", params={"limit": 3})).json()
     assert [p["step"] for p in newest["items"]] == [BASE + 17, BASE + 18, BASE + 19]
     steps, cursor = [], "0-0"
@@ -173,9 +191,7 @@ async def test_pages_follow_each_other(filled: httpx.AsyncClient) -> None:
         cursor = page["next"]
     assert steps == list(range(BASE, BASE + 20))
     assert page["next"] == cursor  # the place to go on from stays
-
-
-async def test_hostile_strings_stay_strings(filled: httpx.AsyncClient) -> None:
+    # Hostile strings stay strings.
     answer = await filled.get(f"/v1/proposals/{BASE + 1}")
     assert answer.headers["content-type"] == "application/json"
     assert answer.json()["fallback_reason"] == HOSTILE
@@ -186,64 +202,42 @@ async def test_hostile_strings_stay_strings(filled: httpx.AsyncClient) -> None:
     assert missing.headers["content-type"] == "application/problem+json"
 
 
-@pytest.mark.parametrize(
-    ("path", "status"),
-    [
-        ("/v1/frames/99999", 404),
-        ("/v1/policies/7", 404),
-        ("/v1/nothing", 404),
-        ("/v1/frames/-1", 422),
-        ("/v1/frames/x", 422),
-        (f"/v1/frames/{2**63}", 422),
-        ("/v1/frames?limit=0", 422),
-        ("/v1/frames?limit=101", 422),
-        ("/v1/frames?after=%2B", 422),
-        ("/v1/frames?after=" + "9" * 500 + "-1", 422),
-        ("/v1/frames?after=99999999999999999999-0", 422),
-        ("/v1/scores/summary?limit=100000", 422),
-        ("/v1/policy-types/..%2f..%2fetc%2fpasswd", 404),
-    ],
+ERRORS = (
+    ("/v1/frames/99999", 404),
+    ("/v1/policies/7", 404),
+    ("/v1/nothing", 404),
+    ("/v1/frames/-1", 422),
+    ("/v1/frames/x", 422),
+    (f"/v1/frames/{2**63}", 422),
+    ("/v1/frames?limit=0", 422),
+    ("/v1/frames?limit=101", 422),
+    ("/v1/frames?after=%2B", 422),
+    ("/v1/frames?after=" + "9" * 500 + "-1", 422),
+    ("/v1/frames?after=99999999999999999999-0", 422),
+    ("/v1/scores/summary?limit=100000", 422),
+    ("/v1/policy-types/..%2f..%2fetc%2fpasswd", 404),
 )
-async def test_errors_are_problem_json(client: httpx.AsyncClient, path: str, status: int) -> None:
-    answer = await client.get(path)
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    body = answer.json()
-    assert body["status"] == status
-    assert set(body) == {"type", "title", "status", "detail"}
 
 
-async def test_there_is_no_write_path(client: httpx.AsyncClient) -> None:
+async def test_an_empty_system_answers_and_refuses(client: httpx.AsyncClient) -> None:
+    for kind in ("frames", "proposals", "verdicts", "policies", "scores"):
+        assert (await client.get(f"/v1/{kind}")).json() == {"next": None, "items": []}
+    assert (await client.get("/v1/scores/summary")).json()["count"] == 0
+    assert (await client.get("/v1/audit")).json()["items"][0]["kind"] == "start"
+    for path, status in ERRORS:
+        answer = await client.get(path)
+        assert answer.status_code == status, (path, answer.text)
+        assert answer.headers["content-type"] == "application/problem+json"
+        body = answer.json()
+        assert body["status"] == status
+        assert set(body) == {"type", "title", "status", "detail"}
+    # There is no write path.
     openapi = (await client.get("/openapi.json")).json()
     assert {method for operations in openapi["paths"].values() for method in operations} == {"get"}
     for method in ("POST", "PUT", "DELETE", "PATCH"):
         answer = await client.request(method, "/v1/policies", content=b"{}")
         assert answer.status_code == 405
         assert answer.headers["content-type"] == "application/problem+json"
-
-
-async def test_empty_system_answers(client: httpx.AsyncClient) -> None:
-    for kind in ("frames", "proposals", "verdicts", "policies", "scores"):
-        assert (await client.get(f"/v1/{kind}")).json() == {"next": None, "items": []}
-    assert (await client.get("/v1/scores/summary")).json()["count"] == 0
-    assert (await client.get("/v1/audit")).json()["items"][0]["kind"] == "start"
-
-
-async def test_probes_and_metrics(filled: httpx.AsyncClient) -> None:
-    assert (await filled.get("/livez")).text == "alive"
-    async with asyncio.timeout(5):
-        while (await filled.get("/readyz")).status_code != 200:  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
-    text = (await filled.get("/metrics")).text
-    for name in (
-        'twm_verdicts_total{decision="accepted"}',
-        'twm_guardrail_check_failures_total{check="predicted_scm"}',
-        'twm_policies_total{mode="shadow"}',
-        'twm_audit_records_total{kind="score"}',
-        'twm_shadow_score_scm{kind="observed"}',
-        "twm_shadow_coverage_ratio",
-    ):
-        assert name in text
 
 
 async def test_unreadable_entries_are_left_out(filled: httpx.AsyncClient, streams: Streams, spec: NetworkSpec) -> None:
@@ -267,10 +261,3 @@ async def test_unreadable_entries_are_left_out(filled: httpx.AsyncClient, stream
     async with asyncio.timeout(10):
         while (await filled.get("/readyz")).status_code != 200:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
-
-
-async def test_answers_in_time_under_load(filled: httpx.AsyncClient) -> None:
-    begin = time.monotonic()
-    answers = await asyncio.gather(*(filled.get(path) for path in PATHS * 3))
-    assert {answer.status_code for answer in answers} == {200}
-    assert time.monotonic() - begin < 10

@@ -361,14 +361,14 @@ class TestProcess:
     async def test_kill_9_loses_and_repeats_nothing(
         self, start: Callable[..., Process], streams: Streams, names: StreamNames, spec: NetworkSpec, tmp_path: Path
     ) -> None:
-        count, base = 60, 1000
+        count, base = 40, 1000
         process = start()
         await process.ready()
         for n in range(count):
             await put_frames(streams, names, spec, range(base + n, base + n + 1))
             await put_proposals(streams, names, spec, range(base + n, base + n + 1))
-            if n in (20, 40):
-                await until(lambda n=n: longer(streams, names.verdicts, n - 10))
+            if n in (12, 25):
+                await until(lambda n=n: longer(streams, names.verdicts, n - 8))
                 process.kill()  # with entries in its hands
                 process = start()
         await until(acked(streams, names.proposals, GROUP_GATEWAY), 30)
