@@ -66,6 +66,7 @@ class _Running:
         self.start_at_s = 0.0
         self.ready = False
         self.was_ready = False
+        self.returning = False
         self.alive_s = 0.0
 
 
@@ -168,6 +169,7 @@ class Supervisor:
             if running.start_at_s and now >= running.start_at_s:
                 self._spawn(running)
                 running.restarts += 1
+                running.returning = True
                 self._write_status()
             return
         code = process.poll()
@@ -178,7 +180,8 @@ class Supervisor:
             ready = await self._is_ready(running.program)
             if ready or (running.program.http_port and await probe(running.program.http_port, "/livez") == 200):
                 running.alive_s = time.monotonic()
-            if ready and not running.ready and running.restarts:
+            if ready and running.returning:
+                running.returning = False
                 self._tell(f"{running.program.name} is back (pid {process.pid}, {time.monotonic() - running.started_s:.1f} s)")
             running.ready = ready
             running.was_ready |= ready

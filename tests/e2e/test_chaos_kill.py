@@ -1,0 +1,199 @@
+"""`kill -9` of each process in turn during a 2,000-frame run of the whole line, E2 bytes to policies.
+
+Every frame is processed exactly once, no policy is written twice, the audit chain holds, and the line flows again within 10 s.
+Many times faster than life: the network is the single EXPLORA cell, and the world model is the tiny one of tests/tiny_zoo.py,
+since what is tested here is what kills do, not how good the plans are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from google.protobuf.message import Message
+from tiny_zoo import write_dynamics, write_field
+
+from twm.api.planning.v1 import planning_pb2
+from twm.api.policy.v1 import policy_pb2
+from twm.api.telemetry.v1 import telemetry_pb2
+from twm.core.errors import UnavailableError
+from twm.core.network import load_network
+from twm.core.paths import find_network
+from twm.core.streams import StreamNames, Streams
+
+pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.redis, pytest.mark.timeout(540)]
+
+NETWORK = "explora-cell"
+FRAMES = int(os.environ.get("TWM_CHAOS_FRAMES", "2000"))
+SPEED = 250
+# Plans stay close behind the frames, so that policies are accepted rather than refused for lag.
+QUICK = {"TWM_PLAN_REDUCED_ABOVE": "0", "TWM_PLAN_REACTIVE_ABOVE": "2", "OMP_NUM_THREADS": "1"}
+RECOVERY_S = 10.0
+VICTIMS = ("planner", "gateway", "ingester", "inference", "twin", "redis", "emulator")
+
+
+class Run:
+    """A `twm run` and its streams."""
+
+    def __init__(self, state_dir: Path, zoo: Path) -> None:
+        self.state_dir = state_dir
+        self.names = StreamNames.of(load_network(find_network(NETWORK)).area_id)
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("TWM_")}
+        command = [sys.executable, "-m", "twm.cli", "run", "--plain", "--network", NETWORK, "--speed", str(SPEED)]
+        self.output = state_dir / "output"
+        with self.output.open("w") as output:
+            self.process = subprocess.Popen(
+                [*command, "--state-dir", str(state_dir)],
+                env={**environment, **QUICK, "TWM_ZOO": str(zoo)},
+                stdout=output,
+                stderr=output,
+                process_group=0,
+            )
+
+    def status(self) -> dict[str, Any]:
+        """run.json."""
+        parsed: dict[str, Any] = json.loads((self.state_dir / "run.json").read_text())
+        return parsed
+
+    def pid(self, name: str) -> int | None:
+        """Process id of one of its processes now."""
+        found = self.status()["processes"][name]["pid"]
+        return None if found is None else int(found)
+
+    def pids(self) -> list[int]:
+        """All of them."""
+        return [p["pid"] for p in self.status()["processes"].values() if p["pid"]]
+
+    async def connect(self) -> Streams:
+        """Its streams, once it prints that all is ready."""
+        until = time.monotonic() + 60
+        while "processes ready in" not in self.output.read_text():
+            assert self.process.poll() is None, self.output.read_text()
+            assert time.monotonic() < until, self.output.read_text()
+            await asyncio.sleep(0.2)
+        return await Streams.connect(self.status()["redis_url"], timeout_s=2.0)
+
+
+@pytest.fixture
+async def run(tmp_path: Path) -> AsyncIterator[Run]:
+    spec = load_network(find_network(NETWORK))
+    zoo = tmp_path / "zoo"
+    write_dynamics(zoo, spec)
+    write_field(zoo, spec)
+    (tmp_path / "state").mkdir()
+    started = Run(tmp_path / "state", zoo)
+    try:
+        yield started
+    finally:
+        if started.process.poll() is None:
+            started.process.send_signal(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                started.process.wait(60)
+            started.process.kill()
+            started.process.wait()
+
+
+async def added(streams: Streams, stream: str) -> int:
+    """Entries written so far; -1 while Redis is away."""
+    try:
+        return await streams.added(stream)
+    except UnavailableError:
+        return -1
+
+
+async def grow(streams: Streams, stream: str, least: int, timeout_s: float) -> float:
+    """Wait for `stream` to hold `least` entries ever; how long it took."""
+    began_s = time.monotonic()
+    while (now := await added(streams, stream)) < least:
+        assert time.monotonic() - began_s < timeout_s, f"{stream}: {now} entries after {timeout_s} s, expected {least}"
+        await asyncio.sleep(0.05)
+    return time.monotonic() - began_s
+
+
+async def kill(run: Run, streams: Streams, victim: str) -> float:
+    """kill -9, then wait until proposals and verdicts come out of frames that came in afterwards; how long that took."""
+    pid = run.pid(victim)
+    assert pid is not None
+    began_s = time.monotonic()
+    os.kill(pid, signal.SIGKILL)
+    while run.pid(victim) in (pid, None):
+        assert time.monotonic() - began_s < RECOVERY_S, f"{victim} was not started again"
+        await asyncio.sleep(0.02)
+    frames = -1
+    while frames < 0:
+        frames = await added(streams, run.names.frames)
+        assert time.monotonic() - began_s < RECOVERY_S, "redis is not back"
+        await asyncio.sleep(0.02)
+    for stream in (run.names.frames, run.names.proposals, run.names.verdicts):
+        await grow(streams, stream, frames + 1, RECOVERY_S)
+    return time.monotonic() - began_s
+
+
+async def read_all(streams: Streams, stream: str, kind: type[Message]) -> list[Any]:
+    found: list[Any] = []
+    after = "-"
+    while entries := await streams.range(stream, after=after, count=500):
+        found += [kind.FromString(entry.payload) for entry in entries]
+        after = entries[-1].id
+    return found
+
+
+async def test_kill_9_of_each_process_in_turn(run: Run) -> None:
+    streams = await run.connect()
+    names = run.names
+    began_s = time.monotonic()
+    try:
+        await grow(streams, names.policies, 1, 60)
+        recoveries: dict[str, float] = {}
+        for index, victim in enumerate(VICTIMS):
+            await grow(streams, names.frames, FRAMES * (index + 1) // (len(VICTIMS) + 1), 300)
+            recoveries[victim] = await kill(run, streams, victim)
+        await grow(streams, names.frames, FRAMES, 300)
+        frames = await read_all(streams, names.frames, telemetry_pb2.KpiFrame)
+        steps = [frame.step for frame in frames]
+        await grow(streams, names.verdicts, len(steps), 60)
+        proposals = await read_all(streams, names.proposals, planning_pb2.Proposal)
+        verdicts = await read_all(streams, names.verdicts, policy_pb2.Verdict)
+        policies = await read_all(streams, names.policies, policy_pb2.SlicePolicy)
+        dead = await streams.length(names.dead)
+        wall_s = time.monotonic() - began_s
+    finally:
+        await streams.close()
+    print(
+        f"\n{len(frames)} frames, {len(policies)} policies in {wall_s:.0f} s; recovery "
+        + ", ".join(f"{k} {v:.1f} s" for k, v in recoveries.items())
+    )
+
+    assert len(steps) >= FRAMES
+    assert steps == sorted(set(steps)), "a step has two frames, or they came out of order"
+    for name, messages in (("proposal", proposals), ("verdict", verdicts), ("policy", policies)):
+        twice = [step for step, count in Counter(m.step for m in messages).items() if count > 1]
+        assert twice == [], f"steps with more than one {name}"
+    assert set(steps) <= {p.step for p in proposals}
+    assert set(steps) <= {v.step for v in verdicts}
+    accepted = {v.step for v in verdicts if v.decision == policy_pb2.DECISION_ACCEPTED}
+    assert {p.step for p in policies if p.step in steps} == accepted & set(steps)
+    assert dead == 0
+    assert max(recoveries.values()) < RECOVERY_S
+
+    pids = run.pids()
+    os.killpg(run.process.pid, signal.SIGINT)
+    assert run.process.wait(60) == 0
+    assert not any(psutil.pid_exists(pid) for pid in pids)
+    audit = run.state_dir / f"audit-{run.names.area_id}.jsonl"
+    verified = subprocess.run(  # noqa: ASYNC221 - nothing else runs any more
+        [sys.executable, "-m", "twm.cli", "verify-audit", str(audit)], capture_output=True, text=True, timeout=60
+    )
+    assert verified.returncode == 0, verified.stderr
