@@ -11,12 +11,16 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 from prometheus_client import REGISTRY
-from tiny_zoo import DETER, MEMBERS, TinyDynamics, dynamics_graphs, write_dynamics, write_field
+from tiny_zoo import DETER, MEMBERS, TinyDynamics, dynamics_graphs, frames, write_dynamics, write_field
 
+from twm.api.worldmodel.v1 import worldmodel_pb2
+from twm.core.actions import encode_policies, uniform_policy
 from twm.core.errors import ModelMismatchError
+from twm.core.frames import FrameCodec
 from twm.core.network import NetworkSpec, load_network
 from twm.core.paths import find_network
 from twm.core.zoo import CARD_NAME, ModelEntry, load_card
+from twm.inference.answers import Answers
 from twm.inference.engine import BoundPass, CopyingPass, EngineOptions, Graph, choose_providers
 from twm.inference.futures import sample_futures
 from twm.inference.loading import load_dynamics, load_field
@@ -105,6 +109,29 @@ def test_newest_version_of_the_topology_is_taken(tmp_path: Path, spec: NetworkSp
         assert store.ready
         assert (store.dynamics.get().card.version, store.field.get().card.version) == (cdwm, fwm)
         assert not store.refresh()
+
+
+def test_a_network_without_transport_rolls_out(tmp_path: Path) -> None:
+    """One cell, no links, no bound on loss: sizes come from the spec alone."""
+    cell = load_network(find_network("explora-cell"))
+    write_dynamics(tmp_path, cell)
+    write_field(tmp_path, cell)
+    store = ModelStore(tmp_path, cell, OPTIONS)
+    assert store.refresh()
+    answers = Answers(cell, store, default_samples=4, max_rows=8, cache_capacity=2)
+    codec = FrameCodec(cell)
+    history = [codec.encode(frame) for frame in frames(cell, 3)]
+    request = worldmodel_pb2.RolloutRequest(
+        area_id=cell.area_id,
+        history=history,
+        policies=encode_policies(uniform_policy(cell).take([0] * 5)),
+        with_trajectories=True,
+    )
+    answer = answers.rollout(request)
+    assert len(set(answer.scm_mean)) == 1
+    assert len(answer.exogenous_scenarios) == 4 * cell.timing.horizon_steps * 4
+    assert len(answer.kpi_quantiles) == 5 * cell.timing.horizon_steps * len(answer.quantile_levels) * 3 * 4
+    assert answers.predict_field(worldmodel_pb2.PredictFieldRequest(area_id=cell.area_id, history=history)).values
 
 
 def test_empty_zoo_says_what_is_missing(tmp_path: Path, spec: NetworkSpec) -> None:
