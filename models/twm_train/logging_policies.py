@@ -1,7 +1,7 @@
 """Logging policies: who acted while the training data was recorded, and how probable each act was.
 
 Kinds: "library" (a policy of the planner's library, uniformly drawn), "perturbed" (one of these with multiplicative noise),
-"simplex" (random rows, held), "wander" (a random walk of shares), "reactive" (the rule with random parameters and noise). The recorded log
+"simplex" (random rows, held), "wander" (a random walk of shares), "reactive" (the rule, varied, with noise). The recorded log
 propensity is the log probability (density, for continuous draws) of a new draw given the kind, and 0 in steps where the last
 draw is held.
 
