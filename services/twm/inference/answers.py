@@ -35,6 +35,8 @@ QUANTILE_LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 """Where the card names none."""
 MAX_TRAJECTORY_VALUES = 12_000_000
 """Values of kpi_quantiles in one answer: they have to fit into a message of 64 MB."""
+OOD_PIECE = 512
+"""Policies whose distance to the training data is computed at a time."""
 
 Check = Callable[[], None]
 
@@ -166,7 +168,8 @@ class Answers:
     def _ood_score(self, card: ModelCard, history_WD: Float, action_KHA: Float) -> NDArray[np.float64]:
         if card.ood is None:
             raise ModelMismatchError(f"cdwm {card.version}: ood: missing in the card")
-        return ood_score(history_WD, action_KHA, card.ood, self._spec)
+        pieces = range(0, action_KHA.shape[0], OOD_PIECE)  # its summary works in float64: in one go 4096 policies take 100 MB
+        return np.concatenate([ood_score(history_WD, action_KHA[i : i + OOD_PIECE], card.ood, self._spec) for i in pieces])
 
     def _scenarios(self, futures: Futures) -> Float:
         """J futures, one from each member in turn, as blocks (RolloutResponse.exogenous_scenarios), none below 0."""
