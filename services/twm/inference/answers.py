@@ -110,7 +110,7 @@ class Answers:
         decision = Decision(
             futures=futures,
             offered_HEJS=self._layout.split(futures.exogenous_HEJX)[0].sum(-2),
-            kpi_noise_HEJRS2=kpi_noise(steps, model.sizes.members, samples, model.sizes.slices, seed=request.seed),
+            kpi_noise_HR2SEJ=kpi_noise(steps, model.sizes.members, samples, model.sizes.slices, seed=request.seed),
             topology=self._topology,
         )
         action_KHA = action_vector(policies)

@@ -6,7 +6,8 @@ of candidates go to worker threads. Horizon KPIs: loss weighted by offered load,
 per-step p99 (twm.core.kpis.horizon_kpis, which this follows in float32 without keeping the trajectory).
 
 Shape suffixes: K candidates, J exogenous samples, E members, N = K x J rows of a chunk (candidate-major), H slow steps,
-S slices, P slice KPIs, Q quantile levels, R draws per row, A action width, Z stochastic latent width.
+S slices, P slice KPIs, Q quantile levels, R antithetic pairs of draws per row, A action width, Z stochastic latent width.
+Draws are laid out with K innermost, so that what candidates share is a scalar to the inner loop.
 """
 
 from __future__ import annotations
@@ -32,9 +33,10 @@ Float = NDArray[np.float32]
 LOSS, DELAY = KPI_NAMES.index("loss_ratio"), KPI_NAMES.index("delay_p99_ms")
 BOUNDED = slice(min(LOSS, DELAY), max(LOSS, DELAY) + 1)
 """The KPIs the SCM reads: neighbours at the head of KPI_NAMES, loss first."""
-_OFFSET = np.array([LOSS_SCALE_RATIO, 0.0], np.float32)
-_MEAN_FLOOR = np.array([0.0, DELAY_FLOOR_MS], np.float32)
-_UPPER = np.array([1.0, np.inf], np.float32)
+_OFFSET, _MEAN_FLOOR, _UPPER = (
+    np.array(pair, np.float32).reshape(2, 1, 1, 1, 1)
+    for pair in ((LOSS_SCALE_RATIO, 0.0), (0.0, DELAY_FLOOR_MS), (1.0, np.inf))
+)
 _EXPONENT_MAX = np.float32(20.0)
 MAX_KEPT_PASSES = 8
 
@@ -62,16 +64,15 @@ class Decision:
     futures: Futures
     offered_HEJS: Float
     """Offered load per slice in the exogenous futures [Mbps]."""
-    kpi_noise_HEJRS2: Float
-    """Noise of the predicted loss and delay, shared by all candidates."""
+    kpi_noise_HR2SEJ: Float
+    """Noise of the predicted loss and delay, shared by all candidates; each value is used with both signs."""
     topology: Topology
 
 
 def kpi_noise(steps: int, members: int, samples: int, slices: int, *, seed: int, pairs: int = 1) -> Float:
-    """Standard normal noise [H, E, J, R, S, 2] in `pairs` antithetic pairs, R = 2 x pairs."""
+    """Standard normal noise [H, R, 2, S, E, J] for `pairs` antithetic pairs of draws."""
     generator = np.random.default_rng(np.random.SeedSequence(seed).spawn(3)[2])
-    half = generator.standard_normal((steps, members, samples, pairs, slices, 2), np.float32)
-    return np.concatenate([half, -half], 3)
+    return generator.standard_normal((steps, pairs, 2, slices, members, samples), np.float32)
 
 
 class PassPool:
@@ -149,28 +150,23 @@ class Rollouts:
         k, h, a = action_KHA.shape
         sizes = self._model.sizes
         e, j, s = sizes.members, decision.futures.exogenous_HEJX.shape[2], sizes.slices
-        draws = decision.kpi_noise_HEJRS2.shape[3]
         rows = self._pool.take(k * j)
-        horizon = np.zeros((e, k, j, draws, s, 2), np.float32)
+        horizon = np.zeros((2 * decision.kpi_noise_HR2SEJ.shape[1], 2, s, e, j, k), np.float32)
         fans: list[NDArray[np.float64]] = []
         rows.reset(decision.futures.latents.controllable_deter_EG, decision.futures.latents.controllable_stoch_EZ)
         action_KJA = rows.action_NA.reshape(k, j, a)
         noise_EKJZ = rows.noise_ENZ.reshape(e, k, j, -1)
         exogenous_EKJX = rows.exogenous_ENX.reshape(e, k, j, -1)
-        weight_HEJS = _weights(decision.offered_HEJS)
+        weight_HSEJ = np.ascontiguousarray(_weights(decision.offered_HEJS).transpose(0, 3, 1, 2))
         for step in range(h):
             check()
             action_KJA[:] = action_KHA[:, step, None]
             noise_EKJZ[:] = decision.futures.noise_HEJZ[step][:, None]
             exogenous_EKJX[:] = decision.futures.exogenous_HEJX[step][:, None]
             mean, std = rows.step()
-            drawn = _draw(
-                mean[..., BOUNDED].reshape(e, k, j, 1, s, 2),
-                std[..., BOUNDED].reshape(e, k, j, 1, s, 2),
-                decision.kpi_noise_HEJRS2[step][:, None],
-            )
-            drawn *= weight_HEJS[step][:, None, :, None, :, None]
-            horizon += drawn
+            bounded = [x.reshape(e, k, j, s, -1)[..., BOUNDED].transpose(4, 3, 0, 2, 1) for x in (mean, std)]
+            noise_R2SEJ1 = decision.kpi_noise_HR2SEJ[step, ..., None]
+            _add_draws(horizon, bounded[0], bounded[1], noise_R2SEJ1, weight_HSEJ[step, ..., None])
             if levels is not None:
                 mixture = [m.reshape(e, k, j, s, -1).swapaxes(1, 2).reshape(e * j, k, s, -1) for m in (mean, std)]
                 fans.append(kpi_quantiles(mixture[0], mixture[1], levels))
@@ -188,29 +184,37 @@ def _weights(offered_HEJS: Float) -> Float:
     return np.where(total > 1e-9, offered / np.maximum(total, 1e-9), even).astype(np.float32)
 
 
-def _draw(mean: Float, std: Float, noise: Float) -> Float:
-    """twm.core.kpis.kpi_draw for loss and delay in one expression.
+def _add_draws(horizon_R2SEJK: Float, mean_2SEJK: Float, std_2SEJK: Float, noise_R2SEJ1: Float, weight_SEJ1: Float) -> None:
+    """Add one step's weighted draws of loss and delay: twm.core.kpis.kpi_draw in one expression, two draws for each noise.
 
     With z = log(x + c): x' = exp(log(m + c) + sigma n) - c = (m + c) exp(s n / (m + c)) - c, c = 0.01 for loss, 0 for delay.
     """
-    centre = np.maximum(mean, _MEAN_FLOOR) + _OFFSET
-    drawn = (std / centre) * noise
-    np.clip(drawn, -_EXPONENT_MAX, _EXPONENT_MAX, out=drawn)
-    np.exp(drawn, out=drawn)
-    drawn *= centre
-    drawn -= _OFFSET
-    return np.asarray(np.clip(drawn, _MEAN_FLOOR, _UPPER, out=drawn), np.float32)
+    centre = np.maximum(mean_2SEJK, _MEAN_FLOOR, order="C")
+    centre += _OFFSET
+    sigma = np.divide(std_2SEJK, centre, order="C")
+    for pair, noise in enumerate(noise_R2SEJ1):
+        factor = sigma * noise
+        np.minimum(factor, _EXPONENT_MAX, out=factor)
+        np.maximum(factor, -_EXPONENT_MAX, out=factor)
+        np.exp(factor, out=factor)
+        for sign, scale in enumerate((np.multiply, np.divide)):  # divided by e^x is times e^-x: the other draw of the pair
+            drawn = scale(centre, factor)
+            np.subtract(drawn, _OFFSET, out=drawn)
+            np.maximum(drawn, _MEAN_FLOOR, out=drawn)
+            np.minimum(drawn, _UPPER, out=drawn)
+            np.multiply(drawn, weight_SEJ1, out=drawn)
+            horizon_R2SEJK[2 * pair + sign] += drawn
 
 
-def _scores(horizon_EKJRS2: Float, topology: Topology, fans: list[NDArray[np.float64]] | None) -> RolloutScores:
-    loss, delay = horizon_EKJRS2[..., 0], horizon_EKJRS2[..., 1]
-    margin_EKJR = scm(loss, delay, topology)
-    broken_EKJRS = violated(loss, delay, topology)
+def _scores(horizon_R2SEJK: Float, topology: Topology, fans: list[NDArray[np.float64]] | None) -> RolloutScores:
+    loss, delay = (np.moveaxis(horizon_R2SEJK[:, i], 1, -1) for i in range(2))
+    margin_REJK = scm(loss, delay, topology)
+    broken_REJKS = violated(loss, delay, topology)
     return RolloutScores(
-        scm_K=margin_EKJR.mean((0, 2, 3)).astype(np.float32),
-        violation_KS=broken_EKJRS.mean((0, 2, 3)).astype(np.float32),
-        any_violation_K=broken_EKJRS.any(-1).mean((0, 2, 3)).astype(np.float32),
-        disagreement_K=margin_EKJR.mean((2, 3)).std(0).astype(np.float32),
+        scm_K=margin_REJK.mean((0, 1, 2)).astype(np.float32),
+        violation_KS=broken_REJKS.mean((0, 1, 2)).astype(np.float32),
+        any_violation_K=broken_REJKS.any(-1).mean((0, 1, 2)).astype(np.float32),
+        disagreement_K=margin_REJK.mean((0, 2)).std(0).astype(np.float32),
         kpi_quantiles_KHQSP=None if fans is None else np.stack(fans).transpose(2, 0, 1, 3, 4).astype(np.float32),
     )
 

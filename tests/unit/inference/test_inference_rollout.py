@@ -37,7 +37,7 @@ def decide(model: TinyDynamics, samples: int = SAMPLES, seed: int = 7, steps: in
     futures = sample_futures(model, history, steps=steps, samples=samples, seed=seed, check=go_on)
     offered = exogenous_layout(model.spec).split(futures.exogenous_HEJX)[0].sum(-2)
     noise = kpi_noise(steps, model.members, samples, model.sizes.slices, seed=seed)
-    return Decision(futures=futures, offered_HEJS=offered, kpi_noise_HEJRS2=noise, topology=model.spec.topology())
+    return Decision(futures=futures, offered_HEJS=offered, kpi_noise_HR2SEJ=noise, topology=model.spec.topology())
 
 
 @pytest.fixture(scope="module")
@@ -66,9 +66,9 @@ def test_scores_equal_the_shared_definitions(tiny: TinyDynamics) -> None:
                 mean_HSP, std_HSP = np.stack(path_mean), np.stack(path_std)
                 means.append(mean_HSP)
                 stds.append(std_HSP)
-                for r in range(decision.kpi_noise_HEJRS2.shape[3]):
+                for sign in (1, -1):
                     noise = np.zeros_like(mean_HSP)
-                    noise[..., :2] = decision.kpi_noise_HEJRS2[:, e, j, r]
+                    noise[..., :2] = sign * decision.kpi_noise_HR2SEJ[:, 0, :, :, e, j].swapaxes(1, 2)
                     drawn = kpi_draw(mean_HSP, std_HSP, noise)
                     scm.append(horizon_scm(drawn, decision.offered_HEJS[:, e, j], topology))
                     broken.append(horizon_violated(drawn, decision.offered_HEJS[:, e, j], topology))
@@ -105,9 +105,9 @@ def test_chunks_cover_every_candidate_once(tiny: TinyDynamics) -> None:
 def test_same_seed_same_futures_other_seed_others(tiny: TinyDynamics) -> None:
     a, b, c = decide(tiny, seed=3), decide(tiny, seed=3), decide(tiny, seed=4)
     assert a.futures.exogenous_HEJX.tobytes() == b.futures.exogenous_HEJX.tobytes()
-    assert a.kpi_noise_HEJRS2.tobytes() == b.kpi_noise_HEJRS2.tobytes()
+    assert a.kpi_noise_HR2SEJ.tobytes() == b.kpi_noise_HR2SEJ.tobytes()
     assert not np.allclose(a.futures.exogenous_HEJX, c.futures.exogenous_HEJX)
-    assert not np.allclose(a.kpi_noise_HEJRS2, c.kpi_noise_HEJRS2)
+    assert not np.allclose(a.kpi_noise_HR2SEJ, c.kpi_noise_HR2SEJ)
 
 
 def test_largest_seed_and_odd_sample_counts(tiny: TinyDynamics) -> None:
