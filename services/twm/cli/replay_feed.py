@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -10,15 +11,16 @@ from dataclasses import dataclass
 
 from twm.api.telemetry.v1 import telemetry_pb2, telemetry_pb2_grpc
 from twm.cli.progress import Counts, Progress
-from twm.core.errors import InvalidInputError
 from twm.core.network import NetworkSpec
 from twm.core.serving import grpc_channel
 from twm.core.stream_worker import pause
 from twm.core.streams import StreamNames, Streams
 from twm.ingester.replay.observation import Observation, reports_of
 
+FILLED_STEPS = 61
+"""Longest distance between two steps with reports that the assembler bridges with missing frames (60 between them)."""
 BREAK_STEPS = 64
-"""Slow steps between experiments: more than the assembler's longest filled gap (60 by default)."""
+"""Slow steps between experiments: more than that."""
 MAX_FRAMES_AHEAD = 4
 """Frames that may wait for their verdict before sending pauses."""
 OBSERVATIONS_PER_REQUEST = 8
@@ -36,7 +38,9 @@ class Part:
     """Event time of its begin [Unix s]."""
     first_step: int
     last_step: int
-    """Slow steps it has reports in."""
+    """First and last slow step it has reports in."""
+    frame_count: int
+    """Frames that should come of it: gaps are filled unless they are longer than the assembler fills."""
     observations: Sequence[Observation]
 
 
@@ -64,17 +68,22 @@ class Plan:
             if not observations:
                 continue
             begin_s = step * slow_s
-            steps = {math.floor((begin_s + o.start_s + o.period_s / 2) / slow_s) for o in observations}
+            steps = sorted({math.floor((begin_s + o.start_s + o.period_s / 2) / slow_s) for o in observations})
+            apart = [b - a for a, b in itertools.pairwise(steps)]
             parts.append(
-                Part(name=name, begin_s=begin_s, first_step=min(steps), last_step=max(steps), observations=observations)
+                Part(
+                    name=name,
+                    begin_s=begin_s,
+                    first_step=steps[0],
+                    last_step=steps[-1],
+                    frame_count=1 + sum(steps_apart if steps_apart <= FILLED_STEPS else 1 for steps_apart in apart),
+                    observations=observations,
+                )
             )
-            longest = max((b - a for a, b in zip(sorted(steps), sorted(steps)[1:], strict=False)), default=0)
-            if longest >= BREAK_STEPS:
-                raise InvalidInputError(f"experiment {name}: a gap of {longest} slow steps, at most {BREAK_STEPS - 1}")
-            step = max(steps) + BREAK_STEPS + 1
+            step = steps[-1] + BREAK_STEPS + 1
         return cls(
             parts=parts,
-            frame_count=sum(part.last_step - part.first_step + 1 for part in parts),
+            frame_count=sum(part.frame_count for part in parts),
             report_count=sum(len(part.observations) for part in parts),
             before=await Progress(streams, spec).counts(),
         )
@@ -123,7 +132,7 @@ class Feed:
                 batch = telemetry_pb2.ReportBatch(area_id=self._spec.area_id, reports=reports)
                 yield telemetry_pb2.IngestRequest(batch=batch)
                 self.sent += len(chunk)
-            self._frames_due += part.last_step - part.first_step + 1
+            self._frames_due += part.frame_count
 
     async def _keep_pace(self, part: Part, newest: Observation, began_s: float, stop: asyncio.Event) -> None:
         """Wait for the moment of `newest`, and for the planner where it is too far behind."""
@@ -137,6 +146,7 @@ class Feed:
         until_s = time.monotonic() + AHEAD_WAIT_S
         while not stop.is_set() and time.monotonic() < until_s:
             counts = await self.counts()
-            if self._frames_due + step - part.first_step - counts.verdicts <= MAX_FRAMES_AHEAD:
+            due = self._frames_due + min(step - part.first_step, part.frame_count)
+            if due - counts.verdicts <= MAX_FRAMES_AHEAD:
                 return
             await pause(stop, _PACE_POLL_S)
