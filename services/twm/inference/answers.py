@@ -93,6 +93,7 @@ class Answers:
 
         Raises InvalidInputError, ModelMismatchError.
         """
+        check()
         self._check_area(request.area_id)
         loaded = self._store.dynamics.get()
         card, model = loaded.card, loaded.model

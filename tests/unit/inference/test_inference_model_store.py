@@ -270,3 +270,20 @@ def test_field_model_must_fit_its_card(tmp_path: Path, spec: NetworkSpec) -> Non
 def test_provider_choice() -> None:
     assert choose_providers(False) == ["CPUExecutionProvider"]
     assert choose_providers(True)[-1] == "CPUExecutionProvider"
+
+
+@pytest.mark.gpu
+def test_cuda_agrees_with_the_cpu(tmp_path: Path, spec: NetworkSpec) -> None:
+    """Where onnxruntime-gpu and a device are there: chosen, run through copying passes, same numbers but for rounding."""
+    if len(choose_providers(True)) == 1:
+        pytest.skip("no CUDA provider here")
+    folder = write_dynamics(tmp_path, spec)
+    steps = []
+    for use_cuda in (False, True):
+        model = load_dynamics(entry(folder), spec, EngineOptions(use_cuda=use_cuda)).model
+        one = model.controllable_pass(3)
+        assert isinstance(one, CopyingPass if use_cuda else BoundPass)
+        one.reset(np.ones((MEMBERS, DETER), np.float32), np.zeros((MEMBERS, model.sizes.stoch), np.float32))
+        one.noise_ENZ[:], one.action_NA[:], one.exogenous_ENX[:] = 0.5, 0.2, 70.0
+        steps.append([np.copy(one.step()[0]) for _ in range(3)])
+    np.testing.assert_allclose(steps[1], steps[0], rtol=1e-3, atol=1e-4)
