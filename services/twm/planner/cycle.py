@@ -25,6 +25,7 @@ from twm.core.frames import FrameCodec
 from twm.core.network import NetworkSpec
 from twm.planner.draft import MAX_CANDIDATES, REACTIVE, RUNNING, Draft, looks_of
 from twm.planner.finalists import FinalistSettings, choose_finalists
+from twm.planner.forecast import forecast_rows
 from twm.planner.library import library_policies
 from twm.planner.memory import LastPlan
 from twm.planner.objective import ObjectiveWeights, PlanLimits, Predictions, score, verified_score, within_limits
@@ -135,8 +136,9 @@ class PlanningCycle:
     ) -> None:
         """Search until it is done or time is up; fills `draft.search` and `draft.predictions`."""
         settings, situation = self._settings, draft.situation
+        forecast = await self._forecast(draft, space, reactive, begin)
         with draft.timed("candidates"):
-            seeds, origins = self._seeds(space, reactive, previous, reduced=draft.reduced)
+            seeds, origins = self._seeds(space, reactive, forecast, previous, reduced=draft.reduced)
             search = Search(space, seeds, origins, settings.search, situation.seed)
         draft.search, parts = search, draft.predictions
         search_end = begin + self._search_s
@@ -147,7 +149,7 @@ class PlanningCycle:
                 break
             policies = space.policies(rows)
             try:
-                answer = await self._rollout(draft, policies, settings.search_samples, begin, trajectories=False)
+                answer = await self._rollout(draft, policies, settings.search_samples, begin, part="rollout")
             except DeadlineError:
                 if not parts:
                     raise
@@ -174,7 +176,7 @@ class PlanningCycle:
             extra = [i for i, origin in enumerate(known) if origin in (REACTIVE, RUNNING) and i not in finalists]
             shown = [*finalists.tolist(), *extra]
         policies = space.policies(all_rows[shown])
-        final = await self._rollout(draft, policies, settings.final_samples, begin, trajectories=True)
+        final = await self._rollout(draft, policies, settings.final_samples, begin, part="trajectories")
         draft.final = final
         draft.looks = looks_of(
             [known[i] for i in shown], policies, final.predictions, settings.weights, self._spec, situation.running
@@ -232,11 +234,29 @@ class PlanningCycle:
         ]
         return [int(p) for p in np.argsort(-value, kind="stable") if passed[p]]
 
+    async def _forecast(self, draft: Draft, space: ShareSpace, reactive: Rows, begin: float) -> tuple[Rows, list[str]]:
+        """Candidates that answer the expected demand; costs one small rollout for the exogenous scenarios."""
+        settings, running = self._settings, draft.situation.running
+        policies = space.policies(np.concatenate([reactive, space.hold(space.running_RS)]))
+        answer = await self._rollout(draft, policies, settings.final_samples, begin, part="forecast")
+        if answer.scenarios is None:
+            raise InvalidInputError("forecast: no exogenous scenarios")
+        with draft.timed("candidates"):
+            shares = running.prb_share_KHCS[0, -1], running.bandwidth_share_KHLS[0, -1]
+            rows, names = forecast_rows(self._spec, draft.situation.frame, answer.scenarios, shares, settings.reactive)
+            return space.feasible(rows), names
+
     def _seeds(
-        self, space: ShareSpace, reactive: Rows, previous: PolicyArrays | None, *, reduced: bool
+        self,
+        space: ShareSpace,
+        reactive: Rows,
+        forecast: tuple[Rows, list[str]],
+        previous: PolicyArrays | None,
+        *,
+        reduced: bool,
     ) -> tuple[Rows, list[str]]:
         """Candidates of the first round: what we know to be sensible, and a library as wide as time allows."""
-        parts, origins = [reactive, space.hold(space.running_RS)], [REACTIVE, RUNNING]
+        parts, origins = [reactive, space.hold(space.running_RS), forecast[0]], [REACTIVE, RUNNING, *forecast[1]]
         if previous is not None:
             parts.insert(0, space.feasible(space.stack(previous)))
             origins.insert(0, "previous")
@@ -251,15 +271,14 @@ class PlanningCycle:
         origins += [f"library:{self._library_names[i]}"[:128] for i in picks]
         return np.concatenate(parts), origins
 
-    async def _rollout(
-        self, draft: Draft, policies: PolicyArrays, samples: int, begin: float, *, trajectories: bool
-    ) -> Rollout:
+    async def _rollout(self, draft: Draft, policies: PolicyArrays, samples: int, begin: float, *, part: str) -> Rollout:
+        """Ask the world model; `part` is "forecast", "rollout" (scores only) or "trajectories" (may use the grace)."""
         settings = self._settings
-        deadline = begin + settings.budget_s + (settings.grace_s if trajectories else 0.0)
+        trajectories = part != "rollout"
+        deadline = begin + settings.budget_s + (settings.grace_s if part == "trajectories" else 0.0)
         asked = self._clock.monotonic_s()
-        part = "trajectories" if trajectories else "rollout_reduced" if draft.reduced else "rollout"
         try:
-            with draft.timed(part):
+            with draft.timed(part + "_reduced" if draft.reduced and not trajectories else part):
                 answer = await self._peers.rollout(
                     draft.situation.history,
                     policies,
@@ -302,7 +321,7 @@ class PlanningCycle:
         """How long a candidate takes, smoothed; after a missed deadline at least twice what was thought."""
         before = self._seconds_per_candidate
         if slower:
-            self._seconds_per_candidate = max(2.0 * before, seconds)
+            self._seconds_per_candidate = 2.0 * max(before, seconds)
         else:
             self._seconds_per_candidate = _SLOWNESS_MEMORY * before + (1 - _SLOWNESS_MEMORY) * seconds if before else seconds
 
