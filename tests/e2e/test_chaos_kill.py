@@ -1,8 +1,8 @@
 """`kill -9` of each process in turn during a 2,000-frame run of the whole line, E2 bytes to policies.
 
 Every frame is processed exactly once, no policy is written twice, the audit chain holds, and the line flows again within 10 s.
-Many times faster than life: the network is the single EXPLORA cell, and the world model is the tiny one of tests/tiny_zoo.py,
-since what is tested here is what kills do, not how good the plans are.
+Many times faster than life: the network is the single EXPLORA cell with two reporting periods a step, and the world model is
+the tiny one of tests/tiny_zoo.py, since what is tested here is what kills do, not how good the plans are.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import Any
 
 import psutil
 import pytest
+import yaml
 from google.protobuf.message import Message
 from tiny_zoo import write_dynamics, write_field
 
@@ -35,7 +36,6 @@ from twm.core.streams import StreamNames, Streams
 
 pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.redis, pytest.mark.timeout(540)]
 
-NETWORK = "explora-cell"
 FRAMES = int(os.environ.get("TWM_CHAOS_FRAMES", "2000"))
 SPEED = 250
 # Plans stay close behind the frames, so that policies are accepted rather than refused for lag.
@@ -47,11 +47,11 @@ VICTIMS = ("planner", "gateway", "ingester", "inference", "twin", "redis", "emul
 class Run:
     """A `twm run` and its streams."""
 
-    def __init__(self, state_dir: Path, zoo: Path) -> None:
+    def __init__(self, state_dir: Path, zoo: Path, network: Path) -> None:
         self.state_dir = state_dir
-        self.names = StreamNames.of(load_network(find_network(NETWORK)).area_id)
+        self.names = StreamNames.of(load_network(network).area_id)
         environment = {k: v for k, v in os.environ.items() if not k.startswith("TWM_")}
-        command = [sys.executable, "-m", "twm.cli", "run", "--plain", "--network", NETWORK, "--speed", str(SPEED)]
+        command = [sys.executable, "-m", "twm.cli", "run", "--plain", "--network", str(network), "--speed", str(SPEED)]
         self.output = state_dir / "output"
         with self.output.open("w") as output:
             self.process = subprocess.Popen(
@@ -88,12 +88,17 @@ class Run:
 
 @pytest.fixture
 async def run(tmp_path: Path) -> AsyncIterator[Run]:
-    spec = load_network(find_network(NETWORK))
+    network = tmp_path / "network.yaml"
+    data = yaml.safe_load(find_network("explora-cell").read_text())
+    data["timing"]["fast_steps"] = 2
+    data["e2_nodes"][0]["report_period_s"] = data["timing"]["slow_step_s"] / 2
+    network.write_text(yaml.safe_dump(data))
+    spec = load_network(network)
     zoo = tmp_path / "zoo"
     write_dynamics(zoo, spec)
     write_field(zoo, spec)
     (tmp_path / "state").mkdir()
-    started = Run(tmp_path / "state", zoo)
+    started = Run(tmp_path / "state", zoo, network)
     try:
         yield started
     finally:

@@ -18,7 +18,7 @@ MAX_TRACEBACK_CHARACTERS = 8000
 MAX_FIELD_CHARACTERS = 300
 
 _PASSWORD = re.compile(r"(://[^:@/\s]*:)[^@/\s]*@")
-_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 
 
 class JsonLines(logging.Formatter):
