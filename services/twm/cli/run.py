@@ -116,6 +116,7 @@ async def _run(options: argparse.Namespace, state_dir: Path) -> int:
             terminal.say(
                 f"network {spec.name}: {len(spec.cells)} cells, {len(spec.slices)} slices, {len(spec.transport.links)} links"
             )
+            terminal.say(f"starting {', '.join(program.name for program in programs)}")
             starting = asyncio.create_task(supervisor.start(READY_TIMEOUT_S))
             if not await _unless(stop, starting):
                 return 0
