@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from twm.core.errors import InvalidInputError
 from twm.core.features import (
     HistoryLayout,
     exogenous_of,
@@ -102,7 +103,11 @@ def record(
     """Record `count` episodes of `steps` slow steps under the mixed logging policies, seeds first_seed onwards.
 
     Scenarios alternate; kinds of policy are drawn by POLICY_SHARES. Same arguments, same data.
+    Raises InvalidInputError where the seeds leave the ranges for training and validation.
     """
+    first = next((seed for seed in (TRAINING_SEED, VALIDATION_SEED) if seed <= first_seed < seed + RANGE_LENGTH), None)
+    if first is None or first_seed + count > first + RANGE_LENGTH:
+        raise InvalidInputError(f"seeds: {first_seed}..{first_seed + count - 1} are neither for training nor for validation")
     parts = []
     for start in range(0, count, BATCH):
         size = min(BATCH, count - start)

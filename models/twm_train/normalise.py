@@ -37,8 +37,9 @@ class ColumnScaler(nn.Module):
         squashed = np.sign(values_ND) * np.log1p(np.abs(values_ND))
         known = np.isfinite(squashed)
         count = np.maximum(known.sum(0), 1)
-        mean = np.where(known, squashed, 0).sum(0) / count
-        std = np.sqrt((np.where(known, squashed - mean, 0) ** 2).sum(0) / count)
+        mean = np.where(known, squashed, 0).sum(0, dtype=np.float64) / count
+        std = np.sqrt((np.where(known, squashed - mean.astype(np.float32), 0) ** 2).sum(0, dtype=np.float64) / count)
+        std = np.where(std > 1e-4 * (1 + np.abs(mean)), std, 0.0)  # less is rounding: the column never varied
         return cls(mean.astype(np.float32), std.astype(np.float32))
 
     def forward(self, values: Tensor, known: Tensor) -> Tensor:
