@@ -194,7 +194,18 @@ def _read_schema(path: Path) -> dict[str, Any]:
 def _validator(policy_type_id: str) -> jsonschema.Draft7Validator:
     schema = policy_schema(policy_type_id)
     jsonschema.Draft7Validator.check_schema(schema)
-    return jsonschema.Draft7Validator(schema)
+    # Following a reference costs more than the check behind it; the schemas do not recurse.
+    return jsonschema.Draft7Validator(_inlined(schema, schema.get("definitions", {})))
+
+
+def _inlined(part: Any, definitions: dict[str, Any]) -> Any:
+    if isinstance(part, list):
+        return [_inlined(item, definitions) for item in part]
+    if not isinstance(part, dict):
+        return part
+    if "$ref" in part:
+        return _inlined(definitions[part["$ref"].removeprefix("#/definitions/")], definitions)
+    return {key: _inlined(value, definitions) for key, value in part.items() if key != "definitions"}
 
 
 def _check_sums(content: dict[str, Any]) -> None:
