@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from twm.core.errors import TwmError
 from twm.core.network import load_network
@@ -16,20 +16,25 @@ from twm.core.paths import find_network, zoo_folder
 
 
 class RichProgress:
-    """Progress bars on stderr."""
+    """Progress bars on stderr; where that is no terminal, a line at every tenth of a stage."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._task: int | None = None
+        self._task: TaskID | None = None
+        self._name, self._done, self._total = "", 0, 1
 
     def start(self, name: str, total: int) -> None:
         """A stage of `total` units begins."""
+        self._name, self._done, self._total = name, 0, max(total, 1)
         self._task = self._progress.add_task(name, total=total, note="")
 
     def advance(self, count: int, note: str = "") -> None:
         """`count` more units are done."""
+        before, self._done = self._done, self._done + count
         if self._task is not None:
             self._progress.update(self._task, advance=count, note=note)
+        if not self._progress.console.is_terminal and 10 * self._done // self._total > 10 * before // self._total:
+            self._progress.console.print(f"{self._name}: {self._done}/{self._total} {note}".rstrip(), highlight=False)
 
     def note(self, text: str) -> None:
         """Something worth reading."""

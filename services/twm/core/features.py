@@ -192,7 +192,11 @@ def _positions(frames: Sequence[FrameArrays], length: int) -> list[tuple[int, Fr
 
 @dataclass(frozen=True)
 class ExogenousLayout:
-    """Columns of the exogenous state: demand_mbps [C, S], spectral_efficiency_bps_hz [C], link_capacity_mbps [L]."""
+    """Columns of the exogenous state: demand_mbps [C, S], spectral_efficiency_bps_hz [C], link_capacity_mbps [L].
+
+    Interference ties the SE that is seen to the PRB shares. Here it is as seen in frames (`exogenous_of`); what the world model
+    predicts is free of actions: the SE there would be with all PRBs of all cells in use.
+    """
 
     cells: int
     slices: int
