@@ -150,11 +150,12 @@ async def test_program_that_cannot_start_fails_with_its_log(
 ) -> None:
     script = f"import sys; print('TWM_GRPC_LISTEN: bad', flush=True); sys.exit({code})"
     bad = Program(name="bad", command=(sys.executable, "-c", script), http_port=free_port())
+    supervisor = Supervisor([child("good", free_port(), tmp_path), bad], tmp_path, print)
     with pytest.raises(UnavailableError, match=rf"bad does not start \(exit code {code}\)(.|\n)*TWM_GRPC_LISTEN: bad"):
-        async with supervised([child("good", free_port(), tmp_path), bad], tmp_path):
-            pass
+        await supervisor.start(30.0)
+    await supervisor.stop()
+    assert supervisor.pids() == {}
     assert (tmp_path / "logs" / "bad.log").read_text().count("bad\n") == attempts
-    assert "good stopped" in (tmp_path / "order").read_text()
 
 
 async def test_program_that_never_is_ready_is_named(tmp_path: Path, free_port: Callable[[], int]) -> None:
