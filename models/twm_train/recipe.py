@@ -38,7 +38,7 @@ from twm_train.prediction import predict
 from twm_train.quality import dynamics_quality, field_quality, ranking_quality, validation_windows
 from twm_train.windows import WindowSampler, cut
 
-REVISION = 1
+REVISION = 2
 """Part of the key of the work folder: raise it when checkpoints of older code no longer fit."""
 CONFORMAL_OFFSET, RANKING_OFFSET = 0x4000, 0x8000
 """Parts of the validation range: quality from its begin, the conformal fit and the ranking from these offsets."""
@@ -280,8 +280,8 @@ class _Run:
         exogenous, controllable = build_dynamics(
             spec, training, members=recipe.members, window=recipe.window, recent=recipe.recent
         )
-        sampler = WindowSampler(training, recipe.members, recipe.window, self.horizon, self.seed)
-        other = WindowSampler(training, recipe.members, recipe.window, self.horizon, self.seed + 1)
+        sampler = WindowSampler(training, spec, recipe.members, recipe.window, self.seed)
+        other = WindowSampler(training, spec, recipe.members, recipe.window, self.seed + 1)
         batch = recipe.batch
         self._train(
             "exogenous", exogenous, recipe.exogenous_steps, lambda i: exogenous_loss(exogenous, sampler.draw(i, batch)), 3e-3

@@ -12,10 +12,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from twm.core.features import HistoryLayout
+from twm.core.network import NetworkSpec
 from twm_train.data import Episodes
 
 SHORT_HISTORY, LOST_FRAME = 0.15, 0.03
 """Probability that a window has a short history, and that a single older frame is lost: what serving meets."""
+BLIND_WINDOW, BLIND_FEATURE = 0.25, 0.3
+"""Probability that a window comes from a network that reports less, and that it then lacks a feature."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,8 @@ class Windows:
 class WindowSampler:
     """Draws windows; bootstrap and draws depend on the seed alone."""
 
-    def __init__(self, episodes: Episodes, members: int, window: int, horizon: int, seed: int) -> None:
+    def __init__(self, episodes: Episodes, spec: NetworkSpec, members: int, window: int, seed: int) -> None:
+        horizon = spec.timing.horizon_steps
         if episodes.steps < 1 + horizon:
             raise ValueError(f"episodes: {episodes.steps} steps, need at least {1 + horizon}")
         self._data, self._window, self._horizon, self._seed = episodes, window, horizon, seed
@@ -42,7 +47,7 @@ class WindowSampler:
         n = episodes.count
         # Each member sees a sample of the episodes, drawn with replacement (Breiman 1996).
         self._bootstrap_EN = generator.integers(n, size=(members, n)) if members > 1 else np.arange(n)[None]
-        self._pad = np.full((n, window, episodes.values_NTV.shape[2]), np.nan, np.float32)
+        self._feature_V = feature_of_column(spec)
 
     def draw(self, step: int, batch: int) -> Windows:
         """The batch of training step `step`."""
@@ -57,7 +62,21 @@ class WindowSampler:
         age = self._window - 1 - np.arange(self._window)
         lost = (age >= length[..., None]) | ((age > 0) & (generator.random((members, batch, self._window)) < LOST_FRAME))
         windows.history[torch.from_numpy(lost)] = 0.0
+        features = int(self._feature_V.max()) + 1
+        blind = generator.random((members, batch, 1)) < BLIND_WINDOW
+        kept = ~(blind & (generator.random((members, batch, features)) < BLIND_FEATURE))[..., self._feature_V]
+        windows.history.mul_(torch.from_numpy(np.concatenate([kept, kept], -1)[:, :, None].astype(np.float32)))
         return windows
+
+
+def feature_of_column(spec: NetworkSpec) -> NDArray[np.intp]:
+    """Which feature each history value belongs to [V]: the last axis of its block, numbered on over the blocks."""
+    parts, first = [], 0
+    for name, (_, shape) in HistoryLayout.of(spec).blocks.items():
+        width = 1 if name == "events" else shape[-1]
+        parts.append(np.broadcast_to(first + np.arange(shape[-1]) % width, shape).reshape(-1))
+        first += width
+    return np.concatenate(parts).astype(np.intp)
 
 
 def cut(data: Episodes, episode: NDArray[np.intp], newest: NDArray[np.intp], window: int, horizon: int) -> Windows:

@@ -20,6 +20,7 @@ from twm_train.data import RANGE_LENGTH, SCENARIOS, TRAINING_SEED, Episodes, rec
 from twm_train.logging_policies import POLICY_SHARES
 from twm_train.optimise import Schedule, train
 from twm_train.recipe import Recipe, run, run_key
+from twm_train.windows import WindowSampler, feature_of_column
 
 COAST = Path(__file__).resolve().parents[2] / "fixtures" / "networks" / "coast.yaml"
 TINY = replace(
@@ -209,3 +210,21 @@ def test_recipe_sizes_grow_with_the_minutes() -> None:
     small, large = Recipe.of_minutes(2), Recipe.of_minutes(20)
     assert small.exogenous_steps < large.exogenous_steps
     assert large.episodes <= RANGE_LENGTH
+
+
+def test_windows_lose_frames_and_features_as_serving_does(episodes: Episodes, coast: NetworkSpec) -> None:
+    sampler = WindowSampler(episodes, coast, 3, 8, seed=1)
+    batch = sampler.draw(0, 64)
+    layout = HistoryLayout.of(coast)
+    assert batch.history.shape == (3, 64, 8, layout.width)
+    assert torch.equal(batch.history, sampler.draw(0, 64).history)
+    assert not torch.equal(batch.history, sampler.draw(1, 64).history)
+    known = batch.history[..., layout.value_count :]
+    frames = known.sum(-1) > 0
+    assert frames[..., -1].all()
+    assert 0.02 < 1 - float(frames.float().mean()) < 0.3
+    group = feature_of_column(coast)
+    assert len(group) == layout.value_count
+    offered = known[..., -1, group == 0].sum(-1) > 0
+    assert 0.01 < 1 - float(offered.float().mean()) < 0.25
+    assert not batch.history[..., : layout.value_count][known == 0].any()
