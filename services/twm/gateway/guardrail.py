@@ -201,7 +201,10 @@ def _check_time(
     sheet.at_most("freshness", age_s, rules.timing.max_age_s, "created: age [s]")
     sheet.at_least("clock", age_s, -rules.timing.max_future_s, "created: age against this clock [s]")
     lag = None if situation.newest_step is None else float(situation.newest_step - proposal.step)
-    sheet.at_most("lag", lag, rules.timing.max_lag_steps, "step: behind the newest frame by [slow steps]")
+    if lag is not None and lag < 0:  # it answers a frame that nobody has seen
+        sheet.at_least("lag", lag, 0.0, "step: behind the newest frame by [slow steps]")
+    else:
+        sheet.at_most("lag", lag, rules.timing.max_lag_steps, "step: behind the newest frame by [slow steps]")
     accepted = situation.accepted
     if accepted is None:
         sheet.fact("step_order", True, f"step: {proposal.step}, no policy accepted before")

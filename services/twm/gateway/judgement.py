@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Callable
@@ -27,6 +28,7 @@ from twm.gateway.rules import GuardrailRules
 
 ACCEPTED_KEY = "gateway-accepted"
 MAX_INLINE_POLICY_CHARACTERS = 512 * 1024
+_LAST_FRAMES = 4
 
 
 class Judge:
@@ -123,13 +125,12 @@ def parse_proposal(payload: bytes) -> planning_pb2.Proposal:
 
 
 async def newest_step(streams: Streams, names: StreamNames) -> int | None:
-    """Slow step of the newest frame; None where there is none or it cannot be read."""
-    for entry in await streams.last(names.frames, 1):
-        try:
-            return int(telemetry_pb2.KpiFrame.FromString(entry.payload).step)
-        except ProtobufDecodeError:
-            return None
-    return None
+    """Newest slow step among the last frames (they may be a little out of order); None where none can be read."""
+    steps = []
+    for entry in await streams.last(names.frames, _LAST_FRAMES):
+        with contextlib.suppress(ProtobufDecodeError):
+            steps.append(int(telemetry_pb2.KpiFrame.FromString(entry.payload).step))
+    return max(steps, default=None)
 
 
 def _reject(verdict: policy_pb2.Verdict, message: str) -> None:

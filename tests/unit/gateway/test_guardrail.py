@@ -185,6 +185,9 @@ def test_lag_counts_slow_steps_behind_the_newest_frame(spec: NetworkSpec, rules:
     assert failed(judge(proposal, spec, rules, situation(newest_step=STEP + limit))) == set()
     assert failed(judge(proposal, spec, rules, situation(newest_step=STEP + limit + 1))) == {"lag"}
     assert failed(judge(proposal, spec, rules, situation(newest_step=None))) == {"lag"}
+    assert failed(judge(proposal, spec, rules, situation(newest_step=STEP - 1))) == {"lag"}  # from the future
+    far = good_proposal(spec, 2**25, created_s=NOW_S)
+    assert failed(judge(far, spec, rules, situation(newest_step=STEP))) == {"lag"}
 
 
 def test_steps_must_rise(spec: NetworkSpec, rules: GuardrailRules) -> None:
