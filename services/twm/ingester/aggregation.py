@@ -9,7 +9,7 @@ precision until it is stored.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -132,8 +132,8 @@ class FrameBuilder:
                 ues.append((n, ue))
         for plan, members in by_plan.items():
             index = np.array(members, np.intp)
-            keys = [((samples[n].cell, ""), samples[n].start_s, samples[n].period_s) for n in members]
-            values = self._values(plan, [samples[n].values for n in members], keys)
+            of = [(samples[n], "", samples[n].values) for n in members]
+            values = self._values(plan, of)
             rows[index[:, None], plan.row, plan.column] = values
         if ues:
             sums = self._ue_rows(samples, ues)
@@ -155,17 +155,18 @@ class FrameBuilder:
             by_plan.setdefault(ue.plan, []).append(u)
             group[u] = n * self._s + ue.slice_index
         for plan, members in by_plan.items():
-            keys = [
-                ((samples[n].cell, ue.ue_key), samples[n].start_s, samples[n].period_s) for n, ue in (ues[u] for u in members)
-            ]
-            values = self._values(plan, [ues[u][1].values for u in members], keys)
+            of = [(samples[n], ue.ue_key, ue.values) for n, ue in (ues[u] for u in members)]
+            values = self._values(plan, of)
             table[np.array(members, np.intp)[:, None], plan.column] = values
         return sum_over_ues(table, group, len(samples) * self._s).reshape(len(samples), self._s, COLUMN_COUNT)
 
-    def _values(self, plan: Plan, records: Sequence[Values], keys: Sequence[tuple[Hashable, float, float]]) -> Float64:
-        values, refused = checked_values(plan, records)
+    def _values(self, plan: Plan, records: Sequence[tuple[KpmSample, str, Values]]) -> Float64:
+        """Checked values [N, M] in column units, from records of one plan: sample, UE key ("": not of one UE) and values."""
+        values, refused = checked_values(plan, [record for _, _, record in records])
         if refused:
             self._count(refused)
+        if plan.cumulative:
+            keys = [((x.cell, ue_key), x.start_s, x.period_s) for x, ue_key, _ in records]
         for m in plan.cumulative:
             values[:, m] = self._counters.differences((int(plan.row[m]), int(plan.column[m])), keys, values[:, m])
         return values * plan.scale

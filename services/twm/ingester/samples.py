@@ -14,9 +14,9 @@ from twm.ingester.measurements import Float64, Plan
 Values = tuple[Value, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class UeValues:
-    """Values of one UE."""
+    """Values of one UE. Not frozen: there are many, and a frozen one takes three times as long to make."""
 
     plan: Plan
     slice_index: int
