@@ -70,6 +70,8 @@ class Outcome:
 
     scm_B: NDArray[np.float64]
     saving_B: NDArray[np.float64]
+    change_cost_B: NDArray[np.float64]
+    """Part of the control cost that moving shares makes."""
     violated_BS: NDArray[np.bool_]
     loss_BS: NDArray[np.float64]
     delay_BS: NDArray[np.float64]
@@ -153,9 +155,12 @@ def judge(
     policies = PolicyArrays(
         prb_share_KHCS=np.stack([prb for prb, _ in taken], 1), bandwidth_share_KHLS=np.stack([link for _, link in taken], 1)
     )
+    saving = saving_ratio(policies, spec)
+    still = spec.model_copy(update={"control": spec.control.model_copy(update={"change_cost_weight": 0.0})})
     return Outcome(
         scm_B=outcome.scm,
-        saving_B=saving_ratio(policies, spec),
+        saving_B=saving,
+        change_cost_B=saving_ratio(policies, still) - saving,
         violated_BS=outcome.violated_S,
         loss_BS=outcome.loss_ratio_S,
         delay_BS=outcome.delay_p99_ms_S,
@@ -166,13 +171,13 @@ def judge(
 def table(spec: NetworkSpec, outcomes: dict[str, Outcome], names: list[str]) -> str:
     """Mean SCM by scenario, saving, violations; for the planner also what it believed."""
     kinds = sorted(set(names), key=names.index)
-    lines = ["method".ljust(16) + "".join(f"{kind:>13s}" for kind in kinds) + "     mean   saving   P(viol)"]
+    lines = ["method".ljust(16) + "".join(f"{kind:>13s}" for kind in kinds) + "     mean   saving   moving   P(viol)"]
     for method, outcome in outcomes.items():
         by_kind = [outcome.scm_B[np.array(names) == kind].mean() for kind in kinds]
         lines.append(
             method.ljust(16)
             + "".join(f"{value:13.3f}" for value in by_kind)
-            + f"{outcome.scm_B.mean():9.3f}{outcome.saving_B.mean():9.3f}{outcome.violated_BS.any(1).mean():10.2f}"
+            + f"{outcome.scm_B.mean():9.3f}{outcome.saving_B.mean():9.3f}{outcome.change_cost_B.mean():9.3f}{outcome.violated_BS.any(1).mean():10.2f}"
         )
         slices = ", ".join(
             f"{piece.id}: loss {outcome.loss_BS[:, i].mean():.3f} p99 {outcome.delay_BS[:, i].mean():.1f} ms"

@@ -45,7 +45,7 @@ class ObjectiveWeights:
 class PlanLimits:
     """What a finalist may not exceed; otherwise the reactive rule is proposed."""
 
-    violation_probability_max: float = 0.9
+    violation_probability_max: float = 0.95
     """Largest predicted probability that any SLA is violated, 0..1."""
     disagreement_max: float = 0.25
     """Largest ensemble disagreement [SCM]."""

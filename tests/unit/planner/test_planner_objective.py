@@ -44,7 +44,7 @@ def test_the_twin_replaces_prediction_but_not_doubt() -> None:
 
 
 def test_limits() -> None:
-    found = predictions(any_violation_K=[0.1, 0.95, 0.1, 0.1], disagreement_K=[0.0, 0.0, 0.3, 0.0])
+    found = predictions(any_violation_K=[0.1, 0.96, 0.1, 0.1], disagreement_K=[0.0, 0.0, 0.3, 0.0])
     passed = within_limits(found, np.array([0.0, 0.0, 0.0, 1.0]), PlanLimits())
     assert passed.tolist() == [True, False, False, False]
 
