@@ -87,76 +87,78 @@ class ControllableModel(nn.Module):
         deter, stoch = state.split((DETER, STOCH), -1)
         return torch.tanh(deter), stoch
 
-    def physics(self, action: Tensor, exogenous: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(local inputs [E, N, C, S, 8], demand weights [E, N, C, S], analytic KPIs in z [E, N, S, 4]).
+    def pool(self, action: Tensor, exogenous: Tensor) -> tuple[Tensor, Tensor]:
+        """(pooled inputs [E, N, S, .], analytic KPIs normalised [E, N, S, P] with 0 for delay).
 
-        action [E or 1, N, A] shares, exogenous [E, N, X] in physical units.
+        action [E or 1, N, A] shares, exogenous [E, N, X] in physical units. Inside, N is the innermost axis: ONNX Runtime is
+        slow at broadcasts over short inner axes, and this order halves the time of a rollout step.
         """
         c, s, n_links = self.sizes
-        prb = action[..., : c * s].unflatten(-1, (c, s))
-        demand = exogenous[..., : c * s].unflatten(-1, (c, s))
-        factor = torch.exp(coupling_factor(prb.sum(-1), self.coupling))
-        rate = prb * (exogenous[..., c * s : c * s + c] * factor * self.carrier_mhz).unsqueeze(-1)
+        a, x = action.transpose(1, 2), exogenous.transpose(1, 2)
+        prb, demand = a[:, : c * s].unflatten(1, (c, s)), x[:, : c * s].unflatten(1, (c, s))
+        factor = torch.exp(coupling_factor(prb.sum(2).transpose(1, 2), self.coupling)).transpose(1, 2)
+        rate = prb * (x[:, c * s : c * s + c] * (factor * self.carrier_mhz)).unsqueeze(2)
         sent = torch.minimum(demand, rate)
         load = demand / (rate + 1.0)
         delivered, worst, room, rerouted = sent, torch.zeros_like(sent), torch.zeros_like(sent), torch.zeros_like(sent)
         if n_links:
-            bandwidth = action[..., c * s :].unflatten(-1, (n_links, s))
-            capacity = exogenous[..., c * s + c :]
-            down = (1.0 - capacity / self.nominal).clamp(0, 1)
-            aside = torch.matmul(down, self.route.T).clamp(max=1).unsqueeze(-1)
-            on_backup, on_route = sent * aside, sent * (1 - aside)
-            arriving = torch.matmul(self.route.T, on_route) + torch.matmul(self.backup.T, on_backup)
-            offered = arriving * self.link_factor
-            served = bandwidth * capacity.unsqueeze(-1)
+            bandwidth, capacity = a[:, c * s :].unflatten(1, (n_links, s)), x[:, c * s + c :]
+            down = (1.0 - capacity / self.nominal[:, None]).clamp(0, 1)
+            aside = torch.matmul(self.route, down).clamp(max=1).unsqueeze(2)
+            on_backup = sent * aside
+            on_route = sent - on_backup
+            arriving = torch.matmul(self.route.T, on_route.flatten(2)) + torch.matmul(self.backup.T, on_backup.flatten(2))
+            offered = arriving.unflatten(2, (s, -1)) * self.link_factor[..., None]
+            served = bandwidth * capacity.unsqueeze(2)
             ratio = offered / (served + 1.0)
             spare = torch.log1p((served - offered).clamp(min=0))
-            pad = torch.zeros_like(ratio[..., :1, :])
-            ratio, spare = torch.cat([ratio, pad], -2), torch.cat([spare, pad + 8.0], -2)
-            worst = (1 - aside) * _worst(ratio, self.route_index) + aside * _worst(ratio, self.backup_index)
-            room = -((1 - aside) * _worst(-spare, self.route_index) + aside * _worst(-spare, self.backup_index))
+            pad = torch.zeros_like(ratio[:, :1])
+            ratio, spare = torch.cat([ratio, pad], 1), torch.cat([spare, pad + 8.0], 1)
+            pick = lambda values, index: values.index_select(1, index.flatten()).unflatten(1, tuple(index.shape))
+            here, there = pick(ratio, self.route_index).amax(2), pick(ratio, self.backup_index).amax(2)
+            worst = here + aside * (there - here)
+            here, there = pick(spare, self.route_index).amin(2), pick(spare, self.backup_index).amin(2)
+            room = here + aside * (there - here)
             delivered = sent / worst.clamp(min=1.0)
             rerouted = aside.expand_as(sent)
-        logs = lambda x: torch.log(x.clamp(0.02, 20.0))
+        logs = lambda value: torch.log(value.clamp(0.02, 20.0))
         local = torch.stack(
             [
                 logs(load),
                 torch.log1p(demand) * 0.3,
                 torch.log1p((rate - demand).clamp(min=0)) * 0.5,
                 torch.log1p(rate) * 0.3,
-                prb.expand_as(load) * 2.0,
+                (prb * 2.0).expand_as(load),
                 logs(worst),
                 room * 0.5,
                 rerouted,
             ],
-            -1,
+            1,
         )
-        total = demand.sum(-2)
-        weight = demand / (total + 1e-3).unsqueeze(-2)
-        lost = (1.0 - delivered.sum(-2) / (total + 1e-3)).clamp(0, 1)
-        used = (prb * load.clamp(max=1.0)).sum(-2) / (prb.sum(-2) + 1e-6)
-        # no analytic delay: its place holds the weighted log load instead
+        total = demand.sum(1)
+        weight = demand / (total + 1e-3).unsqueeze(1)
+        lost = (1.0 - delivered.sum(1) / (total + 1e-3)).clamp(0, 1)
+        used = (prb * load.clamp(max=1.0)).sum(1) / (prb.sum(1) + 1e-6)
         analytic = torch.stack(
             [
                 torch.log1p(lost / LOSS_SCALE_RATIO),
-                (weight * logs(torch.maximum(load, worst))).sum(-2),
+                (weight * logs(torch.maximum(load, worst))).sum(1),
                 used,
-                torch.log1p(delivered.sum(-2)),
+                torch.log1p(delivered.sum(1)),
             ],
-            -1,
+            1,
         )
-        return local, weight, analytic
-
-    def pool(self, action: Tensor, exogenous: Tensor) -> tuple[Tensor, Tensor]:
-        """(pooled inputs [E, N, S, .], analytic KPIs normalised [E, N, S, P] with 0 for delay)."""
-        local, weight, analytic = self.physics(action, exogenous)
-        inner = nn.functional.relu(self.local_in(local) + self.place)
-        outer = self.local_out(inner)
-        mean, most = (outer * weight.unsqueeze(-1)).sum(-3), outer.amax(-3)
-        keep = torch.tensor([1.0, 0.0, 1.0, 1.0])
-        base = (analytic - self.mean) / self.std * keep
-        scaled = torch.cat([base[..., :1], analytic[..., 1:2], base[..., 2:]], -1)
-        return torch.cat([mean, most, scaled.clamp(-6, 6)], -1), base
+        offset = (self.place + self.local_in.bias[:, :, None, None]).permute(0, 4, 2, 3, 1)
+        inner = torch.matmul(self.local_in.weight.transpose(1, 2), local.flatten(2)).unflatten(2, (c, s, -1))
+        inner = nn.functional.relu(inner + offset)
+        outer = torch.matmul(self.local_out.weight.transpose(1, 2), inner.flatten(2)).unflatten(2, (c, s, -1))
+        bias = self.local_out.bias.transpose(1, 2)[..., None]
+        mean, most = (outer * weight.unsqueeze(1)).sum(2) + bias, outer.amax(2) + bias
+        keep = torch.tensor([1.0, 0.0, 1.0, 1.0])[:, None, None]
+        base = (analytic - self.mean.T[..., None]) * (keep / self.std.T[..., None])
+        scaled = torch.cat([base[:, :1], analytic[:, 1:2], base[:, 2:]], 1)
+        pooled = torch.cat([mean, most, scaled.clamp(-6, 6)], 1)
+        return pooled.permute(0, 3, 2, 1), base.permute(0, 3, 2, 1)
 
     def advance(self, deter: Tensor, stoch: Tensor, pooled: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(h', prior mean, prior std)."""
@@ -212,9 +214,3 @@ def _padded(route_CL: NDArray[np.bool_]) -> NDArray[np.int64]:
     for row, found in zip(out, links, strict=True):
         row[: len(found)] = found
     return out
-
-
-def _worst(values_LS: Tensor, index_CR: Tensor) -> Tensor:
-    """Largest value over each cell's links [..., C, S] from [..., L + 1, S]."""
-    picked = values_LS.index_select(-2, index_CR.flatten())
-    return picked.unflatten(-2, tuple(index_CR.shape)).amax(-2)
