@@ -59,17 +59,17 @@ async def filled(client: httpx.AsyncClient, streams: Streams, spec: NetworkSpec)
             while await streams.lag(stream, group) != (0, 0):  # noqa: ASYNC110 - the state lies in Redis
                 await asyncio.sleep(0.02)
 
-    await put_frames(range(BASE, BASE + 10))
-    for step in range(BASE, BASE + 20):
-        proposal = good_proposal(spec, step)
-        if step == BASE + 1:
-            proposal.fallback_reason = HOSTILE
-            proposal.candidates[0].origin = HOSTILE
-            proposal.predicted_scm = math.nan
-            proposal.fans[0].values[0] = math.inf
-        await streams.append(Output(names.proposals, proposal.SerializeToString()))
-    await read(names.proposals, GROUP_GATEWAY)
-    await put_frames(range(BASE + 10, BASE + 20))
+    for steps in (range(BASE, BASE + 10), range(BASE + 10, BASE + 20)):
+        await put_frames(steps)
+        for step in steps:
+            proposal = good_proposal(spec, step)
+            if step == BASE + 1:
+                proposal.fallback_reason = HOSTILE
+                proposal.candidates[0].origin = HOSTILE
+                proposal.predicted_scm = math.nan
+                proposal.fans[0].values[0] = math.inf
+            await streams.append(Output(names.proposals, proposal.SerializeToString()))
+        await read(names.proposals, GROUP_GATEWAY)
     await read(names.frames, GROUP_SCORER)
     return client
 

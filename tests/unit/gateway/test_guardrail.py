@@ -15,11 +15,13 @@ from hypothesis.extra import numpy as hnp
 from twm.api.planning.v1 import planning_pb2
 from twm.api.policy.v1 import policy_pb2
 from twm.core.actions import PolicyArrays, encode_policies
-from twm.core.errors import InvalidInputError
+from twm.core.errors import DecodeError, InvalidInputError
 from twm.core.network import NetworkSpec
 from twm.core.validation import validate
+from twm.gateway.a1 import A1Options, slice_policy
 from twm.gateway.accepted import AcceptedShares
 from twm.gateway.guardrail import CHECKS, Situation, judge
+from twm.gateway.judgement import parse_proposal
 from twm.gateway.rules import GuardrailRules, load_rules
 
 NOW_S = 1_000_000.0
@@ -340,3 +342,26 @@ class TestRules:
 def test_accepted_shares_survive_storage(spec: NetworkSpec) -> None:
     kept = AcceptedShares.of(7, shares(spec, spec.timing.horizon_steps))
     assert AcceptedShares.decode(kept.encode()) == kept
+
+
+def test_mutated_bytes_give_a_verdict_or_a_decode_error(spec: NetworkSpec, rules: GuardrailRules) -> None:
+    payload = good_proposal(spec, STEP, created_s=NOW_S).SerializeToString()
+    generator = np.random.default_rng(20)
+    judged = 0
+    for _ in range(300):
+        data = bytearray(payload[: int(generator.integers(1, len(payload)))] if generator.random() < 0.2 else payload)
+        # The head of the message holds the small fields, the rest is packed shares and fans.
+        reach = min(len(data), 200) if generator.random() < 0.5 else len(data)
+        for position in generator.integers(0, reach, int(generator.integers(1, 6))):
+            data[position] ^= 1 << int(generator.integers(0, 8))
+        try:
+            proposal = parse_proposal(bytes(data))
+        except DecodeError:
+            continue
+        verdict = judge(proposal, spec, rules, situation())
+        validate(verdict)
+        assert tuple(check.name for check in verdict.checks) == CHECKS
+        if verdict.decision == policy_pb2.DECISION_ACCEPTED:
+            validate(slice_policy(proposal, spec, A1Options(), policy_pb2.MODE_SHADOW))
+        judged += 1
+    assert judged > 25
