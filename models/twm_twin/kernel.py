@@ -45,14 +45,15 @@ def cell_capacity(noise_CQ, interference_CQJ, prb_CS, factor, maximum, idle, ban
 
 
 @_compile
-def queue_delay(before, after, rate, load, burst, slack_floor, cap):  # type: ignore[no-untyped-def]
-    """Fluid wait plus burst wait [ms] of a queue that went from `before` to `after` [Mbit]."""
+def queue_delay(before, after, rate, load, burst, buffer, slack_floor, cap):  # type: ignore[no-untyped-def]
+    """Fluid wait plus burst wait [ms] of a queue that went from `before` to `after` [Mbit]; nothing that is served waits longer
+    than a full buffer takes to drain."""
     if rate <= 0.0:
         if before + after > 0.0 or load > 0.0:
             return cap
         return 0.0
     slack = max(rate - load, slack_floor * rate)
-    return min(1000.0 * (0.5 * (before + after) / rate + burst / slack), cap)
+    return min(1000.0 * min(0.5 * (before + after) / rate + burst / slack, max(buffer, burst) / rate), cap)
 
 
 @_compile
@@ -119,7 +120,9 @@ def slow_step(  # type: ignore[no-untyped-def]
                 out[_QUEUE] = after
                 out[_USED] = served / (cell_rate * dt) if cell_rate > 0.0 else 0.0
                 if want_delay_S[s]:
-                    out[_RADIO_DELAY] = base_radio + queue_delay(before, after, rate, load, burst_S[s], slack_floor, cap_ms)
+                    out[_RADIO_DELAY] = base_radio + queue_delay(
+                        before, after, rate, load, burst_S[s], buffer_S[s], slack_floor, cap_ms
+                    )
                 for r in range(r_count):
                     n = route_link_2CR[kind, c, r]
                     if n < 0:
@@ -141,7 +144,7 @@ def slow_step(  # type: ignore[no-untyped-def]
                 link_out[t, n, s, _L_QUEUE] = after
                 survive_LS[n, s] = 1.0 - min(dropped / offered, 1.0) if offered > 0.0 else 1.0
                 if want_delay_S[s]:
-                    wait_LS[n, s] = queue_delay(before, after, rate, offered / dt, burst_S[s], slack_floor, cap_ms)
+                    wait_LS[n, s] = queue_delay(before, after, rate, offered / dt, burst_S[s], buffer_S[s], slack_floor, cap_ms)
         for c in range(c_count):
             kind = route_C[c]
             for s in range(s_count):
