@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 from ingest_reports import batches, city_step
 
 from twm.api.telemetry.v1 import telemetry_pb2
+from twm.cli.embedded_redis import EmbeddedRedis
 from twm.core.errors import InvalidInputError
 from twm.core.network import NetworkSpec
 from twm.core.streams import GROUP_INGESTER, KeyWrite, Output, StreamNames, Streams
@@ -122,6 +124,22 @@ async def test_an_entry_that_ends_every_life_becomes_a_dead_letter_alone(streams
     assert dead.extra["id"].decode() == poison
     (frame,) = await streams.last(names.frames, 1)
     assert telemetry_pb2.KpiFrame.FromString(frame.payload).missing_report_count == 0
+
+
+async def test_a_server_that_lost_its_data_is_begun_anew(redis_server: Callable[[], EmbeddedRedis], spec: NetworkSpec) -> None:
+    server = redis_server()
+    streams, stop = await Streams.connect(server.url), asyncio.Event()
+    running = asyncio.create_task(worker(streams, spec, "replica-0").run(stop))
+    await store(streams, spec, 10)
+    assert await steps_out(streams, spec, 1) == [10]
+    with socket.create_connection(("127.0.0.1", server.port), 5) as connection:
+        connection.sendall(b"*1\r\n$8\r\nFLUSHALL\r\n")
+        assert connection.recv(16).startswith(b"+OK")
+    await store(streams, spec, 11)
+    assert await steps_out(streams, spec, 1) == [11]
+    stop.set()
+    await running
+    await streams.close()
 
 
 async def test_a_lease_is_taken_over_after_silence_or_at_once_by_its_own_name(streams: Streams) -> None:

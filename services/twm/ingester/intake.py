@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 SERVICE_NAME = "twm.api.telemetry.v1.TelemetryIngestService"
 MAX_REPORTS = 4096
+MAX_LOGGED = 3
+"""Refusals that a batch may have in the log; all are counted."""
 
 
 class TelemetryIngest:
@@ -92,7 +94,8 @@ class TelemetryIngest:
             except InvalidInputError as error:
                 reason = error.reason if error.reason != InvalidInputError.reason else _rule_reason(report)
                 refused[reason] += 1
-                log.info("report refused (%s): %s", reason, str(error)[:300])
+                if refused.total() <= MAX_LOGGED:
+                    log.info("report refused (%s): %s", reason, str(error)[:300])
         if not batch.reports:
             refused["empty_batch"] += 1
         kept = telemetry_pb2.ReportBatch(area_id=batch.area_id, reports=good)

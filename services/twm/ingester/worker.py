@@ -42,6 +42,8 @@ MAX_ACKS = 1000
 MAX_DEAD_PER_ENTRY = 4
 MAX_DEAD_PER_WRITE = 32
 CHECK_S = 1.0
+LOST_GROUP = "lost_group"
+"""The server answers, but has lost its data: begin anew."""
 _NOTHING = -1
 
 
@@ -163,6 +165,8 @@ class AssemblyWorker:
                     if missed > 1:  # a former holder took some and did not finish them
                         await self._recover(stop)
             except UnavailableError as error:
+                if error.reason == LOST_GROUP:
+                    raise
                 log.warning("intake: %s; trying again", error)
                 away = True
                 await backoff.wait(stop)
@@ -245,11 +249,10 @@ class AssemblyWorker:
     def _refuse(
         self, entry: Entry, report: telemetry_pb2.Report, error: InvalidInputError, held: _Held, *, again: bool
     ) -> None:
-        if not again:
-            if isinstance(error, DecodeError):
-                metrics.DECODE_ERRORS.labels(error.reason).inc()
-            log.info("report of %r refused (%s): %s", report.node_id[:64], error.reason, str(error)[:300])
+        if not again and isinstance(error, DecodeError):
+            metrics.DECODE_ERRORS.labels(error.reason).inc()
         if len(held.dead) < MAX_DEAD_PER_ENTRY:
+            log.info("report of %r refused (%s): %s", report.node_id[:64], error.reason, str(error)[:300])
             kept = telemetry_pb2.ReportBatch(area_id=self._spec.area_id, reports=[report])
             extra: dict[str, str | bytes] = {
                 "reason": f"{error.reason}: {error}"[:500],
@@ -299,6 +302,8 @@ class AssemblyWorker:
                     done = now.raw == state.raw and not pending
                 break
             except UnavailableError as error:
+                if error.reason == LOST_GROUP:
+                    raise
                 log.warning("frame waits: %s", error)
                 unsure = True
                 await backoff.wait(stop)
