@@ -98,8 +98,9 @@ class Feed:
         """Observations sent."""
         self._progress = Progress(streams, spec)
         self._spec, self._target, self._speed = spec, target, speed
-        self._at_step = 0
-        self._frames_due = 0
+        self._frames_sent = 0
+        """Frames that what was sent so far should have completed."""
+        self._frames_waited_for = 0
 
     async def counts(self) -> Counts:
         """What has come out since the replay began."""
@@ -122,31 +123,30 @@ class Feed:
 
     async def _requests(self, stop: asyncio.Event) -> AsyncIterator[telemetry_pb2.IngestRequest]:
         for part in self.plan.parts:
-            began_s = time.monotonic()
+            began_s, frames_before = time.monotonic(), self._frames_sent
             for i in range(0, len(part.observations), OBSERVATIONS_PER_REQUEST):
                 chunk = part.observations[i : i + OBSERVATIONS_PER_REQUEST]
-                await self._keep_pace(part, chunk[-1], began_s, stop)
+                await self._keep_pace(chunk[-1], began_s, stop)
                 if stop.is_set():
                     return
                 reports = [report for observation in chunk for report in reports_of(observation, self._spec, part.begin_s)]
                 batch = telemetry_pb2.ReportBatch(area_id=self._spec.area_id, reports=reports)
                 yield telemetry_pb2.IngestRequest(batch=batch)
                 self.sent += len(chunk)
-            self._frames_due += part.frame_count
+                newest_step = math.floor((part.begin_s + chunk[-1].start_s) / self._spec.timing.slow_step_s)
+                self._frames_sent = frames_before + min(newest_step - part.first_step, part.frame_count)
+            self._frames_sent = frames_before + part.frame_count
 
-    async def _keep_pace(self, part: Part, newest: Observation, began_s: float, stop: asyncio.Event) -> None:
+    async def _keep_pace(self, newest: Observation, began_s: float, stop: asyncio.Event) -> None:
         """Wait for the moment of `newest`, and for the planner where it is too far behind."""
         if math.isfinite(self._speed):
             await pause(stop, max(began_s + (newest.start_s + newest.period_s) / self._speed - time.monotonic(), 0.0))
-        slow_s = self._spec.timing.slow_step_s
-        step = math.floor((part.begin_s + newest.start_s) / slow_s)
-        if step == self._at_step:
+        if self._frames_sent == self._frames_waited_for:
             return
-        self._at_step = step
+        self._frames_waited_for = self._frames_sent
         until_s = time.monotonic() + AHEAD_WAIT_S
         while not stop.is_set() and time.monotonic() < until_s:
             counts = await self.counts()
-            due = self._frames_due + min(step - part.first_step, part.frame_count)
-            if due - counts.verdicts <= MAX_FRAMES_AHEAD:
+            if self._frames_sent - counts.verdicts <= MAX_FRAMES_AHEAD:
                 return
             await pause(stop, _PACE_POLL_S)
