@@ -23,7 +23,7 @@ from twm.core.features import (
     offered_by_slice,
     slice_kpis,
 )
-from twm.core.frames import BLOCKS, Float
+from twm.core.frames import BLOCKS, Float, FrameArrays, block_shapes
 from twm.core.kpis import kpi_to_z
 from twm.core.network import NetworkSpec
 from twm_train.logging_policies import POLICY_SHARES, LoggingPolicies
@@ -121,18 +121,27 @@ def _record_batch(spec: NetworkSpec, first_seed: int, size: int, steps: int) -> 
     generator = np.random.default_rng([0x7477, first_seed])
     seeds = np.arange(first_seed, first_seed + size, dtype=np.int64)
     scenario = (seeds % len(SCENARIOS)).astype(np.int64)
+    # Each second round of scenarios begins with a quiet horizon, as a scored horizon of the benchmark does.
+    quiet = spec.timing.horizon_steps * (seeds // len(SCENARIOS) % 2)
     names = list(POLICY_SHARES)
     kind = generator.choice(len(names), size, p=list(POLICY_SHARES.values()))
-    twin = Twin(spec, size)
-    twin.reset(seeds, [SCENARIOS[i] for i in scenario])
+    twins = [(Twin(spec, int((quiet == q).sum())), np.flatnonzero(quiet == q), int(q)) for q in np.unique(quiet)]
+    for twin, which, steps_quiet in twins:
+        twin.reset(seeds[which], [SCENARIOS[i] for i in scenario[which]], quiet_steps=steps_quiet)
     policies = LoggingPolicies(spec, [names[i] for i in kind], generator)
     reactive = {b for b in range(size) if names[kind[b]] == "reactive"}
-    batch, seen, actions, propensities = None, [], [], []
+    frames: list[FrameArrays | None] = [None] * size
+    seen, actions, propensities = [], [], []
     for step in range(steps):
-        frames = [batch.frame(b) if batch is not None and b in reactive else None for b in range(size)]
         prb, bandwidth, log_propensity = policies.act(step, frames)
-        batch = twin.frames(twin.step(prb, bandwidth))
-        seen.append({name: np.array(block, np.float32) for name, block in frame_blocks(batch).items()})
+        merged = {name: np.full((size, *shape), np.nan, np.float32) for name, shape in block_shapes(spec).items()}
+        for twin, which, _ in twins:
+            batch = twin.frames(twin.step(prb[which], bandwidth[which]))
+            for name, block in frame_blocks(batch).items():
+                merged[name][which] = block
+            for row, b in enumerate(which):
+                frames[b] = batch.frame(row) if b in reactive else None
+        seen.append(merged)
         actions.append(np.concatenate([prb.reshape(size, -1), bandwidth.reshape(size, -1)], -1))
         propensities.append(log_propensity)
     blocks = {name: np.stack([frame[name] for frame in seen], 1) for name in BLOCKS}

@@ -173,7 +173,7 @@ def ranking_quality(
 ) -> Quality:
     """Spearman of predicted against true SCM over library policies from the same state with common random numbers.
 
-    Each start runs a library policy for `warmup` steps; then every candidate runs the horizon in the twin under the same seed.
+    Each start runs a library policy for `warmup` quiet steps; then every candidate runs the horizon under the same seed.
     """
     generator = np.random.default_rng([seed, first_seed])
     library, _ = library_policies(spec)
@@ -187,7 +187,7 @@ def ranking_quality(
         k = chosen.count
         before = library.take([int(generator.integers(library.count))])
         twin = Twin(spec, k)
-        twin.reset(np.full(k, first_seed + start, np.int64), [scenario] * k)
+        twin.reset(np.full(k, first_seed + start, np.int64), [scenario] * k, quiet_steps=warmup)
         seen: list[dict[str, Float]] = []
         for t in range(warmup + horizon):
             source, at = (before, t % horizon) if t < warmup else (chosen, t - warmup)

@@ -38,7 +38,7 @@ from twm_train.prediction import predict
 from twm_train.quality import dynamics_quality, field_quality, ranking_quality, validation_windows
 from twm_train.windows import WindowSampler, cut
 
-REVISION = 2
+REVISION = 3
 """Part of the key of the work folder: raise it when checkpoints of older code no longer fit."""
 CONFORMAL_OFFSET, RANKING_OFFSET = 0x4000, 0x8000
 """Parts of the validation range: quality from its begin, the conformal fit and the ranking from these offsets."""
@@ -50,7 +50,7 @@ class Recipe:
 
     episodes: int = 2048
     """Training episodes."""
-    episode_steps: int = 32
+    episode_steps: int = 36
     """Slow steps in an episode (at least horizon + 1)."""
     window: int = 8
     """History frames of the CDWM, W."""
@@ -317,7 +317,7 @@ class _Run:
             first_seed=VALIDATION_SEED + RANKING_OFFSET,
             starts=recipe.ranking_starts,
             candidates=recipe.ranking_candidates,
-            warmup=recipe.window,
+            warmup=self.horizon * -(-recipe.window // self.horizon),
             samples=recipe.samples,
             seed=self.seed,
             progress=self.progress.advance,
