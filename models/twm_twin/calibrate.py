@@ -25,7 +25,7 @@ from twm.planner.reactive import ReactiveParameters, proportional_batch, reactiv
 from twm_twin.layout import TwinLayout
 from twm_twin.oracle import OracleOptions, search
 from twm_twin.outcomes import Futures, Outcome, horizon_outcome, simulate
-from twm_twin.recording import FrameBatch
+from twm_twin.recording import frame_blocks
 from twm_twin.scenarios import SCENARIOS
 from twm_twin.seeds import require, seeds
 from twm_twin.simulator import Twin
@@ -85,17 +85,6 @@ def run_rule(
         prb_share_KHCS=np.stack([a[0] for a in actions], 1), bandwidth_share_KHLS=np.stack([a[1] for a in actions], 1)
     )
     return horizon_outcome(spec, results), saving_ratio(policies, spec)
-
-
-def frame_blocks(batch: FrameBatch) -> dict[str, NDArray[np.float32]]:
-    """The blocks by name."""
-    return {
-        "cell_slice": batch.cell_slice_BCSF,
-        "cell": batch.cell_BCF,
-        "link_slice": batch.link_slice_BLSF,
-        "link": batch.link_BLF,
-        "fast": batch.fast_BCSTF,
-    }
 
 
 def measure(

@@ -45,6 +45,17 @@ class FrameBatch:
         )
 
 
+def frame_blocks(batch: FrameBatch) -> dict[str, Float]:
+    """The blocks by the names of twm.core.frames, with a leading B."""
+    return {
+        "cell_slice": batch.cell_slice_BCSF,
+        "cell": batch.cell_BCF,
+        "link_slice": batch.link_slice_BLSF,
+        "link": batch.link_BLF,
+        "fast": batch.fast_BCSTF,
+    }
+
+
 def _ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.divide(part, whole, out=np.full(np.broadcast_shapes(part.shape, whole.shape), np.nan), where=whole > 0)
 

@@ -67,7 +67,7 @@ class Verifier:
         """(outcome [P, J], control saving [P]). `check` is called before each policy and may raise.
 
         Queues begin as the frame says (radio; transport and what was not measured: empty), running shares likewise (not
-        measured: uniform). Raises InvalidInputError where sizes differ or a scenario holds a value that is negative or not finite.
+        measured: uniform). Raises InvalidInputError where sizes differ or a scenario holds a negative or not finite value.
         """
         futures = self._futures(start, demand_mbps_JHCS, spectral_efficiency_JHC, link_capacity_mbps_JHL, seed)
         parts = []
