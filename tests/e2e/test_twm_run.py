@@ -20,7 +20,7 @@ from tiny_zoo import write_dynamics, write_field
 from twm.core.network import load_network
 from twm.core.paths import find_network
 
-pytestmark = [pytest.mark.redis, pytest.mark.slow]
+pytestmark = [pytest.mark.redis, pytest.mark.slow, pytest.mark.timeout(300)]
 
 NETWORK = "explora-cell"
 
@@ -55,7 +55,7 @@ def test_run_prints_policies_and_ends_by_itself(environment: dict[str, str], tmp
         env={**environment, "TMPDIR": str(scratch)},
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=200,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     policies = [line for line in done.stdout.splitlines() if " policy step " in line]
