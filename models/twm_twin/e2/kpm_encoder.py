@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from twm.ingester.kpm.conditions import ROOT_TEST_VALUES, STANDARD_ROOT_TEST_TYPES, TEST_EXPRESSIONS, TEST_TYPES, TEST_VALUES
@@ -103,12 +104,29 @@ def _format1(writer: Writer, message: Format1, rules: Dialect) -> None:
     writer.bits(message.measurements is not None, 1)
     writer.bits(message.granularity_ms is not None, 1)
     _records(writer, message.records)
-    if message.measurements is not None:
-        writer.whole_number(len(message.measurements), 1, 65535)
-        for measurement in message.measurements:
+    if writer.aligned:
+        tail = _aligned_tail(message.measurements, message.granularity_ms, rules)
+        if tail is not None:
+            writer.octets(tail)
+            return
+    _tail(writer, message.measurements, message.granularity_ms, rules)
+
+
+@lru_cache(maxsize=256)
+def _aligned_tail(measurements: tuple[Measurement, ...] | None, granularity_ms: int | None, rules: Dialect) -> bytes | None:
+    """The same list follows message after message: its octets, where it begins and ends on a byte boundary; else None."""
+    writer = Writer()
+    _tail(writer, measurements, granularity_ms, rules)
+    return writer.written() if writer.aligned else None
+
+
+def _tail(writer: Writer, measurements: tuple[Measurement, ...] | None, granularity_ms: int | None, rules: Dialect) -> None:
+    if measurements is not None:
+        writer.whole_number(len(measurements), 1, 65535)
+        for measurement in measurements:
             _measurement(writer, measurement, rules)
-    if message.granularity_ms is not None:
-        writer.whole_number(message.granularity_ms, *_GRANULARITY_MS)
+    if granularity_ms is not None:
+        writer.whole_number(granularity_ms, *_GRANULARITY_MS)
 
 
 def _format2(writer: Writer, message: Format2, rules: Dialect) -> None:

@@ -17,6 +17,15 @@ class Writer:
         self._bits = 0
         self._count = 0
 
+    @property
+    def aligned(self) -> bool:
+        """Whether the position is on a byte boundary."""
+        return not self._count
+
+    def written(self) -> bytes:
+        """The whole bytes so far."""
+        return bytes(self._bytes)
+
     def bits(self, value: int, count: int) -> None:
         """An unaligned field of `count` bits."""
         if not 0 <= value < 1 << count:
