@@ -16,8 +16,10 @@ def run_module(module: str, arguments: Sequence[str], extra: str) -> int:
 
     Raises InvalidInputError where the module is not installed.
     """
-    if importlib.util.find_spec(module) is None or importlib.util.find_spec(f"{module}.__main__") is None:
+    if importlib.util.find_spec(module) is None:
         raise InvalidInputError(f"{module} is not installed: install twm[{extra}]")
+    if importlib.util.find_spec(f"{module}.__main__") is None:
+        raise InvalidInputError(f"this version of {module} has no command line")
     # Ctrl-C goes to the whole foreground group: the module ends itself, this process waits for it. A handler, not SIG_IGN,
     # which the child would inherit.
     before = signal.signal(signal.SIGINT, lambda *_: None)
