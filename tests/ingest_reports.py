@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+
 from twm.api.telemetry.v1 import telemetry_pb2
 from twm.core.network import NetworkSpec
 
