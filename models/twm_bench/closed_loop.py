@@ -177,7 +177,8 @@ def table(spec: NetworkSpec, outcomes: dict[str, Outcome], names: list[str]) -> 
         lines.append(
             method.ljust(16)
             + "".join(f"{value:13.3f}" for value in by_kind)
-            + f"{outcome.scm_B.mean():9.3f}{outcome.saving_B.mean():9.3f}{outcome.change_cost_B.mean():9.3f}{outcome.violated_BS.any(1).mean():10.2f}"
+            + f"{outcome.scm_B.mean():9.3f}{outcome.saving_B.mean():9.3f}{outcome.change_cost_B.mean():9.3f}"
+            + f"{outcome.violated_BS.any(1).mean():10.2f}"
         )
         slices = ", ".join(
             f"{piece.id}: loss {outcome.loss_BS[:, i].mean():.3f} p99 {outcome.delay_BS[:, i].mean():.1f} ms"

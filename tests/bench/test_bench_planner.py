@@ -27,7 +27,7 @@ from twm.planner.search import SearchSettings
 from twm_bench.peers import PeerTargets, running_peers
 
 pytestmark = pytest.mark.bench
-PEER_PARTS = ("forecast", "rollout", "trajectories", "verify")
+PEER_PARTS = ("forecast", "rollout", "rerank", "trajectories", "verify")
 CYCLES, WARM_UP = 30, 3
 
 

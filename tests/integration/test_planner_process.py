@@ -97,7 +97,7 @@ async def test_one_valid_proposal_per_frame_in_order(
         for proposal in found:
             validate(proposal)
             assert proposal.source == planning_pb2.PROPOSAL_SOURCE_SEARCH
-        assert [len(call.history) for call in peers.world.behaviour.calls if call.policies.policy_count > 20] == [
+        assert [len(call.history) for call in peers.world.behaviour.calls if call.policies.policy_count > 40] == [
             1,
             2,
             3,

@@ -58,6 +58,8 @@ class CycleSettings:
     """Exogenous samples while searching."""
     final_samples: int = 8
     """Exogenous samples for finalists and fans."""
+    rerank_count: int = 32
+    """Best candidates of the search that are scored again on `final_samples`: the best of many on few was also lucky."""
     scenario_count: int = 4
     """Scenarios the twin plays for each finalist."""
     search: SearchSettings = field(default_factory=SearchSettings)
@@ -75,6 +77,7 @@ class CycleSettings:
             ("search_samples", 1, 256),
             ("final_samples", 1, 256),
             ("scenario_count", 1, self.final_samples),
+            ("rerank_count", 0, 4096),
         ):
             if not low <= getattr(self, name) <= high:
                 raise InvalidInputError(f"cycle.{name}: {getattr(self, name)} is outside {low}..{high}")
@@ -169,8 +172,16 @@ class PlanningCycle:
         settings, situation, search = self._settings, draft.situation, draft.search
         if search is None:
             raise InvalidInputError("finalists: nothing was searched")
+        all_rows, value = search.rows_NHRS, search.score_N
+        pool = np.argsort(-value, kind="stable")[: settings.rerank_count]
+        if not draft.reduced and pool.size:
+            policies = space.policies(all_rows[pool])
+            again = await self._rollout(draft, policies, settings.final_samples, begin, part="rerank")
+            saving = saving_ratio(policies, self._spec, situation.running)
+            closer = score(again.predictions, saving, settings.weights)
+            value = value - max(float((value[pool] - closer).mean()), 0.0)  # what was luck in the pool was luck in the rest
+            value[pool] = closer
         with draft.timed("finalists"):
-            all_rows, value = search.rows_NHRS, search.score_N
             finalists = choose_finalists(all_rows, value, settings.finalists)
             known = search.origins
             extra = [i for i, origin in enumerate(known) if origin in (REACTIVE, RUNNING) and i not in finalists]
@@ -183,7 +194,7 @@ class PlanningCycle:
         )
         for look, fan in zip(draft.looks, final.fans_KHQSP if final.fans_KHQSP is not None else (), strict=True):
             look.fan_HQSP = fan
-        others = [i for i in np.argsort(-value, kind="stable") if i not in shown][: MAX_CANDIDATES - len(shown)]
+        others = [i for i in np.argsort(-search.score_N, kind="stable") if i not in shown][: MAX_CANDIDATES - len(shown)]
         if others:
             merged = Predictions.concatenate(draft.predictions)
             draft.looks += looks_of(
@@ -272,10 +283,10 @@ class PlanningCycle:
         return np.concatenate(parts), origins
 
     async def _rollout(self, draft: Draft, policies: PolicyArrays, samples: int, begin: float, *, part: str) -> Rollout:
-        """Ask the world model; `part` is "forecast", "rollout" (scores only) or "trajectories" (may use the grace)."""
+        """Ask the world model. "forecast" and "trajectories" bring fans; "rerank" and "trajectories" may use the grace."""
         settings = self._settings
-        trajectories = part != "rollout"
-        deadline = begin + settings.budget_s + (settings.grace_s if part == "trajectories" else 0.0)
+        trajectories = part in ("forecast", "trajectories")
+        deadline = begin + settings.budget_s + (settings.grace_s if part in ("rerank", "trajectories") else 0.0)
         asked = self._clock.monotonic_s()
         try:
             with draft.timed(part + "_reduced" if draft.reduced and not trajectories else part):
@@ -288,10 +299,10 @@ class PlanningCycle:
                     deadline=deadline,
                 )
         except DeadlineError:
-            if not trajectories:
+            if part == "rollout":
                 self._note_speed((self._clock.monotonic_s() - asked) / policies.count, slower=True)
             raise
-        if not trajectories:
+        if part == "rollout":
             self._note_speed((self._clock.monotonic_s() - asked) / policies.count, slower=False)
             draft.evaluation_count += policies.count
         if draft.models and draft.models != answer.models:

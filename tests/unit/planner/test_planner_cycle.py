@@ -83,7 +83,7 @@ async def test_a_good_day(spec: NetworkSpec) -> None:
         verify = r.peers.twin.behaviour.calls[0]
         assert (verify.policies.policy_count, verify.scenario_count, verify.start.step) == (3, 4, 8)
         assert len({call.seed for call in r.peers.world.behaviour.calls}) == 1
-        assert [call.with_trajectories for call in r.peers.world.behaviour.calls] == [True] + [False] * 4 + [True]
+        assert [call.with_trajectories for call in r.peers.world.behaviour.calls] == [True] + [False] * 5 + [True]
         # the figures are the peer's arithmetic on the policy that is proposed
         need = np.array([0.35, 0.2, 0.25])
         assert proposal.predicted_scm == pytest.approx(margin(rows, need)[0], abs=1e-5)
@@ -130,7 +130,7 @@ async def test_the_last_plan_is_a_candidate(spec: NetworkSpec) -> None:
         last = LastPlan.from_bytes(keep_plan(first), spec, spec.digest())
         second = await r.cycle.plan(frame_messages(spec, range(5)), last)
         assert second.evaluation_count == first.evaluation_count + 1
-        asked = decode_policies(r.peers.world.behaviour.calls[7].policies, spec)
+        asked = decode_policies(r.peers.world.behaviour.calls[8].policies, spec)
         assert last is not None
         np.testing.assert_allclose(asked.prb_share_KHCS[0, :11], last.policy.prb_share_KHCS[0, 1:], atol=1e-5)
         assert max(c.scm_mean for c in second.candidates) >= first.predicted_scm - 0.02
