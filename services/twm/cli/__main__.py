@@ -18,9 +18,8 @@ COMMANDS = {
     "train": ("twm.cli.train", "train the world models and export them to the zoo (needs the training extra)"),
     "verify-audit": ("twm.cli.verify_audit", "check the hash chain of an audit log"),
     "decode": ("twm.cli.decode", "decode one E2SM-KPM indication header or message to JSON"),
-    "bench": ("twm.cli.bench", "run TelecomWorldBench (needs the bench extra)"),
 }
-PASS_THROUGH = ("train", "bench")
+PASS_THROUGH = ("train",)
 
 EPILOG = """exit codes:
   0  done, or stopped on request
