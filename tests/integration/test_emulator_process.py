@@ -17,7 +17,7 @@ from twm.api.telemetry.v1 import telemetry_pb2
 from twm.core.network import NetworkSpec
 from twm.core.streams import StreamNames, Streams
 
-pytestmark = pytest.mark.redis
+pytestmark = [pytest.mark.redis, pytest.mark.chaos, pytest.mark.slow]
 STEPS = 4
 
 
