@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from planner_peers import ArithmeticPeers, measured_frame
+from planner_peers import ArithmeticPeers
 
 from twm.api.planning.v1 import planning_pb2
+from twm.api.telemetry.v1.telemetry_pb2 import KpiFrame
 from twm.core.clock import SystemClock
 from twm.core.errors import ModelMismatchError
 from twm.core.frames import FrameCodec
@@ -25,31 +26,32 @@ from twm.planner.cycle import CycleSettings, PlanningCycle
 from twm.planner.peers import Peers
 from twm.planner.search import SearchSettings
 from twm_bench.peers import PeerTargets, running_peers
+from twm_twin.seeds import seeds
+from twm_twin.simulator import Twin
 
 pytestmark = pytest.mark.bench
 PEER_PARTS = ("forecast", "rollout", "rerank", "trajectories", "verify")
 CYCLES, WARM_UP = 30, 3
 
 
-def histories(spec: NetworkSpec, count: int) -> Iterator[list[object]]:
-    """Windows of 16 frames whose loads wander."""
-    random = np.random.default_rng(0)
-    codec = FrameCodec(spec)
-    messages = []
-    for step in range(16 + count):
-        frame = measured_frame(spec, step)
-        frame.cell_slice *= random.uniform(0.8, 1.2, frame.cell_slice.shape).astype(np.float32)
-        frame.cell_slice_feature("prb_share")[:] = 1 / 3
-        messages.append(codec.encode(frame))
-    for i in range(count):
-        yield messages[i : i + 16]
+def histories(spec: NetworkSpec, count: int) -> Iterator[list[KpiFrame]]:
+    """Windows of up to 16 frames that the twin records under uniform shares."""
+    c, s, n_links = spec.sizes
+    codec, twin = FrameCodec(spec), Twin(spec, 1)
+    twin.reset(seeds("validation", 1), ["hotspot-id"])
+    messages: list[KpiFrame] = []
+    for step in range(8 + count):
+        result = twin.step(np.full((1, c, s), 1 / s), np.full((1, n_links, s), 1 / s))
+        messages.append(codec.encode(twin.frames(result).frame(0)))
+        if step >= 8:
+            yield messages[-16:]
 
 
 async def cycles(spec: NetworkSpec, inference: str, twin: str, settings: CycleSettings) -> list[planning_pb2.Proposal]:
     clock = SystemClock()
     async with grpc_channel(inference) as world, grpc_channel(twin) as other:
         cycle = PlanningCycle(spec, settings, Peers.on(spec, world, other, clock), clock)
-        return [await cycle.plan(history, None) for history in histories(spec, WARM_UP + CYCLES)][WARM_UP:]  # type: ignore[arg-type]
+        return [await cycle.plan(history, None) for history in histories(spec, WARM_UP + CYCLES)][WARM_UP:]
 
 
 def report(title: str, proposals: list[planning_pb2.Proposal]) -> dict[str, float]:
