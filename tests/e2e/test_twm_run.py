@@ -106,3 +106,17 @@ def test_ctrl_c_leaves_no_process_and_no_port(environment: dict[str, str], tmp_p
     assert not any(psutil.pid_exists(pid) for pid in pids.values())
     assert not any(listening(port) for port in ports)
     assert {p.name for p in (tmp_path / "logs").iterdir()} >= {f"{name}.log" for name in pids}
+
+
+def test_a_second_run_on_the_same_server_goes_on_after_the_first(environment: dict[str, str], redis_url: str) -> None:
+    """Accelerated event time lies ahead of the clock: the next run must not start behind the newest frame."""
+    for _ in range(2):
+        done = subprocess.run(
+            command("--speed", "100", "--steps", "3", "--redis-url", redis_url),
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "3 steps done" in done.stdout

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import contextlib
 import fcntl
+import os
 import shutil
 import signal
 import socket
@@ -13,8 +14,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
+from twm.api.telemetry.v1 import telemetry_pb2
 from twm.cli.embedded_redis import server_command
 from twm.cli.progress import Progress
 from twm.cli.supervisor import Program, Supervisor
@@ -24,7 +27,7 @@ from twm.core.network import NetworkSpec, load_network
 from twm.core.paths import find_network
 from twm.core.redis_link import redact_url
 from twm.core.stream_worker import pause
-from twm.core.streams import Streams
+from twm.core.streams import StreamNames, Streams
 
 DEFAULT_SPEED = 30.0
 READY_TIMEOUT_S = 60.0
@@ -102,6 +105,8 @@ async def _run(options: argparse.Namespace, state_dir: Path) -> int:
     stop = asyncio.Event()
     terminal = Terminal(plain=options.plain)
     redis_url, programs = plan(options, state_dir, free_ports)
+    if options.redis_url is not None:
+        programs = await _after_history(programs, options.redis_url, spec)
     supervisor = Supervisor(programs, state_dir, terminal.say)
     supervisor.status_extra = {
         "redis_url": redact_url(redis_url),
@@ -165,6 +170,26 @@ def plan(options: argparse.Namespace, state_dir: Path, take_ports: Callable[[int
             )
         )
     return redis_url, programs
+
+
+async def _after_history(programs: list[Program], redis_url: str, spec: NetworkSpec) -> list[Program]:
+    """The programs, with the emulator told to start after the newest frame of a server that has some.
+
+    An accelerated run's event time lies ahead of the clock, and what lies before the newest frame is refused as late.
+    """
+    streams = await Streams.connect(redis_url)
+    try:
+        newest = await streams.last(StreamNames.of(spec.area_id).frames, 1)
+    finally:
+        await streams.close()
+    if not newest or "TWM_E2_START" in os.environ:
+        return programs
+    next_start_s = (telemetry_pb2.KpiFrame.FromString(newest[0].payload).step + 1) * spec.timing.slow_step_s
+    start = {"TWM_E2_START": f"{max(time.time(), next_start_s):.0f}"}
+    return [
+        replace(program, environment={**program.environment, **start}) if program.name == "emulator" else program
+        for program in programs
+    ]
 
 
 async def _follow(
