@@ -110,7 +110,7 @@ def note(trace: Trace, proposal: planning_pb2.Proposal) -> None:
     trace.reasons[proposal.fallback_reason.partition(":")[0] or "search"] += 1
     trace.evaluations += proposal.evaluation_count
     trace.origins[proposal.candidates[proposal.chosen_index].origin.partition(":")[0]] += 1
-    trace.predicted.append(proposal.predicted_scm)
+    trace.predicted.append(proposal.predicted_scm if proposal.HasField("predicted_scm") else float("nan"))
     chosen = [v.scm_mean for v in proposal.verifications if v.candidate_index == proposal.chosen_index]
     trace.verified.append(chosen[0] if chosen else float("nan"))
 
@@ -192,7 +192,7 @@ def table(spec: NetworkSpec, outcomes: dict[str, Outcome], names: list[str]) -> 
             origins = sum((trace.origins for trace in traces), Counter[str]())
             predicted, verified = (np.concatenate([getattr(t, name) for t in traces]) for name in ("predicted", "verified"))
             lines.append(
-                f"    decisions {dict(reasons)}, chosen {dict(origins)}, predicted SCM {predicted.mean():.3f}, "
+                f"    decisions {dict(reasons)}, chosen {dict(origins)}, predicted SCM {np.nanmean(predicted):.3f}, "
                 f"verified {np.nanmean(verified) if np.isfinite(verified).any() else float('nan'):.3f}, "
                 f"evaluations {sum(t.evaluations for t in traces) / len(seconds):.0f}, "
                 f"seconds p50 {np.median(seconds):.2f} p99 {np.quantile(seconds, 0.99):.2f}"

@@ -102,8 +102,9 @@ class Progress:
         guardrail = "passed" if verdict is None else f"passed {len(verdict.checks)} checks"
         ids = [f"{p.policy_type_id}/{p.policy_id}" for p in policy.policies]
         more = f" +{len(ids) - MAX_IDS_SHOWN}" if len(ids) > MAX_IDS_SHOWN else ""
+        predicted = f"{policy.predicted_scm:.3f}" if policy.HasField("predicted_scm") else "-"
         lines = [
-            f"policy step {policy.step} [{mode}]: predicted SCM {policy.predicted_scm:.3f}, saving {policy.saving_ratio:+.1%}, "
+            f"policy step {policy.step} [{mode}]: predicted SCM {predicted}, saving {policy.saving_ratio:+.1%}, "
             f"guardrail {guardrail}{self._shares(policy.policy_set_id)}",
             f"  A1 {', '.join(_plain(i) for i in ids[:MAX_IDS_SHOWN])}{more}",
         ]

@@ -121,8 +121,7 @@ def _scores(name: str, frames: Sequence[telemetry_pb2.KpiFrame], scores: Sequenc
         policies_scored=len(scores),
         observed_scm=_mean(s.observed_scm for s in scores if s.HasField("observed_scm")),
         running_predicted_scm=_mean(s.running_predicted_scm for s in scores if s.HasField("running_predicted_scm")),
-        # Without a model's forecast the field holds no prediction.
-        recommended_predicted_scm=_mean(s.recommended_predicted_scm for s in scores if s.HasField("running_predicted_scm")),
+        recommended_predicted_scm=_mean(s.recommended_predicted_scm for s in scores if s.HasField("recommended_predicted_scm")),
         coverage_ratio=_mean(s.coverage_ratio for s in scores if s.HasField("coverage_ratio")),
         action_distance=_mean(s.action_distance for s in scores if s.HasField("action_distance")),
         mean_absolute_error={

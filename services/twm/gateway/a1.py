@@ -73,7 +73,7 @@ def slice_policy(
         mode=mode,
         effective=proposal.effective,
         ttl_s=ttl_s,
-        predicted_scm=proposal.predicted_scm,
+        predicted_scm=proposal.predicted_scm if proposal.HasField("predicted_scm") else None,
         saving_ratio=proposal.saving_ratio,
         trace_id=proposal.trace_id,
     )

@@ -295,10 +295,10 @@ def _check_predictions(sheet: _Sheet, proposal: planning_pb2.Proposal, spec: Net
     named = {m.name for m in proposal.models if m.version and m.digest}
     missing = [name for name in rules.required_models if name not in named]
     sheet.fact("models", not missing, f"models: {', '.join(missing)} missing" if missing else "models: all named")
-    predicted = float(proposal.predicted_scm)
+    predicted = _optional(proposal, "predicted_scm")
     sheet.at_least("predicted_scm", predicted, rules.predicted_scm_min, "predicted_scm", required=required)
     running = _optional(proposal, "running_predicted_scm")
-    gain = None if running is None else predicted - running
+    gain = None if running is None or predicted is None else predicted - running
     harm = None if rules.harm_tolerance_scm is None else -rules.harm_tolerance_scm
     sheet.at_least("do_no_harm", gain, harm, "predicted_scm - running_predicted_scm", required=required)
     sheet.at_most(

@@ -106,7 +106,7 @@ def _proposal_fields(proposal: planning_pb2.Proposal) -> dict[str, Any]:
         "source": _enum(planning_pb2.ProposalSource, proposal.source, "PROPOSAL_SOURCE_"),
         "fallback_reason": proposal.fallback_reason,
         "chosen": proposal.candidates[chosen].origin if chosen < len(proposal.candidates) else "",
-        "predicted_scm": number(proposal.predicted_scm),
+        "predicted_scm": optional(proposal, "predicted_scm"),
         "running_predicted_scm": optional(proposal, "running_predicted_scm"),
         "any_violation_probability": optional(proposal, "any_violation_probability"),
         "disagreement": optional(proposal, "disagreement"),
@@ -204,7 +204,7 @@ def policy_view(policy: policy_pb2.SlicePolicy) -> PolicyView:
         mode=_enum(policy_pb2.Mode, policy.mode, "MODE_"),
         effective=utc(policy.effective),
         ttl_s=policy.ttl_s,
-        predicted_scm=number(policy.predicted_scm),
+        predicted_scm=optional(policy, "predicted_scm"),
         saving_ratio=number(policy.saving_ratio),
         policies=[
             PolicyInstance(policy_type_id=p.policy_type_id, policy_id=p.policy_id, policy=json.loads(p.policy_json))
@@ -223,7 +223,7 @@ def score_view(found: policy_pb2.ShadowScore) -> ScoreView:
         observed_step_count=found.observed_step_count,
         observed_scm=optional(found, "observed_scm"),
         running_predicted_scm=optional(found, "running_predicted_scm"),
-        recommended_predicted_scm=number(found.recommended_predicted_scm),
+        recommended_predicted_scm=optional(found, "recommended_predicted_scm"),
         coverage_ratio=optional(found, "coverage_ratio"),
         mean_absolute_error={name: number(value) for name, value in found.mean_absolute_error.items()},
         action_distance=optional(found, "action_distance"),

@@ -168,8 +168,8 @@ policy_step = _step(policy_pb2.SlicePolicy)
 
 
 def _publish(found: policy_pb2.ShadowScore) -> None:
-    metrics.SHADOW_SCORE.labels("recommended_predicted").set(found.recommended_predicted_scm)
-    for kind, field in (("observed", "observed_scm"), ("running_predicted", "running_predicted_scm")):
+    for kind in ("observed", "running_predicted", "recommended_predicted"):
+        field = f"{kind}_scm"
         if found.HasField(field):
             metrics.SHADOW_SCORE.labels(kind).set(getattr(found, field))
     if found.HasField("coverage_ratio"):
@@ -181,11 +181,10 @@ def _score_event(found: policy_pb2.ShadowScore) -> dict[str, object]:
         "policy_set_id": found.policy_set_id,
         "step": found.step,
         "observed_step_count": found.observed_step_count,
-        "recommended_predicted_scm": found.recommended_predicted_scm,
         "mean_absolute_error": dict(found.mean_absolute_error),
         "decision": policy_pb2.Decision.Name(found.decision),
     }
-    for field in ("observed_scm", "running_predicted_scm", "coverage_ratio", "action_distance"):
+    for field in ("observed_scm", "running_predicted_scm", "recommended_predicted_scm", "coverage_ratio", "action_distance"):
         if found.HasField(field):
             event[field] = getattr(found, field)
     return event

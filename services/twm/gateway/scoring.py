@@ -42,7 +42,7 @@ class Forecast:
     trace_id: str
     policy: PolicyArrays | None
     """The recommended shares; None where they do not fit the network."""
-    predicted_scm: float
+    predicted_scm: float | None
     running_predicted_scm: float | None
     quantile_levels: tuple[float, ...] = ()
     fan_HQSP: Array | None = None
@@ -61,7 +61,7 @@ def forecast_of(proposal: planning_pb2.Proposal, spec: NetworkSpec) -> Forecast:
         step=proposal.step,
         trace_id=proposal.trace_id,
         policy=policy,
-        predicted_scm=_finite(proposal.predicted_scm) or 0.0,
+        predicted_scm=_finite(proposal.predicted_scm) if proposal.HasField("predicted_scm") else None,
         running_predicted_scm=_finite(proposal.running_predicted_scm) if proposal.HasField("running_predicted_scm") else None,
         quantile_levels=() if running is None else tuple(running.quantile_levels),
         fan_HQSP=None if running is None else _fan(running, spec),
@@ -87,9 +87,10 @@ def score(
         area_id=spec.area_id,
         step=forecast.step,
         observed_step_count=len(steps),
-        recommended_predicted_scm=forecast.predicted_scm,
         decision=decision,
     )
+    if forecast.predicted_scm is not None:
+        out.recommended_predicted_scm = forecast.predicted_scm
     if forecast.running_predicted_scm is not None:
         out.running_predicted_scm = forecast.running_predicted_scm
     reached = observed_scm(observed, kpi_OSP, spec)
