@@ -1,4 +1,4 @@
-"""Where what ships lies (network specs, zoo, guardrail rules, A1 schemas): in the wheel, or in an editable install's checkout."""
+"""Where what ships lies (network specs, zoo, guardrail rules, A1 schemas): in the wheel, or in the checkout."""
 
 from __future__ import annotations
 
