@@ -61,7 +61,7 @@ def library_policies(spec: NetworkSpec, size: int = LIBRARY_SIZE) -> tuple[Polic
     uniform = uniform_policy(spec)
     policies_KHRS = [np.concatenate([uniform.prb_share_KHCS[0], uniform.bandwidth_share_KHLS[0]], 1)]
     names = ["uniform"]
-    seen = {policies_KHRS[0].round(4).tobytes()}
+    seen = {_key(policies_KHRS[0])}
     elastic = max(int((~np.isfinite(topology.delay_p99_max_ms)).sum()), 1)
     generator = np.random.default_rng(_DRAW_SEED)
     plans = _systematic(topology, elastic)
@@ -72,7 +72,7 @@ def library_policies(spec: NetworkSpec, size: int = LIBRARY_SIZE) -> tuple[Polic
         else:
             name, shares_HRS = _draw(topology, elastic, generator).build(topology, h)
             attempts += 1
-        key = shares_HRS.round(4).tobytes()
+        key = _key(shares_HRS)
         if key in seen and attempts < _ATTEMPTS * size:
             continue
         seen.add(key)
@@ -82,6 +82,10 @@ def library_policies(spec: NetworkSpec, size: int = LIBRARY_SIZE) -> tuple[Polic
     return PolicyArrays(
         prb_share_KHCS=np.ascontiguousarray(stacked[:, :, :c]), bandwidth_share_KHLS=np.ascontiguousarray(stacked[:, :, c:])
     ), names
+
+
+def _key(shares_HRS: NDArray[np.floating]) -> bytes:
+    return shares_HRS.astype(np.float64).round(4).tobytes()
 
 
 @dataclass(frozen=True)

@@ -26,19 +26,19 @@ _LEAST_CAPACITY_MBPS = 1e-3
 class ReactiveParameters:
     """Tuned on validation seeds by `python -m twm_twin.tune_reactive`."""
 
-    elastic_margin: float = 1.2
+    elastic_margin: float = 1.238
     """Share of an elastic slice over what its load needs."""
-    bounded_margin: float = 1.3
+    bounded_margin: float = 1.589
     """The same for a delay-bounded slice, where that is more than the headroom."""
-    cell_headroom: float = 0.15
+    cell_headroom: float = 0.213
     """Share of a cell that a delay-bounded slice gets on top of its load."""
-    link_headroom: float = 0.12
+    link_headroom: float = 0.253
     """Share of a link that a delay-bounded slice gets on top of its load."""
-    queue_drain: float = 0.5
+    queue_drain: float = 0.56
     """Share of an elastic slice's queue that should drain in the step."""
-    spare: float = 0.3
+    spare: float = 0.375
     """Share of what is left of a row that is given out as well; the rest is saved."""
-    bounded_max: float = 0.6
+    bounded_max: float = 0.494
     """Largest share of a row for all delay-bounded slices together."""
 
     def __post_init__(self) -> None:
