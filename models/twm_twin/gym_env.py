@@ -98,7 +98,7 @@ class SliceEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
 
     def _observe(self, batch: FrameBatch) -> NDArray[np.float32]:
         row = history_columns(frame_blocks(batch), self.network)[0]
-        return np.clip(row, 0.0, _HIGHEST).astype(np.float32)
+        return np.asarray(np.clip(row, 0.0, _HIGHEST), np.float32)
 
 
 def _policy(shares: list[Shares]) -> PolicyArrays:

@@ -11,6 +11,7 @@ K policies, J exogenous paths.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -21,7 +22,7 @@ _OFFERED, _SERVED, _DROPPED, _LOST, _DELAY, _RADIO_DELAY, _QUEUE, _USED = range(
 _L_OFFERED, _L_SERVED, _L_DROPPED, _L_QUEUE = range(4)
 _BINS = 64
 
-_compile = njit(cache=True, nogil=True, error_model="numpy")
+_compile: Any = njit(cache=True, nogil=True, error_model="numpy")
 
 
 @_compile

@@ -49,7 +49,7 @@ def path_loss_db(distance_m: Doubles, line_of_sight: NDArray[np.bool_], radio: R
     far = 28.0 + 40.0 * np.log10(d3) + frequency - 9.0 * np.log10(breakpoint_m**2 + (h_bs - h_ut) ** 2)
     los = np.where(d2 <= breakpoint_m, near, far)
     nlos = np.maximum(los, 13.54 + 39.08 * np.log10(d3) + frequency - 0.6 * (h_ut - 1.5))
-    return np.where(line_of_sight, los, nlos)
+    return np.asarray(np.where(line_of_sight, los, nlos))
 
 
 def line_of_sight_probability(distance_m: Doubles) -> Doubles:

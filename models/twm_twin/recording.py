@@ -57,7 +57,8 @@ def frame_blocks(batch: FrameBatch) -> dict[str, Float]:
 
 
 def _ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.divide(part, whole, out=np.full(np.broadcast_shapes(part.shape, whole.shape), np.nan), where=whole > 0)
+    empty = np.full(np.broadcast_shapes(part.shape, whole.shape), np.nan)
+    return np.asarray(np.divide(part, whole, out=empty, where=whole > 0))
 
 
 def record_frames(spec: NetworkSpec, result: StepResult) -> FrameBatch:

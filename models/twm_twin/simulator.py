@@ -120,14 +120,18 @@ class Twin:
         self._noise_BCQ = np.stack([p.geometry.noise_CQ for p in self.paths])
         self._interference_BCQJ = np.stack([p.geometry.interference_CQJ for p in self.paths])
         self._nominal_BCS = np.stack([p.nominal_mbps_CS for p in self.paths])
+        self._blocks = [path.next_block() for path in self.paths]
 
     def events(self, index: int) -> list[Event]:
-        """Shocks of environment `index` known so far: those of the current block and of the one before."""
+        """Shocks of environment `index` that begin in the current horizon, and those of the one before that may go on.
+
+        The twin itself knows them from `reset` on; a calendar tells `Event.calendar_*` only, with noise.
+        """
         return list(self.paths[index].events)
 
     def _exogenous(self) -> tuple[Doubles, Doubles, NDArray[np.bool_]]:
         horizon = self.spec.timing.horizon_steps
-        if self.step_index % horizon == 0:
+        if self.step_index % horizon == 0 and self.step_index > 0:
             self._blocks = [path.next_block() for path in self.paths]
         at = self.step_index % horizon
         return (
