@@ -29,22 +29,29 @@ def build_dynamics(
     factor = coupling.log_factor(share).reshape(-1, len(spec.cells))
     mean, std = exogenous_statistics(layout, training.exogenous_NTX.reshape(-1, layout.width), factor)
     z = training.kpi_z_NTSP.reshape(-1, *training.kpi_z_NTSP.shape[2:])
-    known = np.isfinite(z)
-    count = np.maximum(known.sum(0), 1)
-    kpi_mean = np.where(known, z, 0).sum(0) / count
-    kpi_std = np.maximum(np.sqrt((np.where(known, z - kpi_mean, 0) ** 2).sum(0) / count), 0.02)
+    kpi_mean, kpi_std = moments(z, least_std=0.02)
     exogenous = ExogenousModel(spec, members, window, scaler, mean, std, coupling.weight_UC)
     controllable = ControllableModel(
         spec,
         members,
         min(recent, window),
         scaler,
-        kpi_mean.astype(np.float32),
-        kpi_std.astype(np.float32),
+        kpi_mean,
+        kpi_std,
         coupling.weight_UC,
         link_factor(spec, training),
     )
     return exogenous, controllable
+
+
+def moments(values_ND: Float, *, least_std: float) -> tuple[Float, Float]:
+    """(mean, std) over the first axis of what is not NaN; 0 and the least where nothing is."""
+    known = np.isfinite(values_ND)
+    count = np.maximum(known.sum(0), 1)
+    mean = np.where(known, values_ND, 0).sum(0, dtype=np.float64) / count
+    spread = np.where(known, values_ND - mean, 0) ** 2
+    std = np.maximum(np.sqrt(spread.sum(0, dtype=np.float64) / count), least_std)
+    return mean.astype(np.float32), std.astype(np.float32)
 
 
 def link_factor(spec: NetworkSpec, training: Episodes) -> Float:

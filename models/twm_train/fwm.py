@@ -28,6 +28,15 @@ def step_offsets(horizon_steps: int) -> tuple[int, ...]:
     return tuple(sorted(offset for offset in near if offset <= horizon_steps))
 
 
+LINEAR = torch.tensor([name == "offered_change_mbps" for name in FIELD_FEATURES])
+"""Features of either sign: normalised as they are, not squashed, so that their median is not bent towards 0."""
+
+
+def to_field_z(features: Tensor) -> Tensor:
+    """Physical field features [..., F] to the space that is normalised."""
+    return torch.where(LINEAR, features, squash(features))
+
+
 class FieldModel(nn.Module):
     """grid [B, Cin, G, G] to field [B, T, Q, C, F] in physical units."""
 
@@ -49,7 +58,9 @@ class FieldModel(nn.Module):
         self.hidden = nn.Linear(CHANNELS + channels, 64)
         self.head = nn.Linear(64, self.shape[0] * self.shape[1] * features)
         self.place = nn.Parameter(torch.zeros(len(spec.cells), self.shape[0], features))
-        self.keep = nn.Parameter(torch.full((self.shape[0], features), 0.8))
+        keep = torch.full((self.shape[0], features), 0.8)
+        keep[1:, LINEAR] = 0.0  # a change of load says little about the next one
+        self.keep = nn.Parameter(keep)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
@@ -65,7 +76,7 @@ class FieldModel(nn.Module):
         raw = self.head(nn.functional.silu(self.hidden(torch.cat([at, own], -1)))).unflatten(-1, self.shape)
         _, q, f = self.shape
         seen = rows[:, self.nodes][..., self.newest : self.newest + f]
-        base = (squash(seen) - self.feature_mean) / self.feature_std
+        base = (to_field_z(seen) - self.feature_mean) / self.feature_std
         base = base.clamp(-CLIP, CLIP).unsqueeze(2) * self.keep + self.place
         middle = q // 2
         median = raw[..., middle, :] + base
@@ -77,13 +88,11 @@ class FieldModel(nn.Module):
     def forward(self, grid: Tensor) -> Tensor:
         """Quantiles in physical units; only the change of load may be negative."""
         z = self.normal(grid).clamp(-CLIP - 2, CLIP + 2) * self.feature_std + self.feature_mean
-        value = torch.sign(z) * torch.expm1(torch.abs(z))
-        positive = torch.tensor([name != "offered_change_mbps" for name in FIELD_FEATURES])
-        return torch.where(positive, value.clamp(min=0), value)
+        return torch.where(LINEAR, z, torch.expm1(z.clamp(min=0)))
 
     def target(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """(normalised, known flags) of observed field features with NaN."""
-        normal = (squash(features) - self.feature_mean) / self.feature_std
+        normal = (to_field_z(features) - self.feature_mean) / self.feature_std
         known = torch.isfinite(normal)
         return torch.where(known, normal.clamp(-CLIP, CLIP), torch.zeros_like(normal)), known.to(normal.dtype)
 

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from twm.core.features import exogenous_layout
 from twm.core.frames import Float
-from twm.core.kpis import horizon_scm, kpi_draw
+from twm.core.kpis import horizon_kpis, kpi_draw
 from twm.core.network import NetworkSpec
+from twm.core.scm import scm, sla_margins
 from twm_train.controllable import ControllableModel
 from twm_train.exogenous import STOCH, ExogenousModel
 
@@ -28,13 +29,26 @@ class Predictions:
     kpi_std_MBHSP: Float
     exogenous_MBHX: Float
 
-    def scm(self, spec: NetworkSpec, seed: int = 0) -> NDArray[np.float64]:
-        """Mean SCM [B]: one draw of KPI noise per component, the same for all windows."""
+    def scores(self, spec: NetworkSpec, seed: int = 0) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(mean SCM [B], mean least margin before the floor at 0 [B]).
+
+        One draw of KPI noise per component, the same for all windows.
+        """
         m, _, h, s, p = self.kpi_mean_MBHSP.shape
         noise = np.random.default_rng(seed).standard_normal((m, 1, h, s, p))
         demand, _, _ = exogenous_layout(spec).split(self.exogenous_MBHX)
         drawn = kpi_draw(self.kpi_mean_MBHSP, self.kpi_std_MBHSP, noise)
-        return np.asarray(horizon_scm(drawn, demand.sum(-2), spec.topology()).mean(0))
+        kpis, topology = horizon_kpis(drawn, demand.sum(-2)), spec.topology()
+        return scm(*kpis, topology).mean(0), least_margin(*kpis, spec).mean(0)
+
+
+def least_margin(
+    loss_ratio_S: NDArray[np.floating], delay_p99_ms_S: NDArray[np.floating], spec: NetworkSpec
+) -> NDArray[np.float64]:
+    """SCM without its floor at 0 [...]: still ranks policies that all break an SLA; 1 where no SLA has a bound."""
+    margins = sla_margins(loss_ratio_S, delay_p99_ms_S, spec.topology())
+    flat = margins.reshape(*margins.shape[:-2], -1)
+    return np.asarray(np.where(np.isnan(flat), 1.0, flat).min(-1))
 
 
 @torch.no_grad()

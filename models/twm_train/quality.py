@@ -26,7 +26,7 @@ from twm_train.data import SCENARIOS, Episodes, derive, frame_blocks
 from twm_train.exogenous import ExogenousModel
 from twm_train.field_batches import FieldSampler
 from twm_train.fwm import QUANTILE_LEVELS, FieldModel
-from twm_train.prediction import Predictions, predict
+from twm_train.prediction import Predictions, least_margin, predict
 from twm_train.windows import Windows, cut
 from twm_twin.simulator import Twin
 
@@ -173,12 +173,14 @@ def ranking_quality(
 ) -> Quality:
     """Spearman of predicted against true SCM over library policies from the same state with common random numbers.
 
+    Besides, over the least margin before the floor at 0: where no policy keeps all SLAs, SCM ranks nothing.
+
     Each start runs a library policy for `warmup` quiet steps; then every candidate runs the horizon under the same seed.
     """
     generator = np.random.default_rng([seed, first_seed])
     library, _ = library_policies(spec)
     horizon = spec.timing.horizon_steps
-    rank: dict[str, list[float]] = {"all": [], "id": [], "ood": [], "feasible": []}
+    rank: dict[str, list[float]] = {"all": [], "id": [], "ood": [], "feasible": [], "margin": []}
     errors, regrets, gains = [], [], []
     for start in range(starts):
         scenario = SCENARIOS[start % len(SCENARIOS)]
@@ -198,7 +200,7 @@ def ranking_quality(
             seen.append({name: np.array(block, np.float32) for name, block in frame_blocks(batch).items()})
         past = {name: np.stack([frame[name][:1] for frame in seen[:warmup]], 1) for name in seen[0]}
         future = {name: np.stack([frame[name] for frame in seen[warmup:]], 1) for name in seen[0]}
-        true = true_scm(future, spec)
+        true, true_margin = true_scores(future, spec)
         zeros = np.zeros(1, np.int64)
         record = derive(
             spec,
@@ -211,7 +213,10 @@ def ranking_quality(
         )
         history = cut(record, np.zeros((1, 1), np.intp), np.full((1, 1), warmup - 1), exogenous.window, 0).history[0]
         actions = torch.from_numpy(action_vector(chosen))
-        predicted = predict(exogenous, controllable, history.expand(k, -1, -1), actions, samples, seed).scm(spec)
+        futures = predict(exogenous, controllable, history.expand(k, -1, -1), actions, samples, seed)
+        predicted, margin = futures.scores(spec)
+        if np.isfinite(by_margin := spearman(margin, true_margin)):
+            rank["margin"].append(by_margin)
         value = spearman(predicted, true)
         if np.isfinite(value):
             rank["all"].append(value)
@@ -237,15 +242,19 @@ def ranking_quality(
     }
 
 
-def true_scm(blocks: dict[str, Float], spec: NetworkSpec) -> NDArray[np.float64]:
-    """SCM [K] of recorded horizons, blocks [K, H, ...]: loss weighted by load, p99 pooled over cells and fast steps."""
+def true_scores(blocks: dict[str, Float], spec: NetworkSpec) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(SCM [K], least margin [K]) of recorded horizons, blocks [K, H, ...].
+
+    Loss is weighted by load, the p99 delay pooled over cells and fast steps of the whole horizon.
+    """
     pooled = {name: block.reshape(block.shape[0], -1, *block.shape[3:]) for name, block in blocks.items()}
     cs, fast = pooled["cell_slice"], pooled["fast"]
     offered, loss = cs[..., 0], np.where(np.isnan(cs[..., 6]), cs[..., 4], cs[..., 6])
     known = np.isfinite(offered) & np.isfinite(loss)
     total = np.where(known, offered, 0).sum(1)
     lost = np.where(known, offered * loss, 0).sum(1) / np.maximum(total, 1e-9)
-    return scm(lost, weighted_p99(fast[..., 1], fast[..., 0]), spec.topology())
+    delay = weighted_p99(fast[..., 1], fast[..., 0])
+    return scm(lost, delay, spec.topology()), least_margin(lost, delay, spec)
 
 
 def spearman(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:

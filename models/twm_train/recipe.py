@@ -26,10 +26,10 @@ from twm.core.kpis import kpi_from_z
 from twm.core.network import NetworkSpec
 from twm.core.zoo import CONTRACTS, DataCard, ModelCard, Training, list_models, write_card
 from twm_train import conformal, export
-from twm_train.build import build_dynamics
+from twm_train.build import build_dynamics, moments
 from twm_train.data import SCENARIOS, TRAINING_SEED, VALIDATION_SEED, Episodes, record
 from twm_train.field_batches import FieldSampler
-from twm_train.fwm import QUANTILE_LEVELS, FieldModel, pinball, step_offsets
+from twm_train.fwm import QUANTILE_LEVELS, FieldModel, pinball, step_offsets, to_field_z
 from twm_train.logging_policies import POLICY_SHARES
 from twm_train.losses import controllable_loss, exogenous_loss
 from twm_train.normalise import ColumnScaler
@@ -237,14 +237,11 @@ class _Run:
     def _field(self, training: Episodes, quality: Episodes, data: DataCard) -> ModelCard:
         torch.manual_seed(self.seed)
         grid = grid_geometry(self.spec, size=self.recipe.grid_size)
-        flat = training.field_NTCF.reshape(-1, len(FIELD_FEATURES))
-        scale = ColumnScaler.fit(flat)
-        std = np.maximum(np.where(scale.scale.numpy() > 0, 1 / np.maximum(scale.scale.numpy(), 1e-9), 1.0), 1e-3)
+        z = to_field_z(torch.from_numpy(training.field_NTCF.reshape(-1, len(FIELD_FEATURES)))).numpy()
+        mean, std = moments(z, least_std=1e-3)
         offsets = step_offsets(self.horizon)
         sampler = FieldSampler(training, self.spec, grid, offsets, self.seed)
-        model = FieldModel(
-            self.spec, grid, ColumnScaler.fit(sampler.cell_rows(2000)), scale.mean.numpy(), std.astype(np.float32)
-        )
+        model = FieldModel(self.spec, grid, ColumnScaler.fit(sampler.cell_rows(2000)), mean, std)
 
         def loss_of(step: int) -> tuple[torch.Tensor, Terms]:
             raster, truth = sampler.draw(step, self.recipe.field_batch)
