@@ -27,6 +27,10 @@ from twm.inference.answers import Answers
 from twm.inference.engine import EngineOptions
 from twm.inference.model_store import ModelStore
 from twm.inference.service import WorldModelService
+from twm.planner.library import library_policies
+from twm_twin.layout import TwinLayout
+from twm_twin.outcomes import Futures, simulate
+from twm_twin.scenarios import SCENARIOS
 
 pytestmark = pytest.mark.bench
 
@@ -139,7 +143,7 @@ async def test_600_evaluations_over_grpc(spec: NetworkSpec, zoo: Path, capsys: p
             f"{evaluations / min(cpus):.0f} candidates = {evaluations * SAMPLES * members / min(cpus):.0f} trajectories "
             f"per CPU-second; bare graph {bare:.3f} s CPU"
         )
-    assert min(cpus) < 1.5 * bare
+    assert min(cpus) < 2.0 * bare  # feature work, drawing, scoring and gRPC cost less than the graphs themselves
 
 
 def test_chunks_on_threads_against_threads_in_the_graph(
@@ -161,19 +165,11 @@ def test_chunks_on_threads_against_threads_in_the_graph(
 
 def test_rate_beside_the_twin(spec: NetworkSpec, zoo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Trajectories per CPU-second of the world model against horizons per CPU-second of the compiled twin."""
-    simulator = pytest.importorskip("twm_twin.simulator")
-    batch = 64
-    twin = simulator.Twin(spec, batch)
-    c, s, n_links = spec.sizes
-    prb, bandwidth = np.full((batch, c, s), 1 / s), np.full((batch, n_links, s), 1 / s)
-
-    def horizons() -> None:
-        twin.reset(np.arange(0xA0000, 0xA0000 + batch), ["hotspot-id"] * batch)
-        for _ in range(spec.timing.horizon_steps):
-            twin.step(prb, bandwidth)
-
-    horizons()
-    twin_rate = batch / least(horizons)[1]
+    layout = TwinLayout.of(spec)
+    futures = Futures.drawn(layout, [0xA0000] * len(SCENARIOS), list(SCENARIOS))
+    policies, _ = library_policies(spec)
+    simulate(layout, policies.take([0]), futures)
+    twin_rate = policies.count * futures.count / least(lambda: simulate(layout, policies, futures))[1]
     answers, store = make_answers(spec, zoo, threads=1)
     request = make_request(spec, 3)
     answers.rollout(request)
