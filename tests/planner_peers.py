@@ -14,6 +14,7 @@ from typing import Any
 import grpc
 import numpy as np
 from numpy.typing import NDArray
+
 from twm.api.twin.v1 import twin_pb2, twin_pb2_grpc
 from twm.api.worldmodel.v1 import worldmodel_pb2, worldmodel_pb2_grpc
 from twm.core.actions import decode_policies

@@ -41,10 +41,8 @@ async def test_another_network_trains_runs_and_plans(tmp_path: Path, redis_url: 
         "twm.cli", "train", "--network", str(NETWORK), "--quick", "--out", str(zoo), "--work", str(tmp_path / "work"),
         zoo=zoo, timeout_s=180,
     )  # fmt: skip
-    shown = run(
-        "twm.cli", "run", "--plain", "--network", str(NETWORK), "--speed", "40", "--steps", f"{STEPS}", "--redis-url", redis_url,
-        zoo=zoo, timeout_s=120,
-    )  # fmt: skip
+    flags = ("--plain", "--speed", "40", "--steps", str(STEPS), "--redis-url", redis_url)
+    shown = run("twm.cli", "run", "--network", str(NETWORK), *flags, zoo=zoo, timeout_s=120)
     assert f"{STEPS} steps done" in shown
 
     spec = load_network(NETWORK)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from twm.api.worldmodel.v1 import worldmodel_pb2
 from twm.core.packed import extend_packed
 
