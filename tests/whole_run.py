@@ -1,7 +1,7 @@
 """A `twm run` as its own process, many times faster than life.
 
-The network is the single EXPLORA cell cut to two reporting periods a step, the world model the tiny one of tests/tiny_zoo.py: for
-tests of what the processes do, not of how good the plans are.
+The network is the single EXPLORA cell cut to two reporting periods a step, the world model the tiny one of tests/tiny_zoo.py,
+since what is tested is what the processes do, not how good the plans are.
 """
 
 from __future__ import annotations
