@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from twm.core.errors import InvalidInputError
+from twm.core.errors import DecodeError, InvalidInputError
 from twm.ingester.kpm import decode_header, decode_message, to_json
 from twm.ingester.kpm.dialects import DIALECTS
 from twm.ingester.kpm.e2ap import decode_ric_indication
@@ -57,7 +57,8 @@ def run(args: argparse.Namespace) -> int:
                 "message": to_json(decode_message(indication.message, args.dialect)),
             }
     except InvalidInputError as error:
-        print(f"twm decode: {error} ({error.reason})", file=sys.stderr)
+        hint = "; where the bytes are whole, the node speaks another --dialect" if isinstance(error, DecodeError) else ""
+        print(f"twm decode: {error} ({error.reason}){hint}", file=sys.stderr)
         return 2
     print(json.dumps(result, separators=(",", ":")) if args.compact else json.dumps(result, indent=2))
     return 0
