@@ -15,6 +15,13 @@ from twm.core.frames import CELL_SLICE_FEATURES, Float
 from twm.core.network import NetworkSpec
 from twm.core.zoo import OodStatistics
 
+KNOWN_SHARE_STD_MIN = 0.15
+"""Least standard deviation taken for the share of known values.
+
+Training frames come from one twin, so it hardly varies there, while the models are trained on histories that begin with missing
+frames: a network that reports less is further away, not infinitely far.
+"""
+
 
 def history_summary(history: Float, spec: NetworkSpec) -> NDArray[np.float64]:
     """Summary [..., C*S + C + S + L + 1] of histories [..., W, D_h].
@@ -69,7 +76,7 @@ def fit(history: Float, action: Float, spec: NetworkSpec) -> OodStatistics:
     h, a = history_summary(history, spec), action_summary(action, spec)
     stats = OodStatistics(
         history_mean=_rounded(h.mean(0)),
-        history_std=_rounded(h.std(0) + 1e-3 * (1 + np.abs(h.mean(0)))),
+        history_std=_rounded(_floored(h.std(0) + 1e-3 * (1 + np.abs(h.mean(0))))),
         history_radius=1.0,
         action_mean=_rounded(a.mean(0)),
         action_std=_rounded(a.std(0) + 1e-3),
@@ -85,12 +92,21 @@ def fit(history: Float, action: Float, spec: NetworkSpec) -> OodStatistics:
 
 def ood_score(history_WD: Float, action_KHA: Float, stats: OodStatistics, spec: NetworkSpec) -> NDArray[np.float64]:
     """Score [K], 0 = inside the training data: excess over the radius, history and action averaged."""
-    h = _distance(history_summary(history_WD, spec), stats.history_mean, stats.history_std) / stats.history_radius
+    std = _floored(np.array(stats.history_std))
+    h = _distance(history_summary(history_WD, spec), stats.history_mean, std) / stats.history_radius
     a = _distance(action_summary(action_KHA, spec), stats.action_mean, stats.action_std) / stats.action_radius
     return np.asarray(0.5 * (np.maximum(h - 1.0, 0.0) + np.maximum(a - 1.0, 0.0)))
 
 
-def _distance(x: NDArray[np.float64], mean: tuple[float, ...], std: tuple[float, ...]) -> NDArray[np.float64]:
+def _floored(history_std: NDArray[np.float64]) -> NDArray[np.float64]:
+    out = history_std.copy()
+    out[-1] = max(out[-1], KNOWN_SHARE_STD_MIN)
+    return out
+
+
+def _distance(
+    x: NDArray[np.float64], mean: tuple[float, ...], std: tuple[float, ...] | NDArray[np.float64]
+) -> NDArray[np.float64]:
     return np.asarray(np.sqrt((((x - np.array(mean)) / np.array(std)) ** 2).mean(-1)))
 
 
