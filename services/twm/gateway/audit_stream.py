@@ -131,7 +131,7 @@ class AuditFollower:
                 self.problem = ""
             return
         except AuditError:
-            pass  # one of them; found below
+            pass  # one entry is foreign: each is tried alone below, and that one is counted and reported
         for entry in entries:
             try:
                 if file.append([from_payload(entry.payload)]):

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import sys
 
 from twm.core.clock import SystemClock
-from twm.core.errors import UnavailableError
+from twm.core.redis_watch import connect_when_up, ready_while_up
 from twm.core.serving import Runtime, grpc_channel, run_service
-from twm.core.stream_worker import Backoff, StreamWorker, pause
-from twm.core.streams import GROUP_PLANNER, StreamNames, Streams
+from twm.core.stream_worker import StreamWorker
+from twm.core.streams import GROUP_PLANNER, StreamNames
 from twm.planner.cycle import PlanningCycle
 from twm.planner.peers import Peers
 from twm.planner.service import PlannerService
 from twm.planner.settings import PlannerSettings
-
-log = logging.getLogger(__name__)
-WATCH_PERIOD_S = 2.0
 
 
 async def serve() -> int:
@@ -31,7 +26,7 @@ async def serve() -> int:
         grpc_channel(settings.twin_target) as twin,
     ):
         cycle = PlanningCycle(spec, settings.cycle(), Peers.on(spec, world, twin, clock), clock)
-        streams = await _connect(settings.redis_url, runtime.stop)
+        streams = await connect_when_up(settings.redis_url, runtime.stop)
         if streams is None:
             return await runtime.wait()
         try:
@@ -42,33 +37,10 @@ async def serve() -> int:
             # Small batches: what is read but not yet planned is pending, and another replica would have to wait for it.
             worker = StreamWorker(streams, frames, GROUP_PLANNER, settings.instance, service.handle, batch=4)
             runtime.spawn(worker.run(runtime.stop), "frames worker")
-            runtime.spawn(_watch(streams, runtime), "redis watch")
+            runtime.spawn(ready_while_up(streams, runtime), "redis watch")
             return await runtime.wait()
         finally:
             await streams.close()
-
-
-async def _connect(url: str, stop: asyncio.Event) -> Streams | None:
-    """Wait for Redis; None where the stop comes first."""
-    backoff = Backoff()
-    while not stop.is_set():
-        try:
-            return await Streams.connect(url)
-        except UnavailableError as error:
-            log.warning("waiting for Redis: %s", error)
-            await backoff.wait(stop)
-    return None
-
-
-async def _watch(streams: Streams, runtime: Runtime) -> None:
-    """Ready while Redis answers. The peers do not count: without them the reactive rule is proposed."""
-    while not runtime.stop.is_set():
-        try:
-            await streams.ping()
-            runtime.set_ready(True)
-        except UnavailableError:
-            runtime.set_ready(False)
-        await pause(runtime.stop, WATCH_PERIOD_S)
 
 
 if __name__ == "__main__":
