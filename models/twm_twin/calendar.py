@@ -1,8 +1,8 @@
 """The list of known events that the `calendar` variant of the benchmark gives to everyone: true shocks, told with noise.
 
-Onset +-1 slow step, log of the peak with sigma 0.25, centre within 200 m; neither the out-of-distribution factors nor link failures
-stand in it. A wave is told stop by stop, since a KnownEvent has one centre. Noise is drawn once for an event, from (seed, scenario,
-index) alone: it stays the same however often and by whomever the calendar is asked.
+Onset +-1 slow step, log of the peak with sigma 0.25, centre within 200 m; neither the out-of-distribution factors nor link
+failures stand in it. A wave is told stop by stop, since a KnownEvent has one centre. Noise is drawn once for an event, from
+(seed, scenario, index) alone: it stays the same however often and by whomever the calendar is asked.
 """
 
 from __future__ import annotations
