@@ -93,3 +93,23 @@ class RolloutResponse(_message.Message):
     sample_count: int
     models: _containers.RepeatedCompositeFieldContainer[ModelIdentity]
     def __init__(self, scm_mean: _Optional[_Iterable[float]] = ..., violation_probability: _Optional[_Iterable[float]] = ..., any_violation_probability: _Optional[_Iterable[float]] = ..., disagreement: _Optional[_Iterable[float]] = ..., ood_score: _Optional[_Iterable[float]] = ..., quantile_levels: _Optional[_Iterable[float]] = ..., kpi_names: _Optional[_Iterable[str]] = ..., kpi_quantiles: _Optional[_Iterable[float]] = ..., exogenous_scenarios: _Optional[_Iterable[float]] = ..., sample_count: _Optional[int] = ..., models: _Optional[_Iterable[_Union[ModelIdentity, _Mapping]]] = ...) -> None: ...
+
+class ProposeRequest(_message.Message):
+    __slots__ = ("area_id", "history", "running", "saving_wanted_ratio")
+    AREA_ID_FIELD_NUMBER: _ClassVar[int]
+    HISTORY_FIELD_NUMBER: _ClassVar[int]
+    RUNNING_FIELD_NUMBER: _ClassVar[int]
+    SAVING_WANTED_RATIO_FIELD_NUMBER: _ClassVar[int]
+    area_id: str
+    history: _containers.RepeatedCompositeFieldContainer[_telemetry_pb2.KpiFrame]
+    running: PolicyBatch
+    saving_wanted_ratio: float
+    def __init__(self, area_id: _Optional[str] = ..., history: _Optional[_Iterable[_Union[_telemetry_pb2.KpiFrame, _Mapping]]] = ..., running: _Optional[_Union[PolicyBatch, _Mapping]] = ..., saving_wanted_ratio: _Optional[float] = ...) -> None: ...
+
+class ProposeResponse(_message.Message):
+    __slots__ = ("policies", "model")
+    POLICIES_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    policies: PolicyBatch
+    model: ModelIdentity
+    def __init__(self, policies: _Optional[_Union[PolicyBatch, _Mapping]] = ..., model: _Optional[_Union[ModelIdentity, _Mapping]] = ...) -> None: ...

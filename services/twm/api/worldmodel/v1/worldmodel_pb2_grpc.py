@@ -45,6 +45,11 @@ class WorldModelServiceStub:
                 request_serializer=twm_dot_api_dot_worldmodel_dot_v1_dot_worldmodel__pb2.RolloutRequest.SerializeToString,
                 response_deserializer=twm_dot_api_dot_worldmodel_dot_v1_dot_worldmodel__pb2.RolloutResponse.FromString,
                 _registered_method=True)
+        self.Propose = channel.unary_unary(
+                '/twm.api.worldmodel.v1.WorldModelService/Propose',
+                request_serializer=twm_dot_api_dot_worldmodel_dot_v1_dot_worldmodel__pb2.ProposeRequest.SerializeToString,
+                response_deserializer=twm_dot_api_dot_worldmodel_dot_v1_dot_worldmodel__pb2.ProposeResponse.FromString,
+                _registered_method=True)
 
 
 class WorldModelServiceServicer:
@@ -65,6 +70,13 @@ class WorldModelServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Propose(self, request, context):
+        """Policies in one pass of the actor, without a search. FAILED_PRECONDITION where the zoo has no actor for the network.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_WorldModelServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -77,6 +89,11 @@ def add_WorldModelServiceServicer_to_server(servicer, server):
                     servicer.Rollout,
                     request_deserializer=twm_dot_api_dot_worldmodel_dot_v1_dot_worldmodel__pb2.RolloutRequest.FromString,
                     response_serializer=twm_dot_api_dot_worldmodel_dot_v1_dot_worldmodel__pb2.RolloutResponse.SerializeToString,
+            ),
+            'Propose': grpc.unary_unary_rpc_method_handler(
+                    servicer.Propose,
+                    request_deserializer=twm_dot_api_dot_worldmodel_dot_v1_dot_worldmodel__pb2.ProposeRequest.FromString,
+                    response_serializer=twm_dot_api_dot_worldmodel_dot_v1_dot_worldmodel__pb2.ProposeResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -134,6 +151,33 @@ class WorldModelService:
             '/twm.api.worldmodel.v1.WorldModelService/Rollout',
             twm_dot_api_dot_worldmodel_dot_v1_dot_worldmodel__pb2.RolloutRequest.SerializeToString,
             twm_dot_api_dot_worldmodel_dot_v1_dot_worldmodel__pb2.RolloutResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Propose(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/twm.api.worldmodel.v1.WorldModelService/Propose',
+            twm_dot_api_dot_worldmodel_dot_v1_dot_worldmodel__pb2.ProposeRequest.SerializeToString,
+            twm_dot_api_dot_worldmodel_dot_v1_dot_worldmodel__pb2.ProposeResponse.FromString,
             options,
             channel_credentials,
             insecure,
