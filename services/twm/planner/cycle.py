@@ -61,7 +61,7 @@ class CycleSettings:
     rerank_count: int = 32
     """Best candidates of the search that are scored again on `final_samples`: the best of many on few was also lucky."""
     scenario_count: int = 4
-    """Scenarios the twin plays for each finalist."""
+    """Scenarios the twin plays for each finalist; 0: it is not asked, and the world model's word stands."""
     search: SearchSettings = field(default_factory=SearchSettings)
     finalists: FinalistSettings = field(default_factory=FinalistSettings)
     weights: ObjectiveWeights = field(default_factory=ObjectiveWeights)
@@ -76,7 +76,7 @@ class CycleSettings:
             ("library_count", 1, 4096),
             ("search_samples", 1, 256),
             ("final_samples", 1, 256),
-            ("scenario_count", 1, self.final_samples),
+            ("scenario_count", 0, self.final_samples),
             ("rerank_count", 0, 4096),
         ):
             if not low <= getattr(self, name) <= high:
@@ -215,33 +215,36 @@ class PlanningCycle:
         count = min(settings.finalists.count, len(draft.looks))
         names = [look.origin for look in draft.looks[:count]]
         finalists = PolicyArrays.concatenate([look.policy for look in draft.looks[:count]])
-        scenarios = final.scenarios.spread(min(settings.scenario_count, final.scenarios.count))
-        with draft.timed("verify"):
-            verdict = await self._peers.verify(
-                draft.situation.history[-1],
-                finalists,
-                scenarios,
-                seed=draft.situation.seed,
-                deadline=begin + settings.budget_s + settings.grace_s,
-            )
-        draft.twin_call_count += verdict.call_count
         predictions = Predictions(**{name: column[:count] for name, column in vars(final.predictions).items()})
         saving = np.array([look.saving for look in draft.looks[:count]])
-        violation_P = verdict.violated_PJ.mean(1)
-        passed = within_limits(predictions, violation_P, settings.limits)
+        scm_PJ, violation_P = predictions.scm_mean_K[:, None], predictions.any_violation_K
+        passed = within_limits(predictions, np.zeros(count), settings.limits)
+        if settings.scenario_count:
+            scenarios = final.scenarios.spread(min(settings.scenario_count, final.scenarios.count))
+            with draft.timed("verify"):
+                verdict = await self._peers.verify(
+                    draft.situation.history[-1],
+                    finalists,
+                    scenarios,
+                    seed=draft.situation.seed,
+                    deadline=begin + settings.budget_s + settings.grace_s,
+                )
+            draft.twin_call_count += verdict.call_count
+            scm_PJ, violation_P = verdict.scm_PJ, verdict.violated_PJ.mean(1)
+            passed = within_limits(predictions, violation_P, settings.limits)
         running = draft.find(RUNNING)
         if running is not None and (found := draft.looks[running].predictions) is not None:
             passed &= predictions.scm_mean_K >= found.scm_mean_K[0] - settings.limits.harm_tolerance_scm
-        value = verified_score(verdict.scm_PJ, violation_P, predictions, saving, settings.weights)
+        value = verified_score(scm_PJ, violation_P, predictions, saving, settings.weights)
         draft.verifications = [
             planning_pb2.Verification(
                 candidate_index=p,
-                scm_mean=float(verdict.scm_PJ[p].mean()),
+                scm_mean=float(scm_PJ[p].mean()),
                 violation_ratio=float(violation_P[p]),
                 saving_ratio=float(saving[p]),
                 passed=bool(passed[p]),
             )
-            for p in range(len(names))
+            for p in range(len(names) if settings.scenario_count else 0)
         ]
         return [int(p) for p in np.argsort(-value, kind="stable") if passed[p]]
 
