@@ -120,6 +120,7 @@ class Answers:
         )
         response = worldmodel_pb2.RolloutResponse(sample_count=samples, models=[identity(card)])
         extend_packed(response, "scm_mean", scores.scm_K)
+        extend_packed(response, "scm_cvar", scores.cvar_K)
         extend_packed(response, "violation_probability", scores.violation_KS)
         extend_packed(response, "any_violation_probability", scores.any_violation_K)
         extend_packed(response, "disagreement", scores.disagreement_K)

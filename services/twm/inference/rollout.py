@@ -39,6 +39,8 @@ _OFFSET, _MEAN_FLOOR, _UPPER = (
 )
 _EXPONENT_MAX = np.float32(20.0)
 MAX_KEPT_PASSES = 8
+CVAR_SHARE = 0.25
+"""Share of the worst futures that the CVaR of the SCM is the mean of."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +49,8 @@ class RolloutScores:
 
     scm_K: Float
     """Mean SCM over members, futures and draws."""
+    cvar_K: Float
+    """Mean SCM over the worst `CVAR_SHARE` of members, futures and draws."""
     violation_KS: Float
     """Probability that the slice's SLA is violated over the horizon."""
     any_violation_K: Float
@@ -212,11 +216,18 @@ def _scores(horizon_R2SEJK: Float, topology: Topology, fans: list[NDArray[np.flo
     broken_REJKS = violated(loss, delay, topology)
     return RolloutScores(
         scm_K=margin_REJK.mean((0, 1, 2)).astype(np.float32),
+        cvar_K=worst_mean(margin_REJK.reshape(-1, margin_REJK.shape[-1]), CVAR_SHARE).astype(np.float32),
         violation_KS=broken_REJKS.mean((0, 1, 2)).astype(np.float32),
         any_violation_K=broken_REJKS.any(-1).mean((0, 1, 2)).astype(np.float32),
         disagreement_K=margin_REJK.mean((0, 2)).std(0).astype(np.float32),
         kpi_quantiles_KHQSP=None if fans is None else np.stack(fans).transpose(2, 0, 1, 3, 4).astype(np.float32),
     )
+
+
+def worst_mean(value_MK: NDArray[np.floating], share: float) -> NDArray[np.floating]:
+    """Mean of the lowest `share` of M values [K], at least of one."""
+    count = max(round(share * len(value_MK)), 1)
+    return np.asarray(np.partition(value_MK, count - 1, axis=0)[:count].mean(0))
 
 
 def _join(parts: Sequence[RolloutScores]) -> RolloutScores:
@@ -225,6 +236,7 @@ def _join(parts: Sequence[RolloutScores]) -> RolloutScores:
     fans = [part.kpi_quantiles_KHQSP for part in parts]
     return RolloutScores(
         scm_K=np.concatenate([p.scm_K for p in parts]),
+        cvar_K=np.concatenate([p.cvar_K for p in parts]),
         violation_KS=np.concatenate([p.violation_KS for p in parts]),
         any_violation_K=np.concatenate([p.any_violation_K for p in parts]),
         disagreement_K=np.concatenate([p.disagreement_K for p in parts]),

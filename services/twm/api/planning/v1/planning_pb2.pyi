@@ -17,25 +17,43 @@ class ProposalSource(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PROPOSAL_SOURCE_UNSPECIFIED: _ClassVar[ProposalSource]
     PROPOSAL_SOURCE_SEARCH: _ClassVar[ProposalSource]
     PROPOSAL_SOURCE_REACTIVE_FALLBACK: _ClassVar[ProposalSource]
+    PROPOSAL_SOURCE_ACTOR: _ClassVar[ProposalSource]
 PROPOSAL_SOURCE_UNSPECIFIED: ProposalSource
 PROPOSAL_SOURCE_SEARCH: ProposalSource
 PROPOSAL_SOURCE_REACTIVE_FALLBACK: ProposalSource
+PROPOSAL_SOURCE_ACTOR: ProposalSource
 
 class Candidate(_message.Message):
-    __slots__ = ("origin", "scm_mean", "violation_probability", "disagreement", "saving_ratio", "score")
+    __slots__ = ("origin", "scm_mean", "violation_probability", "disagreement", "saving_ratio", "score", "scm_cvar")
     ORIGIN_FIELD_NUMBER: _ClassVar[int]
     SCM_MEAN_FIELD_NUMBER: _ClassVar[int]
     VIOLATION_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
     DISAGREEMENT_FIELD_NUMBER: _ClassVar[int]
     SAVING_RATIO_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
+    SCM_CVAR_FIELD_NUMBER: _ClassVar[int]
     origin: str
     scm_mean: float
     violation_probability: float
     disagreement: float
     saving_ratio: float
     score: float
-    def __init__(self, origin: _Optional[str] = ..., scm_mean: _Optional[float] = ..., violation_probability: _Optional[float] = ..., disagreement: _Optional[float] = ..., saving_ratio: _Optional[float] = ..., score: _Optional[float] = ...) -> None: ...
+    scm_cvar: float
+    def __init__(self, origin: _Optional[str] = ..., scm_mean: _Optional[float] = ..., violation_probability: _Optional[float] = ..., disagreement: _Optional[float] = ..., saving_ratio: _Optional[float] = ..., score: _Optional[float] = ..., scm_cvar: _Optional[float] = ...) -> None: ...
+
+class FrontPoint(_message.Message):
+    __slots__ = ("saving_ratio", "scm_mean", "violation_probability", "origin", "candidate_index")
+    SAVING_RATIO_FIELD_NUMBER: _ClassVar[int]
+    SCM_MEAN_FIELD_NUMBER: _ClassVar[int]
+    VIOLATION_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
+    ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    CANDIDATE_INDEX_FIELD_NUMBER: _ClassVar[int]
+    saving_ratio: float
+    scm_mean: float
+    violation_probability: float
+    origin: str
+    candidate_index: int
+    def __init__(self, saving_ratio: _Optional[float] = ..., scm_mean: _Optional[float] = ..., violation_probability: _Optional[float] = ..., origin: _Optional[str] = ..., candidate_index: _Optional[int] = ...) -> None: ...
 
 class Verification(_message.Message):
     __slots__ = ("candidate_index", "scm_mean", "violation_ratio", "saving_ratio", "passed")
@@ -72,7 +90,7 @@ class Timing(_message.Message):
     def __init__(self, part: _Optional[str] = ..., seconds: _Optional[float] = ...) -> None: ...
 
 class Proposal(_message.Message):
-    __slots__ = ("proposal_id", "area_id", "step", "effective", "created", "spec_digest", "source", "fallback_reason", "policy", "running", "chosen_index", "candidates", "evaluation_count", "twin_call_count", "verifications", "fans", "predicted_scm", "running_predicted_scm", "violation_probability", "any_violation_probability", "disagreement", "ood_score", "saving_ratio", "models", "timings", "trace_id")
+    __slots__ = ("proposal_id", "area_id", "step", "effective", "created", "spec_digest", "source", "fallback_reason", "policy", "running", "chosen_index", "candidates", "evaluation_count", "twin_call_count", "verifications", "fans", "predicted_scm", "running_predicted_scm", "violation_probability", "any_violation_probability", "disagreement", "ood_score", "saving_ratio", "models", "timings", "trace_id", "front")
     PROPOSAL_ID_FIELD_NUMBER: _ClassVar[int]
     AREA_ID_FIELD_NUMBER: _ClassVar[int]
     STEP_FIELD_NUMBER: _ClassVar[int]
@@ -99,6 +117,7 @@ class Proposal(_message.Message):
     MODELS_FIELD_NUMBER: _ClassVar[int]
     TIMINGS_FIELD_NUMBER: _ClassVar[int]
     TRACE_ID_FIELD_NUMBER: _ClassVar[int]
+    FRONT_FIELD_NUMBER: _ClassVar[int]
     proposal_id: str
     area_id: str
     step: int
@@ -125,4 +144,5 @@ class Proposal(_message.Message):
     models: _containers.RepeatedCompositeFieldContainer[_worldmodel_pb2.ModelIdentity]
     timings: _containers.RepeatedCompositeFieldContainer[Timing]
     trace_id: str
-    def __init__(self, proposal_id: _Optional[str] = ..., area_id: _Optional[str] = ..., step: _Optional[int] = ..., effective: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., spec_digest: _Optional[str] = ..., source: _Optional[_Union[ProposalSource, str]] = ..., fallback_reason: _Optional[str] = ..., policy: _Optional[_Union[_worldmodel_pb2.PolicyBatch, _Mapping]] = ..., running: _Optional[_Union[_worldmodel_pb2.PolicyBatch, _Mapping]] = ..., chosen_index: _Optional[int] = ..., candidates: _Optional[_Iterable[_Union[Candidate, _Mapping]]] = ..., evaluation_count: _Optional[int] = ..., twin_call_count: _Optional[int] = ..., verifications: _Optional[_Iterable[_Union[Verification, _Mapping]]] = ..., fans: _Optional[_Iterable[_Union[KpiFan, _Mapping]]] = ..., predicted_scm: _Optional[float] = ..., running_predicted_scm: _Optional[float] = ..., violation_probability: _Optional[_Iterable[float]] = ..., any_violation_probability: _Optional[float] = ..., disagreement: _Optional[float] = ..., ood_score: _Optional[float] = ..., saving_ratio: _Optional[float] = ..., models: _Optional[_Iterable[_Union[_worldmodel_pb2.ModelIdentity, _Mapping]]] = ..., timings: _Optional[_Iterable[_Union[Timing, _Mapping]]] = ..., trace_id: _Optional[str] = ...) -> None: ...
+    front: _containers.RepeatedCompositeFieldContainer[FrontPoint]
+    def __init__(self, proposal_id: _Optional[str] = ..., area_id: _Optional[str] = ..., step: _Optional[int] = ..., effective: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., spec_digest: _Optional[str] = ..., source: _Optional[_Union[ProposalSource, str]] = ..., fallback_reason: _Optional[str] = ..., policy: _Optional[_Union[_worldmodel_pb2.PolicyBatch, _Mapping]] = ..., running: _Optional[_Union[_worldmodel_pb2.PolicyBatch, _Mapping]] = ..., chosen_index: _Optional[int] = ..., candidates: _Optional[_Iterable[_Union[Candidate, _Mapping]]] = ..., evaluation_count: _Optional[int] = ..., twin_call_count: _Optional[int] = ..., verifications: _Optional[_Iterable[_Union[Verification, _Mapping]]] = ..., fans: _Optional[_Iterable[_Union[KpiFan, _Mapping]]] = ..., predicted_scm: _Optional[float] = ..., running_predicted_scm: _Optional[float] = ..., violation_probability: _Optional[_Iterable[float]] = ..., any_violation_probability: _Optional[float] = ..., disagreement: _Optional[float] = ..., ood_score: _Optional[float] = ..., saving_ratio: _Optional[float] = ..., models: _Optional[_Iterable[_Union[_worldmodel_pb2.ModelIdentity, _Mapping]]] = ..., timings: _Optional[_Iterable[_Union[Timing, _Mapping]]] = ..., trace_id: _Optional[str] = ..., front: _Optional[_Iterable[_Union[FrontPoint, _Mapping]]] = ...) -> None: ...
