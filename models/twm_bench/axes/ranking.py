@@ -1,0 +1,228 @@
+"""Ranking: does the model order candidates as the twin does, does it know when it is wrong, are its probabilities right?
+
+A start is a seed, a scenario and a moment: at the end of the quiet horizon, or half a horizon later. From there every candidate
+runs the same horizon (common random numbers), and the model scores it from the frames before. Candidates: library policies,
+library policies with noise, and random shares held, so that the order is not the library's own.
+
+Shape suffixes: K candidates, H horizon steps, C cells, L links, S slices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twm.core.actions import PolicyArrays, project_shares
+from twm.core.errors import InvalidInputError
+from twm.core.features import history_matrix
+from twm.core.frames import Float, FrameArrays
+from twm.core.network import NetworkSpec
+from twm.planner.library import library_policies
+from twm_bench.axes.scores import nanmean, plain, reliability, short, spearman
+from twm_bench.axes.served import ServedModels
+from twm_twin.calendar import known_at, noisy_calendar
+from twm_twin.outcomes import Outcome, horizon_outcome
+from twm_twin.scenarios import SCENARIOS
+from twm_twin.seeds import Purpose, require
+from twm_twin.simulator import StepResult, Twin
+
+Progress = Callable[[int], None]
+
+SAMPLES = 8
+KINDS = {"library": 0.5, "perturbed": 0.25, "random": 0.25}
+"""Kind of candidate to its share."""
+PERTURBATION = 0.35
+LEAST_FEASIBLE = 5
+"""Feasible candidates a start needs to be ranked by itself."""
+SCATTER_POINTS = 1500
+_STREAM = 0xB4
+
+
+@dataclass(frozen=True)
+class Start:
+    """Candidates from one state, with what truly came of them."""
+
+    seed: int
+    scenario: str
+    frames: list[FrameArrays]
+    """Frames before the decision, without known events."""
+    calendar: tuple[Any, ...]
+    policies: PolicyArrays
+    library_K: NDArray[np.bool_]
+    truth: Outcome
+
+
+def starts_of(
+    spec: NetworkSpec,
+    purpose: Purpose,
+    chosen: Sequence[int],
+    scenarios: Sequence[str] = SCENARIOS,
+    *,
+    candidates: int = 64,
+    progress: Progress | None = None,
+) -> list[Start]:
+    """Play the candidates of one start for each seed and scenario. Same arguments, same starts.
+
+    Raises InvalidInputError where a seed lies outside the range of `purpose`, or that is neither evaluation nor validation.
+    """
+    if purpose not in ("evaluation", "validation"):
+        raise InvalidInputError(f"purpose: {purpose!r} is neither evaluation nor validation: nothing is measured there")
+    require(purpose, list(chosen))
+    horizon = spec.timing.horizon_steps
+    found = []
+    for i, seed in enumerate(chosen):
+        for j, scenario in enumerate(scenarios):
+            delay = (horizon // 2) * ((i + j) % 2)
+            found.append(_play(spec, int(seed), scenario, horizon + delay, candidates))
+            if progress:
+                progress(1)
+    return found
+
+
+def _play(spec: NetworkSpec, seed: int, scenario: str, warm_up: int, candidates: int) -> Start:
+    horizon = spec.timing.horizon_steps
+    generator = np.random.default_rng([_STREAM, seed, SCENARIOS.index(scenario) if scenario in SCENARIOS else 0])
+    policies, library_K = _candidates(spec, generator, candidates)
+    k = policies.count
+    before, _ = library_policies(spec)
+    before = before.take([int(generator.integers(before.count))])
+    twin = Twin(spec, k)
+    twin.reset([seed] * k, [scenario] * k, quiet_steps=horizon)
+    frames: list[FrameArrays] = []
+    results: list[StepResult] = []
+    for step in range(warm_up + horizon):
+        source, at = (before, step % horizon) if step < warm_up else (policies, step - warm_up)
+        prb, bandwidth = (
+            np.ascontiguousarray(np.broadcast_to(a[:, at], (k, *a.shape[2:])))
+            for a in (source.prb_share_KHCS, source.bandwidth_share_KHLS)
+        )
+        result = twin.step(prb, bandwidth)
+        if step < warm_up:
+            frames.append(twin.frames(result).frame(0))
+        else:
+            results.append(result)
+    told = noisy_calendar(twin.layout, seed, scenario, horizons=3, quiet_steps=horizon)
+    return Start(seed, scenario, frames, tuple(told), policies, library_K, horizon_outcome(spec, results))
+
+
+def _candidates(spec: NetworkSpec, generator: np.random.Generator, count: int) -> tuple[PolicyArrays, NDArray[np.bool_]]:
+    library, _ = library_policies(spec)
+    topology, horizon = spec.topology(), spec.timing.horizon_steps
+    sizes = [max(1, round(count * share)) for share in KINDS.values()]
+    plain_ones = library.take(generator.choice(library.count, min(sizes[0], library.count), replace=False))
+    noisy = library.take(generator.choice(library.count, sizes[1]))
+
+    def shaken(shares: Float, floor: NDArray[np.float64]) -> Float:
+        noise = generator.standard_normal((shares.shape[0], 1, *shares.shape[2:]))
+        return project_shares(np.maximum(shares, 1e-3) * np.exp(PERTURBATION * noise), floor)
+
+    def random(rows: int, floor: NDArray[np.float64]) -> Float:
+        drawn = generator.dirichlet(np.full(len(spec.slices), 2.0), (sizes[2], 1, rows)) * generator.uniform(0.7, 1.0)
+        return np.repeat(project_shares(drawn, floor), horizon, 1)
+
+    c, _, n_links = spec.sizes
+    parts = [
+        plain_ones,
+        PolicyArrays(
+            prb_share_KHCS=shaken(noisy.prb_share_KHCS, topology.prb_floor),
+            bandwidth_share_KHLS=shaken(noisy.bandwidth_share_KHLS, topology.bandwidth_floor),
+        ),
+        PolicyArrays(
+            prb_share_KHCS=random(c, topology.prb_floor), bandwidth_share_KHLS=random(n_links, topology.bandwidth_floor)
+        ),
+    ]
+    joined = PolicyArrays.concatenate(parts)
+    return joined, np.arange(joined.count) < plain_ones.count
+
+
+def ranking(
+    models: ServedModels, starts: Sequence[Start], variant: str, *, seed: int = 0, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Spearman of predicted against true SCM, of disagreement against error, calibration of P(violation), regret.
+
+    Raises ModelMismatchError where the zoo has no CDWM for the network.
+    """
+    spec = models.spec
+    horizon = spec.timing.horizon_steps
+    names = [f"{part}{feasible}" for part in ("all", "id", "ood", "library") for feasible in ("", "_feasible")]
+    rank: dict[str, list[float]] = {name: [] for name in names}
+    columns: dict[str, list[NDArray[Any]]] = {k: [] for k in ("predicted", "true", "disagreement", "ood", "any", "any_true")}
+    by_slice: list[list[NDArray[Any]]] = [[], []]
+    within, regrets, spreads = [], [], []
+    for i, start in enumerate(starts):
+        frames = [
+            _with_events(frame, start.calendar if variant == "calendar" else (), horizon)
+            for frame in start.frames[-models.window :]
+        ]
+        decision = models.decision(history_matrix(frames, spec, models.window), samples=SAMPLES, seed=seed + i)
+        scores = models.score(decision, start.policies)
+        true, predicted = start.truth.scm, np.asarray(scores.scm_K, np.float64)
+        feasible, shifted = true > 0, start.scenario.endswith("-ood")
+        for part, inside in (("all", True), ("id", not shifted), ("ood", shifted), ("library", True)):
+            which = start.library_K if part == "library" else np.ones(len(true), bool)
+            if inside:
+                rank[part].append(spearman(predicted[which], true[which]))
+                if (which & feasible).sum() >= LEAST_FEASIBLE:
+                    rank[f"{part}_feasible"].append(spearman(predicted[which & feasible], true[which & feasible]))
+        error, disagreement = np.abs(predicted - true), np.asarray(scores.disagreement_K, np.float64)
+        within.append(spearman(disagreement, error))
+        regrets.append(true.max() - true[int(np.argmax(predicted))])
+        spreads.append(true.max() - true.mean())
+        for name, values in (
+            ("predicted", predicted),
+            ("true", true),
+            ("disagreement", disagreement),
+            ("ood", np.full(len(true), shifted)),
+            ("any", scores.any_violation_K),
+            ("any_true", start.truth.violated_S.any(-1)),
+        ):
+            columns[name].append(np.asarray(values))
+        by_slice[0].append(np.asarray(scores.violation_KS))
+        by_slice[1].append(start.truth.violated_S)
+        if progress:
+            progress(1)
+    flat = {name: np.concatenate(parts) for name, parts in columns.items()}
+    predicted, true, shifted = flat["predicted"], flat["true"], flat["ood"].astype(bool)
+    error = predicted - true
+    violation, violated = (np.concatenate(parts) for parts in by_slice)
+    keep = np.linspace(0, len(true) - 1, min(SCATTER_POINTS, len(true))).astype(np.intp)
+    return {
+        "starts": len(starts),
+        "candidates": len(true) // max(len(starts), 1),
+        "spearman": {name: plain(float(nanmean(np.array(values, float)))) if values else None for name, values in rank.items()},
+        "starts_ranked": {name: int(np.isfinite(np.array(values, float)).sum()) for name, values in rank.items()},
+        "spearman_pooled": plain(spearman(predicted, true)),
+        "scm_rmse": short(float(np.sqrt((error**2).mean()))),
+        "scm_bias": short(float(error.mean())),
+        "regret_of_best_predicted": short(float(np.mean(regrets))),
+        "regret_of_random": short(float(np.mean(spreads))),
+        "disagreement": {
+            name: plain(spearman(flat["disagreement"][which], np.abs(error[which])))
+            for name, which in (("all", np.ones(len(true), bool)), ("id", ~shifted), ("ood", shifted))
+        }
+        | {"within_start": plain(float(nanmean(np.array(within))))},
+        "violation": {
+            "any": reliability(flat["any"], flat["any_true"]),
+            "any_id": reliability(flat["any"][~shifted], flat["any_true"][~shifted]),
+            "any_ood": reliability(flat["any"][shifted], flat["any_true"][shifted]),
+            "by_slice": {
+                piece.id: reliability(violation[:, s], violated[:, s]) for s, piece in enumerate(spec.slices)
+            },
+            "pooled": reliability(violation, violated),
+        },
+        "scatter": {
+            "predicted": plain(predicted[keep]),
+            "true": plain(true[keep]),
+            "ood": [bool(v) for v in shifted[keep]],
+        },
+    }
+
+
+def _with_events(frame: FrameArrays, told: Sequence[Any], horizon: int) -> FrameArrays:
+    return FrameArrays(
+        step=frame.step, start_s=frame.start_s, events=list(known_at(told, frame.step, horizon)), **frame.blocks()
+    )
