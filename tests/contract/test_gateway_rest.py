@@ -86,6 +86,7 @@ PATHS = (
     f"/v1/policy-types/{POLICY_TYPES[0]}",
     "/v1/scores",
     "/v1/scores/summary",
+    "/v1/drift",
     "/v1/audit",
     "/v1/audit/verify",
     "/v1/network",

@@ -30,6 +30,7 @@ REDIS_ERRORS = Counter("twm_redis_errors_total", "Failed Redis calls", ["kind"])
 ROLLOUTS = Counter("twm_rollouts_total", "Candidate policies rolled out")
 ROLLOUT_SECONDS = Histogram("twm_rollout_seconds", "Time to answer one Rollout", buckets=_RPC_BUCKETS)
 FIELD_SECONDS = Histogram("twm_predict_field_seconds", "Time to answer one PredictField", buckets=_RPC_BUCKETS)
+PROPOSE_SECONDS = Histogram("twm_propose_seconds", "Time to answer one Propose", buckets=_RPC_BUCKETS)
 MODEL_INFO = Gauge("twm_model_info", "Models in use (value 1)", ["model", "version", "digest"])
 MODEL_RELOADS = Counter("twm_model_reloads_total", "Attempts to load a model, by outcome", ["model", "outcome"])
 
@@ -48,6 +49,12 @@ CHECK_FAILURES = Counter("twm_guardrail_check_failures_total", "Guardrail checks
 POLICIES = Counter("twm_policies_total", "Slice policies written, by mode", ["mode"])
 SHADOW_SCORE = Gauge("twm_shadow_score_scm", "Newest shadow score [SCM], by kind", ["kind"])
 SHADOW_COVERAGE = Gauge("twm_shadow_coverage_ratio", "Share of observed KPIs inside the predicted 90 % interval, newest score")
+DRIFT_STATE = Gauge(
+    "twm_drift_state", "1 for the drift monitor's state (learning, ok, warn, drift), 0 for the others", ["state"]
+)
+DRIFT_COVERAGE = Gauge("twm_drift_coverage_ratio", "Share of observed KPIs inside the 90 % interval, last blocks", ["kpi"])
+DRIFT_RESIDUAL = Gauge("twm_drift_residual_sigma", "CUSUM of normalised residuals, largest over slices", ["kpi"])
+DRIFT_SURPRISE = Gauge("twm_drift_surprise_nats", "Mean excess negative log score, newest block", ["kpi"])
 AUDIT_RECORDS = Counter("twm_audit_records_total", "Audit records written, by kind", ["kind"])
 AUDIT_FOREIGN = Counter("twm_audit_foreign_entries_total", "Entries of the audit stream that do not continue the hash chain")
 

@@ -28,6 +28,7 @@ from twm.gateway import rest_views as views
 from twm.gateway.a1 import POLICY_TYPES, policy_schema
 from twm.gateway.audit import from_payload
 from twm.gateway.audit_stream import verify_stream
+from twm.gateway.drift_watch import DriftWatch
 from twm.gateway.scorer import frame_step, policy_step, proposal_step
 from twm.gateway.step_search import StepOf, find_step
 
@@ -85,6 +86,7 @@ def build_app(streams: Streams, names: StreamNames, spec: NetworkSpec, gateway: 
     app.add_exception_handler(Exception, _internal_problem)
     codec = FrameCodec(spec)
     verifying = asyncio.Lock()
+    watch = DriftWatch(streams, names, spec)
 
     def frame(payload: bytes) -> Any:
         return codec.decode(telemetry_pb2.KpiFrame.FromString(payload))
@@ -171,6 +173,11 @@ def build_app(streams: Streams, names: StreamNames, spec: NetworkSpec, gateway: 
         """Means over the newest shadow scores."""
         items, _ = await page(names.scores, limit, None, policy_pb2.ShadowScore.FromString)
         return views.score_summary(items)
+
+    @app.get("/v1/drift")
+    async def drift() -> models.DriftView:
+        """Whether the network still is what the model knows."""
+        return views.drift_view(await watch.status())
 
     @app.get("/v1/audit")
     async def audit(limit: Limit = 20, after: After = None) -> models.AuditPage:

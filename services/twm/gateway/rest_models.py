@@ -218,6 +218,40 @@ class ScoreSummary(Answer):
     action_distance: float | None
 
 
+class DriftCoverage(Answer):
+    """Share of observations inside the 90 % interval over the last blocks, with Wilson bounds."""
+
+    share: float
+    lower: float
+    upper: float
+
+
+class DriftChange(Answer):
+    """A change of the monitor's state."""
+
+    step: int
+    state: str
+    reason: str
+
+
+class DriftView(Answer):
+    """Whether the network still is what the model knows; forecasts for the running shares against what was seen."""
+
+    state: str = Field(description="learning (no baseline yet), ok, warn or drift.")
+    reasons: list[str] = Field(description="What is off, worst first.")
+    since_step: int | None
+    last_step: int | None
+    model: str
+    blocks: int = Field(description="Blocks of one horizon seen since the model came into use.")
+    coverage: dict[str, DriftCoverage] = Field(description="By KPI. Nominal: 0.9.")
+    residual_sigma: dict[str, float] = Field(description="By KPI: CUSUM of normalised residuals, largest over slices.")
+    surprise_sigma: dict[str, float] = Field(description="By KPI: Page's statistic of the negative log score.")
+    surprise_nats: dict[str, float] = Field(
+        description="By KPI: excess negative log score of the newest block; right model: about 0."
+    )
+    changes: list[DriftChange] = Field(description="Newest changes, oldest first.")
+
+
 class AuditView(Answer):
     """One audit record."""
 

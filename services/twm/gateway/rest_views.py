@@ -12,6 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from twm.api.planning.v1 import planning_pb2
 from twm.api.policy.v1 import policy_pb2
+from twm.core.drift import DriftStatus
 from twm.core.frames import CELL_FEATURES, CELL_SLICE_FEATURES, LINK_FEATURES, LINK_SLICE_FEATURES, FrameArrays
 from twm.core.kpis import KPI_NAMES, slice_kpis
 from twm.core.network import NetworkSpec
@@ -20,6 +21,9 @@ from twm.gateway.rest_models import (
     AuditView,
     CandidateView,
     CheckView,
+    DriftChange,
+    DriftCoverage,
+    DriftView,
     FanView,
     FrameDetail,
     FrameSummary,
@@ -247,6 +251,23 @@ def score_summary(scores: Sequence[policy_pb2.ShadowScore]) -> ScoreSummary:
         coverage_ratio=_mean([v.coverage_ratio for v in views]),
         mean_absolute_error={name: _mean([v.mean_absolute_error.get(name) for v in views]) for name in names},
         action_distance=_mean([v.action_distance for v in views]),
+    )
+
+
+def drift_view(status: DriftStatus) -> DriftView:
+    """The drift monitor's word."""
+    return DriftView(
+        state=status.state,
+        reasons=list(status.reasons),
+        since_step=status.since_step if status.since_step >= 0 else None,
+        last_step=status.last_step if status.last_step >= 0 else None,
+        model=status.model,
+        blocks=status.blocks,
+        coverage={k: DriftCoverage(share=s, lower=low, upper=high) for k, (s, low, high) in status.coverage.items()},
+        residual_sigma=status.residual,
+        surprise_sigma=status.surprise,
+        surprise_nats=status.surprise_nats,
+        changes=[DriftChange(step=step, state=state, reason=reason) for step, state, reason in status.changes],
     )
 
 

@@ -12,12 +12,14 @@ from twm.api.planning.v1 import planning_pb2
 from twm.api.policy.v1 import policy_pb2
 from twm.api.telemetry.v1 import telemetry_pb2
 from twm.core import metrics
+from twm.core.drift import DriftStatus
 from twm.core.errors import AuditError, DecodeError, InvalidInputError
 from twm.core.frames import FrameArrays, FrameCodec
 from twm.core.network import NetworkSpec
 from twm.core.stream_worker import Effect
 from twm.core.streams import GROUP_SCORER, Entry, KeyWrite, Output, StreamNames, Streams
 from twm.gateway.audit import Event
+from twm.gateway.drift_watch import DriftWatch, publish, tell
 from twm.gateway.recorder import Composition, Recorder
 from twm.gateway.scoring import Forecast, forecast_of, score
 from twm.gateway.step_search import StepOf, cursor_before_step, id_key
@@ -79,6 +81,8 @@ class Scorer:
     ) -> None:
         """`min_steps`: frames of the horizon that must have been seen; None: half of them."""
         codec = FrameCodec(spec)
+        self._drift = DriftWatch(streams, names, spec)
+        self._drifted: tuple[DriftStatus, DriftStatus] | None = None
         self._streams = streams
         self._names = names
         self._recorder = recorder
@@ -119,8 +123,12 @@ class Scorer:
 
         if not any(scored < p <= ended for p in self._forecasts.items):
             return Effect()
-        if await self._recorder.commit(entry, GROUP_SCORER, compose) is not None and written:
-            _publish(written[-1])
+        if await self._recorder.commit(entry, GROUP_SCORER, compose) is not None:
+            if written:
+                _publish(written[-1])
+            if self._drifted is not None:
+                publish(self._drifted[1])
+                tell(*self._drifted)
         return Effect()
 
     async def _compose(self, ended: int) -> tuple[Composition, list[policy_pb2.ShadowScore]]:
@@ -137,6 +145,11 @@ class Scorer:
             outputs.append(Output(self._names.scores, found.SerializeToString(deterministic=True), trace_id))
             events.append(Event("score", _score_event(found)))
         keys = [KeyWrite(self._names.key(SCORED_KEY), str(due[-1]).encode())] if due else []
+        drift_keys, before, after = await self._drift.take([self._forecasts.items[s.step] for s in scores], self._frames.items)
+        self._drifted = (before, after) if before is not None and after is not None else None
+        keys += drift_keys
+        if before is not None and after is not None and before.state != after.state:
+            events.append(Event("drift", _drift_event(before, after)))
         return Composition(outputs=outputs, keys=keys, events=events), scores
 
     async def _scored(self) -> int:
@@ -174,6 +187,16 @@ def _publish(found: policy_pb2.ShadowScore) -> None:
             metrics.SHADOW_SCORE.labels(kind).set(getattr(found, field))
     if found.HasField("coverage_ratio"):
         metrics.SHADOW_COVERAGE.set(found.coverage_ratio)
+
+
+def _drift_event(before: DriftStatus, after: DriftStatus) -> dict[str, object]:
+    return {
+        "state": after.state,
+        "before": before.state,
+        "step": after.last_step,
+        "model": after.model,
+        "reasons": list(after.reasons)[:8],
+    }
 
 
 def _score_event(found: policy_pb2.ShadowScore) -> dict[str, object]:

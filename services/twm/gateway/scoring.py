@@ -45,6 +45,8 @@ class Forecast:
     predicted_scm: float | None
     running_predicted_scm: float | None
     quantile_levels: tuple[float, ...] = ()
+    model: str = ""
+    """Version and digest of the dynamics model that made the fan; empty: not said."""
     fan_HQSP: Array | None = None
     """KPI quantiles under the running shares, in the order of KPI_NAMES, NaN where a KPI was not predicted; None: no fan."""
 
@@ -64,6 +66,7 @@ def forecast_of(proposal: planning_pb2.Proposal, spec: NetworkSpec) -> Forecast:
         predicted_scm=_finite(proposal.predicted_scm) if proposal.HasField("predicted_scm") else None,
         running_predicted_scm=_finite(proposal.running_predicted_scm) if proposal.HasField("running_predicted_scm") else None,
         quantile_levels=() if running is None else tuple(running.quantile_levels),
+        model=next((f"{m.version}@{m.digest[:12]}" for m in proposal.models if m.name == "cdwm"), ""),
         fan_HQSP=None if running is None else _fan(running, spec),
     )
 
