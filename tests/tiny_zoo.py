@@ -1,4 +1,4 @@
-"""A model zoo whose arithmetic is known: tiny ONNX graphs that keep the seams "cdwm/1" and "fwm/1", and the same in numpy.
+"""A model zoo whose arithmetic is known: tiny ONNX graphs that keep the seams of cdwm, fwm and actor, and the same in numpy.
 
 Shape suffixes: E members, J samples, N rows, G deterministic and Z stochastic latent width, X exogenous, A action, S slices.
 
@@ -7,6 +7,7 @@ Shape suffixes: E members, J samples, N rows, G deterministic and Z stochastic l
     controllable_step   deter' = deter / 2; stoch' = noise; load = demand per slice / 1000; share = mean share per slice
                         loss = relu(load / 4 - share / 2 + mean deter' / 100 + mean noise / 50); delay = 5 + 40 loss;
                         utilisation = share; served = 1000 load; std = mean / 10
+    actor               policy = running x (1 - saving) x head (1, 1/2) x sigmoid(mean of the history) in every step
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from twm.core.zoo import ModelCard, write_card
 from twm.inference.dynamics import DynamicsSizes, Float, Latents
 
 MEMBERS, DETER, STOCH, WINDOW = 3, 6, 4, 5
+HEADS = (1.0, 0.5)
 
 
 @dataclass
@@ -312,6 +314,31 @@ def write_field(zoo: Path, spec: NetworkSpec, *, version: str = "tiny-1", value:
     }
     graphs = {"fwm.onnx": graph}
     return _write(zoo, _card("fwm", version, spec, graphs, **{**fields, **more}), graphs)
+
+
+def write_actor(zoo: Path, spec: NetworkSpec, *, version: str = "tiny-1", scale: float = 1.0, **more: Any) -> Path:
+    """Write an actor whose heads are multiplied by `scale`; `more` overrides fields of its card. Returns its folder."""
+    c, s, n_links = spec.sizes
+    width, steps = (c + n_links) * s, spec.timing.horizon_steps
+    node = helper.make_node
+    graph = _graph(
+        [
+            node("ReduceMean", ["history"], ["mean"], keepdims=0),
+            node("Sigmoid", ["mean"], ["level"]),
+            node("Sub", ["one", "saving"], ["kept"]),
+            node("Mul", ["kept", "level"], ["factor"]),
+            node("Mul", ["running", "factor"], ["row"]),
+            node("Mul", ["heads", "row"], ["policy"]),
+        ],
+        {"history": (WINDOW, HistoryLayout.of(spec).width), "running": (width,), "saving": (1,)},
+        {"policy": (len(HEADS), steps, width)},
+        {
+            "one": np.ones(1, np.float32),
+            "heads": np.broadcast_to(scale * _float(HEADS)[:, None, None], (len(HEADS), steps, 1)).copy(),
+        },
+    )
+    graphs = {"actor.onnx": graph}
+    return _write(zoo, _card("actor", version, spec, graphs, **{"members": len(HEADS), **more}), graphs)
 
 
 def frames(spec: NetworkSpec, count: int, *, first_step: int = 0, seed: int = 0) -> list[FrameArrays]:

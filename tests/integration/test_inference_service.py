@@ -17,17 +17,18 @@ import numpy as np
 import psutil
 import pytest
 from google.protobuf.message import Message
-from tiny_zoo import frames, write_dynamics, write_field
+from tiny_zoo import HEADS, frames, write_actor, write_dynamics, write_field
 
 from twm.api.telemetry.v1 import telemetry_pb2
 from twm.api.worldmodel.v1 import worldmodel_pb2, worldmodel_pb2_grpc
-from twm.core.actions import PolicyArrays, encode_policies, project_shares, uniform_policy
+from twm.core.actions import PolicyArrays, decode_policies, encode_policies, project_shares, uniform_policy
 from twm.core.errors import ModelMismatchError
 from twm.core.frames import FrameCodec
 from twm.core.network import NetworkSpec
 from twm.core.paths import zoo_folder
 from twm.core.serving import grpc_channel, grpc_server
 from twm.core.zoo import find_model
+from twm.inference.actor import Proposer
 from twm.inference.answers import Answers
 from twm.inference.engine import EngineOptions
 from twm.inference.model_store import ModelStore
@@ -51,7 +52,9 @@ async def serve(spec: NetworkSpec, zoo: Path, *, max_pending: int = 16, max_rows
     store.refresh()
     with ThreadPoolExecutor(2) as workers:
         answers = Answers(spec, store, default_samples=4, max_rows=max_rows, cache_capacity=4, workers=workers, worker_count=2)
-        service = WorldModelService(answers, concurrent_calls=2, max_pending=max_pending, max_call_s=LIMIT_S)
+        service = WorldModelService(
+            answers, concurrent_calls=2, max_pending=max_pending, max_call_s=LIMIT_S, proposer=Proposer(spec, store.actor)
+        )
         server = grpc_server()
         worldmodel_pb2_grpc.add_WorldModelServiceServicer_to_server(service, server)
         port = server.add_insecure_port("127.0.0.1:0")
@@ -365,3 +368,30 @@ async def test_shipped_models_answer(spec: NetworkSpec) -> None:
         assert np.isfinite(answer.kpi_quantiles).all()
         field = worldmodel_pb2.PredictFieldRequest(area_id=spec.area_id, history=history(spec))
         assert (await served.stub.PredictField(field, timeout=LIMIT_S)).model.name == "fwm"
+
+
+async def test_propose_answers_as_soon_as_there_is_an_actor(spec: NetworkSpec, zoo: Path) -> None:
+    """FAILED_PRECONDITION before, policies after, without a restart; bad shares and savings are INVALID_ARGUMENT."""
+    running = encode_policies(uniform_policy(spec, 1))
+    message = worldmodel_pb2.ProposeRequest(
+        area_id=spec.area_id, history=history(spec), running=running, saving_wanted_ratio=0.1
+    )
+    async with serve(spec, zoo) as served:
+        assert served.store.ready
+        with pytest.raises(grpc.aio.AioRpcError, match="no usable actor") as refused:
+            await served.stub.Propose(message, timeout=LIMIT_S)
+        assert refused.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+        write_actor(zoo, spec)
+        assert served.store.refresh()
+        answer = await served.stub.Propose(message, timeout=LIMIT_S)
+        found = decode_policies(answer.policies, spec)
+        assert (found.count, found.step_count, answer.model.name) == (len(HEADS), spec.timing.horizon_steps, "actor")
+        assert served.service.pending == 0
+        for field, value in (("saving_wanted_ratio", 1.2), ("saving_wanted_ratio", float("nan"))):
+            bad = worldmodel_pb2.ProposeRequest()
+            bad.CopyFrom(message)
+            setattr(bad, field, value)
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await served.stub.Propose(bad, timeout=LIMIT_S)
+            assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+            assert field in str(refused.value.details())

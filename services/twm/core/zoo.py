@@ -1,4 +1,4 @@
-"""Model zoo: `<zoo>/<fwm|cdwm>/<version>/*.onnx + card.yaml`.
+"""Model zoo: `<zoo>/<fwm|cdwm|actor>/<version>/*.onnx + card.yaml`.
 
 The card is the contract; a model that differs from it is refused.
 """
@@ -21,7 +21,7 @@ from twm.core.network import NetworkSpec
 CARD_NAME = "card.yaml"
 MAX_CARD_BYTES = 4 * 1024 * 1024
 MAX_GRAPH_BYTES = 256 * 1024 * 1024
-CONTRACTS = {"fwm": "fwm/1", "cdwm": "cdwm/1"}
+CONTRACTS = {"fwm": "fwm/1", "cdwm": "cdwm/1", "actor": "actor/1"}
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Version = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
@@ -113,10 +113,10 @@ class Training(CardModel):
 class ModelCard(CardModel):
     """card.yaml."""
 
-    name: Literal["fwm", "cdwm"]
+    name: Literal["fwm", "cdwm", "actor"]
     version: Version
     """Folder name; the last number in it orders versions of a network."""
-    contract: Literal["fwm/1", "cdwm/1"]
+    contract: Literal["fwm/1", "cdwm/1", "actor/1"]
     network: str
     topology_digest: Sha256
     spec_digest: Sha256
@@ -129,7 +129,7 @@ class ModelCard(CardModel):
     """Frames of history it looks at, W."""
     horizon_steps: int = Field(ge=1, le=256)
     members: int = Field(default=1, ge=1, le=64)
-    """Ensemble members, E."""
+    """Ensemble members, E; heads of an actor, M."""
     kpi_names: tuple[str, ...] = ()
     feature_names: tuple[str, ...] = ()
     step_offsets: tuple[int, ...] = ()

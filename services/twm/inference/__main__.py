@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from twm.api.worldmodel.v1 import worldmodel_pb2_grpc
 from twm.core.serving import Runtime, grpc_server, run_service
+from twm.inference.actor import Proposer
 from twm.inference.answers import Answers
 from twm.inference.engine import EngineOptions
 from twm.inference.model_store import ModelStore
@@ -35,6 +36,7 @@ async def serve() -> int:
             concurrent_calls=settings.concurrent_calls,
             max_pending=settings.max_pending,
             max_call_s=settings.max_call_s,
+            proposer=Proposer(spec, store.actor),
         )
         try:
             async with Runtime(settings, "inference") as runtime:

@@ -16,6 +16,7 @@ from twm.core import metrics
 from twm.core.errors import ModelMismatchError
 from twm.core.network import NetworkSpec
 from twm.core.zoo import CARD_NAME, ModelEntry, load_card
+from twm.inference.actor import LoadedActor, load_actor
 from twm.inference.engine import EngineOptions
 from twm.inference.loading import LoadedDynamics, LoadedField, load_dynamics, load_field
 
@@ -24,15 +25,18 @@ log = logging.getLogger(__name__)
 MAX_VERSIONS = 256
 
 
-Loaded = TypeVar("Loaded", LoadedDynamics, LoadedField)
+Loaded = TypeVar("Loaded", LoadedDynamics, LoadedField, LoadedActor)
 Signature = tuple[tuple[str, int, int], ...]
 
 
 class ModelSlot(Generic[Loaded]):
     """The newest good version of one model."""
 
-    def __init__(self, name: str, zoo: Path, spec: NetworkSpec, load: Callable[[ModelEntry], Loaded]) -> None:
-        self._name, self._folder = name, zoo / name
+    def __init__(
+        self, name: str, zoo: Path, spec: NetworkSpec, load: Callable[[ModelEntry], Loaded], *, optional: bool = False
+    ) -> None:
+        """`optional`: the service is whole without it."""
+        self._name, self._folder, self._optional = name, zoo / name, optional
         self._load: Callable[[ModelEntry], Loaded] = load
         self._spec, self._topology_digest = spec, spec.topology_digest()
         self._seen: Signature | None = None
@@ -74,7 +78,7 @@ class ModelSlot(Generic[Loaded]):
         topology = f"no usable {self._name} for topology_digest {self._topology_digest[:12]} ({self._spec.name})"
         self._error = f"{self._folder}: {topology}: {'; '.join(errors)[:1000] or 'nothing there'}"
         if self._current is None:
-            log.error("%s", self._error)
+            log.log(logging.INFO if self._optional and not errors else logging.ERROR, "%s", self._error)
         return False
 
     def _swap(self, loaded: Loaded) -> None:
@@ -114,19 +118,22 @@ class ModelSlot(Generic[Loaded]):
 
 
 class ModelStore:
-    """Both world models of one network."""
+    """Both world models of one network, and its actor where there is one."""
 
     def __init__(self, zoo: Path, spec: NetworkSpec, options: EngineOptions) -> None:
         self._lock = threading.Lock()
         self.dynamics: ModelSlot[LoadedDynamics] = ModelSlot("cdwm", zoo, spec, lambda e: load_dynamics(e, spec, options))
         self.field: ModelSlot[LoadedField] = ModelSlot("fwm", zoo, spec, lambda e: load_field(e, spec, options))
+        self.actor: ModelSlot[LoadedActor] = ModelSlot(
+            "actor", zoo, spec, lambda e: load_actor(e, spec, options), optional=True
+        )
 
     @property
     def ready(self) -> bool:
-        """Whether both models are there."""
+        """Whether both world models are there."""
         return self.dynamics.current is not None and self.field.current is not None
 
     def refresh(self) -> bool:
-        """Look for new versions of both. Returns whether any changed. Blocking: call it off the event loop."""
+        """Look for new versions of all. Returns whether any changed. Blocking: call it off the event loop."""
         with self._lock:
-            return any([self.dynamics.refresh(), self.field.refresh()])
+            return any([self.dynamics.refresh(), self.field.refresh(), self.actor.refresh()])

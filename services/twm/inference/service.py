@@ -17,7 +17,8 @@ from prometheus_client import Histogram
 
 from twm.api.worldmodel.v1 import worldmodel_pb2, worldmodel_pb2_grpc
 from twm.core import metrics
-from twm.core.errors import DeadlineError, UnavailableError
+from twm.core.errors import DeadlineError, ModelMismatchError, UnavailableError
+from twm.inference.actor import Proposer
 from twm.inference.answers import Answers, Check
 from twm.inference.model_store import ModelStore
 
@@ -49,11 +50,22 @@ class Watch:
 
 
 class WorldModelService(worldmodel_pb2_grpc.WorldModelServiceServicer):
-    """Answers PredictField and Rollout."""
+    """Answers PredictField, Rollout and Propose."""
 
-    def __init__(self, answers: Answers, *, concurrent_calls: int, max_pending: int, max_call_s: float) -> None:
-        self._answers = answers
+    def __init__(
+        self,
+        answers: Answers,
+        *,
+        concurrent_calls: int,
+        max_pending: int,
+        max_call_s: float,
+        proposer: Proposer | None = None,
+    ) -> None:
+        """`proposer`: None answers every Propose with ModelMismatchError."""
+        self._answers, self._proposer = answers, proposer
         self._pool = ThreadPoolExecutor(concurrent_calls, thread_name_prefix="inference-call")
+        # a proposal is the answer where there is no time: it does not queue behind rollouts
+        self._quick = ThreadPoolExecutor(1, thread_name_prefix="inference-quick")
         self._max_pending, self._max_call_s = max_pending, max_call_s
         self._pending = 0
 
@@ -72,15 +84,32 @@ class WorldModelService(worldmodel_pb2_grpc.WorldModelServiceServicer):
         """What each candidate policy would lead to."""
         return await self._call(self._answers.rollout, request, context, metrics.ROLLOUT_SECONDS)
 
+    async def Propose(self, request: worldmodel_pb2.ProposeRequest, context: Context) -> worldmodel_pb2.ProposeResponse:
+        """Policies in one pass of the actor."""
+        proposer = self._proposer
+        if proposer is None:
+            raise ModelMismatchError("actor: this service has none")
+
+        def answer(request: worldmodel_pb2.ProposeRequest, check: Check) -> worldmodel_pb2.ProposeResponse:
+            check()
+            return proposer.propose(request)
+
+        return await self._call(answer, request, context, metrics.PROPOSE_SECONDS, self._quick)
+
     async def _call(
-        self, answer: Callable[[Request, Check], Response], request: Request, context: Context, seconds: Histogram
+        self,
+        answer: Callable[[Request, Check], Response],
+        request: Request,
+        context: Context,
+        seconds: Histogram,
+        pool: ThreadPoolExecutor | None = None,
     ) -> Response:
         if self._pending >= self._max_pending:
             raise UnavailableError(f"calls: {self._pending} wait or run, no more than {self._max_pending}", reason="overloaded")
         left_s = context.time_remaining()
         watch = Watch(self._max_call_s if left_s is None else min(left_s, self._max_call_s))
         self._pending += 1
-        work = asyncio.get_running_loop().run_in_executor(self._pool, answer, request, watch.check)
+        work = asyncio.get_running_loop().run_in_executor(pool or self._pool, answer, request, watch.check)
         # The thread holds its place until it has stopped, not until its client is gone.
         work.add_done_callback(self._done)
         try:
@@ -101,7 +130,8 @@ class WorldModelService(worldmodel_pb2_grpc.WorldModelServiceServicer):
 
     def close(self) -> None:
         """Stop taking work. Running calls end at their next step."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._pool, self._quick):
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 async def follow_zoo(store: ModelStore, set_ready: Callable[[bool], None], stop: asyncio.Event, *, poll_s: float) -> None:
