@@ -17,6 +17,7 @@ COMMANDS = {
     "replay": ("twm.cli.replay", "feed recorded traces through the services and report forecasts, policies and shadow scores"),
     "train": ("twm.cli.train", "train the world models and export them to the zoo (needs the training extra)"),
     "verify-audit": ("twm.cli.verify_audit", "check the hash chain of an audit log"),
+    "models": ("twm.cli.models", "list model versions, pin a challenger, promote it on measured gain, roll back"),
     "frames": ("twm.cli.frames", "write the newest KPI frames of a running system to a file"),
     "decode": ("twm.cli.decode", "decode one E2SM-KPM indication header or message to JSON"),
 }

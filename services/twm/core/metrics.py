@@ -33,6 +33,8 @@ FIELD_SECONDS = Histogram("twm_predict_field_seconds", "Time to answer one Predi
 PROPOSE_SECONDS = Histogram("twm_propose_seconds", "Time to answer one Propose", buckets=_RPC_BUCKETS)
 MODEL_INFO = Gauge("twm_model_info", "Models in use (value 1)", ["model", "version", "digest"])
 MODEL_RELOADS = Counter("twm_model_reloads_total", "Attempts to load a model, by outcome", ["model", "outcome"])
+SHADOW_GAIN = Gauge("twm_challenger_gain_ratio", "Relative gain of the challenger's score: low, mean, high (95 %)", ["bound"])
+SHADOW_FORECASTS = Gauge("twm_challenger_forecasts", "Forecasts in which champion and challenger were compared")
 
 # planner
 PLAN_SECONDS = Histogram("twm_plan_seconds", "Time of one planning cycle", buckets=_PLAN_BUCKETS)

@@ -110,6 +110,18 @@ class Training(CardModel):
     versions: dict[str, str]
 
 
+class Adaptation(CardModel):
+    """How a version came from another one by fine-tuning on recorded frames."""
+
+    parent: Version
+    method: str
+    """What was fitted."""
+    frames_sha256: Sha256
+    """Hash over the frames it was fitted and measured on."""
+    steps: tuple[int, int]
+    """First and last slow step of the frames."""
+
+
 class ModelCard(CardModel):
     """card.yaml."""
 
@@ -139,6 +151,8 @@ class ModelCard(CardModel):
     ood: OodStatistics | None = None
     data: DataCard
     training: Training
+    adaptation: Adaptation | None = None
+    """None: made by training. Else it is in use only where a pin says so (twm.core.pins)."""
     quality: dict[str, Any]
     """Measured on the validation split; nested names to numbers, units in the names."""
 
@@ -249,7 +263,7 @@ def list_models(zoo: Path, name: str) -> list[ModelEntry]:
 
 
 def find_model(zoo: Path, name: str, topology_digest: str) -> ModelEntry:
-    """Newest version of `name` for that topology; its graphs are not read yet (`check_digests`).
+    """Newest version of `name` that training made for that topology; its graphs are not read yet (`check_digests`).
 
     A folder whose card is unreadable is an error only where no good model is left.
     Raises ModelMismatchError naming the folder and what it has instead.
@@ -262,7 +276,7 @@ def find_model(zoo: Path, name: str, topology_digest: str) -> ModelEntry:
         except ModelMismatchError as error:
             others.append(str(error))
             continue
-        if card.name == name and card.topology_digest == topology_digest:
+        if card.name == name and card.topology_digest == topology_digest and card.adaptation is None:
             good.append(ModelEntry(path.parent, card))
         else:
             others.append(f"{path.parent.name} ({card.name}, topology {card.topology_digest[:12]})")

@@ -13,6 +13,7 @@ from twm.inference.engine import EngineOptions
 from twm.inference.model_store import ModelStore
 from twm.inference.service import SERVICE_NAME, WorldModelService, follow_zoo
 from twm.inference.settings import InferenceSettings
+from twm.inference.shadow import Shadow
 
 
 async def serve() -> int:
@@ -44,6 +45,7 @@ async def serve() -> int:
                 worldmodel_pb2_grpc.add_WorldModelServiceServicer_to_server(service, server)  # type: ignore[no-untyped-call]
                 await runtime.serve_grpc(server, [SERVICE_NAME])
                 runtime.spawn(follow_zoo(store, runtime.set_ready, runtime.stop, poll_s=settings.zoo_poll_s), "zoo")
+                runtime.spawn(Shadow(store, spec).run(settings.redis_url, runtime.stop), "shadow")
                 return await runtime.wait()
         finally:
             service.close()
