@@ -64,10 +64,7 @@ class Shadow:
         """Whether there are two models; new ones start with new frames."""
         champion, challenger = self._store.dynamics.current, self._store.challenger.current
         models = (champion, challenger) if champion is not None and challenger is not None else None
-        same = (
-            models is not None and self._models is not None and all(a is b for a, b in zip(models, self._models, strict=True))
-        )
-        if not same and (models is not None or self._models is not None):
+        if [id(model) for model in models or ()] != [id(model) for model in self._models or ()]:
             self._models, self._frames, self._cursor = models, {}, ""
             self._forecasters = None
             if models is not None:
