@@ -1,1 +1,1 @@
-"""What TelecomWorldBench measures of the models themselves: field, trajectory and speed (the decision axis plays the closed loop)."""
+"""What TelecomWorldBench measures of the models themselves: field, trajectory, speed. The decision axis plays the closed loop."""

@@ -1,10 +1,12 @@
 """Ranking: does the model order candidates as the twin does, does it know when it is wrong, are its probabilities right?
 
 A start is a seed, a scenario and a moment: at the end of the quiet horizon, or half a horizon later. From there every candidate
-runs the same horizon (common random numbers), and the model scores it from the frames before. Candidates: library policies,
-library policies with noise, and random shares held, so that the order is not the library's own.
+runs the same horizon (common random numbers), and the model scores it from the frames before. Candidates: library policies, the
+same with noise, random shares held, and, since hardly any of these keeps all SLAs, shares that follow demand with random margins
+and headrooms: the true demand of the horizon, or that of its first step. These are where an optimiser goes. No candidate is
+chosen by a model, so all models meet the same ones.
 
-Shape suffixes: K candidates, H horizon steps, C cells, L links, S slices.
+Shape suffixes: K candidates, H horizon steps, C cells, L links, S slices, R rows (cells, then links), D template factors.
 """
 
 from __future__ import annotations
@@ -25,7 +27,10 @@ from twm.planner.library import library_policies
 from twm_bench.axes.scores import nanmean, plain, reliability, short, spearman
 from twm_bench.axes.served import ServedModels
 from twm_twin.calendar import known_at, noisy_calendar
-from twm_twin.outcomes import Outcome, horizon_outcome
+from twm_twin.exogenous import ExogenousPath
+from twm_twin.layout import TwinLayout
+from twm_twin.oracle import needs, pack, template
+from twm_twin.outcomes import Futures, Outcome, horizon_outcome
 from twm_twin.scenarios import SCENARIOS
 from twm_twin.seeds import Purpose, require
 from twm_twin.simulator import StepResult, Twin
@@ -33,9 +38,9 @@ from twm_twin.simulator import StepResult, Twin
 Progress = Callable[[int], None]
 
 SAMPLES = 8
-KINDS = {"library": 0.5, "perturbed": 0.25, "random": 0.25}
+KINDS = {"library": 0.25, "perturbed": 0.125, "random": 0.125, "foreseeing": 0.25, "following": 0.25}
 """Kind of candidate to its share."""
-PERTURBATION = 0.35
+PERTURBATION, ROW_PERTURBATION = 0.35, 0.12
 LEAST_FEASIBLE = 5
 """Feasible candidates a start needs to be ranked by itself."""
 SCATTER_POINTS = 1500
@@ -86,7 +91,7 @@ def starts_of(
 def _play(spec: NetworkSpec, seed: int, scenario: str, warm_up: int, candidates: int) -> Start:
     horizon = spec.timing.horizon_steps
     generator = np.random.default_rng([_STREAM, seed, SCENARIOS.index(scenario) if scenario in SCENARIOS else 0])
-    policies, library_K = _candidates(spec, generator, candidates)
+    policies, library_K = _candidates(spec, _future(spec, seed, scenario, warm_up), generator, candidates)
     k = policies.count
     before, _ = library_policies(spec)
     before = before.take([int(generator.integers(before.count))])
@@ -109,7 +114,41 @@ def _play(spec: NetworkSpec, seed: int, scenario: str, warm_up: int, candidates:
     return Start(seed, scenario, frames, tuple(told), policies, library_K, horizon_outcome(spec, results))
 
 
-def _candidates(spec: NetworkSpec, generator: np.random.Generator, count: int) -> tuple[PolicyArrays, NDArray[np.bool_]]:
+def _future(spec: NetworkSpec, seed: int, scenario: str, first: int) -> Futures:
+    """The exogenous horizon from slow step `first` on, queues empty: what `needs` looks at."""
+    layout, horizon = TwinLayout.of(spec), spec.timing.horizon_steps
+    path = ExogenousPath(layout, seed, scenario, horizon)
+    blocks = [path.next_block() for _ in range(-(-(first + horizon) // horizon))]
+    ahead = slice(first, first + horizon)
+    up = np.concatenate([block.link_up_HL for block in blocks])[None, ahead]
+    c, s, n_links = spec.sizes
+    return Futures(
+        demand_mbps_JHTCS=np.concatenate([block.demand_mbps_HTCS for block in blocks])[None, ahead],
+        fading_JHTC=np.concatenate([block.fading_HTC for block in blocks])[None, ahead],
+        noise_JCQ=path.geometry.noise_CQ[None],
+        interference_JCQJ=path.geometry.interference_CQJ[None],
+        efficiency_scale_JHC=np.ones((1, horizon, c)),
+        link_capacity_mbps_JHL=up * layout.topology.link_capacity_mbps,
+        route_JHC=layout.route_choice(up),
+        queue_mbit_JCS=np.zeros((1, c, s)),
+        link_queue_mbit_JLS=np.zeros((1, n_links, s)),
+        retry_mbit_JCS=np.zeros((1, c, s)),
+    )
+
+
+def _templates(layout: TwinLayout, need_HRS: NDArray[np.float64], generator: np.random.Generator, count: int) -> PolicyArrays:
+    """Demand-aware shares with random margins, headrooms and priorities, and a little noise in every row."""
+    s = need_HRS.shape[2]
+    mean = np.concatenate([np.full(2 * s, 0.2), np.full(2, 0.18), [0.3]])
+    std = np.concatenate([np.full(2 * s, 0.2), np.full(2, 0.08), [0.3]])
+    drawn_KD = mean + std * generator.standard_normal((count, len(mean)))
+    shares = np.stack([template(layout, need_HRS, factors) for factors in drawn_KD])
+    return pack(layout, shares * np.exp(ROW_PERTURBATION * generator.standard_normal((count, 1, *need_HRS.shape[1:]))))
+
+
+def _candidates(
+    spec: NetworkSpec, future: Futures, generator: np.random.Generator, count: int
+) -> tuple[PolicyArrays, NDArray[np.bool_]]:
     library, _ = library_policies(spec)
     topology, horizon = spec.topology(), spec.timing.horizon_steps
     sizes = [max(1, round(count * share)) for share in KINDS.values()]
@@ -125,6 +164,8 @@ def _candidates(spec: NetworkSpec, generator: np.random.Generator, count: int) -
         return np.repeat(project_shares(drawn, floor), horizon, 1)
 
     c, _, n_links = spec.sizes
+    layout = TwinLayout.of(spec)
+    need_HRS = needs(layout, future)
     parts = [
         plain_ones,
         PolicyArrays(
@@ -134,6 +175,8 @@ def _candidates(spec: NetworkSpec, generator: np.random.Generator, count: int) -
         PolicyArrays(
             prb_share_KHCS=random(c, topology.prb_floor), bandwidth_share_KHLS=random(n_links, topology.bandwidth_floor)
         ),
+        _templates(layout, need_HRS, generator, sizes[3]),
+        _templates(layout, np.repeat(need_HRS[:1], horizon, 0), generator, sizes[4]),
     ]
     joined = PolicyArrays.concatenate(parts)
     return joined, np.arange(joined.count) < plain_ones.count
@@ -195,7 +238,18 @@ def ranking(
         "candidates": len(true) // max(len(starts), 1),
         "spearman": {name: plain(float(nanmean(np.array(values, float)))) if values else None for name, values in rank.items()},
         "starts_ranked": {name: int(np.isfinite(np.array(values, float)).sum()) for name, values in rank.items()},
-        "spearman_pooled": plain(spearman(predicted, true)),
+        "spearman_pooled": {
+            name: plain(spearman(predicted[which], true[which]))
+            for name, which in (
+                ("all", shifted | True),
+                ("id", ~shifted),
+                ("ood", shifted),
+                ("all_feasible", true > 0),
+                ("id_feasible", ~shifted & (true > 0)),
+                ("ood_feasible", shifted & (true > 0)),
+            )
+        },
+        "feasible_share": short(float((true > 0).mean())),
         "scm_rmse": short(float(np.sqrt((error**2).mean()))),
         "scm_bias": short(float(error.mean())),
         "regret_of_best_predicted": short(float(np.mean(regrets))),
@@ -209,9 +263,7 @@ def ranking(
             "any": reliability(flat["any"], flat["any_true"]),
             "any_id": reliability(flat["any"][~shifted], flat["any_true"][~shifted]),
             "any_ood": reliability(flat["any"][shifted], flat["any_true"][shifted]),
-            "by_slice": {
-                piece.id: reliability(violation[:, s], violated[:, s]) for s, piece in enumerate(spec.slices)
-            },
+            "by_slice": {piece.id: reliability(violation[:, s], violated[:, s]) for s, piece in enumerate(spec.slices)},
             "pooled": reliability(violation, violated),
         },
         "scatter": {

@@ -85,7 +85,7 @@ def reliability(probability: Array, happened: NDArray[np.bool_], bins: int = 10)
     return {
         "ece": short(error) if len(p) else None,
         "brier": short(float(((p - y) ** 2).mean())) if len(p) else None,
-        "count": int(len(p)),
+        "count": len(p),
         "predicted": [short(v) for v in predicted[used]],
         "observed": [short(v) for v in seen[used]],
         "bin_count": [int(v) for v in count[used]],
@@ -118,7 +118,15 @@ def ssim(a: Array, b: Array, data_range: float, window: int = 7) -> Doubles:
     """Structural similarity [...] of maps [..., G, G] (Wang et al. 2004, even window, K1 = .01, K2 = .03)."""
     x, y = np.asarray(a, np.float64), np.asarray(b, np.float64)
     size = min(window, *x.shape[-2:])
-    mean = lambda m: np.lib.stride_tricks.sliding_window_view(m, (size, size), axis=(-2, -1)).mean((-2, -1))
+
+    def mean(m: Doubles) -> Doubles:
+        """Over each window, from sums along one axis, then the other."""
+        for axis in (-2, -1):
+            padded = np.concatenate([np.zeros_like(m.take([0], axis)), np.cumsum(m, axis)], axis)
+            count = m.shape[axis]
+            m = (padded.take(range(size, count + 1), axis) - padded.take(range(count - size + 1), axis)) / size
+        return m
+
     n = size * size / max(size * size - 1, 1)
     mx, my = mean(x), mean(y)
     vx, vy, cov = n * (mean(x * x) - mx**2), n * (mean(y * y) - my**2), n * (mean(x * y) - mx * my)

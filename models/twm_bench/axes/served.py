@@ -94,9 +94,7 @@ class ServedModels:
             topology=self._topology,
         )
 
-    def score(
-        self, decision: Decision, policies: PolicyArrays, levels: Sequence[float] | None = None
-    ) -> RolloutScores:
+    def score(self, decision: Decision, policies: PolicyArrays, levels: Sequence[float] | None = None) -> RolloutScores:
         """Scores of candidates, as served."""
         self._need()
         if self._rollouts is None:

@@ -29,7 +29,9 @@ Progress = Callable[[int], None]
 SAMPLES = 16
 MEDIAN = LEVELS.index(0.5)
 SKILL_STEPS = (3, 6, 12)
-NOMINAL = tuple((round(100 * (high - low)), low, high) for low, high in ((0.5 - w / 2, 0.5 + w / 2) for w in (0.2, 0.4, 0.6, 0.8)))
+NOMINAL = tuple(
+    (round(100 * (high - low)), low, high) for low, high in ((0.5 - w / 2, 0.5 + w / 2) for w in (0.2, 0.4, 0.6, 0.8))
+)
 FAN_LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 FAN_PAST_STEPS = 6
 
@@ -80,7 +82,9 @@ def trajectory_axis(
     }
 
 
-def kpi_errors(quantiles_QBHSP: Doubles, truth_BHSP: Doubles, others: Mapping[str, Doubles], all_BHSP: Doubles) -> dict[str, Any]:
+def kpi_errors(
+    quantiles_QBHSP: Doubles, truth_BHSP: Doubles, others: Mapping[str, Doubles], all_BHSP: Doubles
+) -> dict[str, Any]:
     """Errors by KPI: the model's and each rival's by step, cumulative, CRPS; the model's coverage."""
     spread_SP = np.sqrt(nanmean((kpi_to_z(all_BHSP) - nanmean(kpi_to_z(all_BHSP), (0, 1))) ** 2, (0, 1)))
     scale_SP = np.where(spread_SP > 1e-9, spread_SP, np.nan)
@@ -92,7 +96,13 @@ def kpi_errors(quantiles_QBHSP: Doubles, truth_BHSP: Doubles, others: Mapping[st
     for p, name in enumerate(KPI_NAMES):
         if not np.isfinite(truth_BHSP[..., p]).any():
             continue
-        entry: dict[str, Any] = {"nrmse_by_step": {}, "mae_by_step": {}, "cumulative_mae_by_step": {}, "crps_by_step": {}, "crps": {}}
+        entry: dict[str, Any] = {
+            "nrmse_by_step": {},
+            "mae_by_step": {},
+            "cumulative_mae_by_step": {},
+            "crps_by_step": {},
+            "crps": {},
+        }
         for who, q in everyone.items():
             z = kpi_to_z(q) / scale_SP
             entry["nrmse_by_step"][who] = plain(rmse(z[MEDIAN, ..., p], z_truth[..., p], (0, 2)))
@@ -108,7 +118,9 @@ def kpi_errors(quantiles_QBHSP: Doubles, truth_BHSP: Doubles, others: Mapping[st
             entry["coverage_by_step"][nominal] = plain(coverage(*bounds, truth_BHSP[..., p], (0, 2)))
         entry["coverage_by_slice"] = plain(_coverage_90(quantiles_QBHSP, truth_BHSP, p))
         entry["calibration"] = {
-            str(nominal): plain(float(coverage(_at(quantiles_QBHSP, low, p), _at(quantiles_QBHSP, high, p), truth_BHSP[..., p])))
+            str(nominal): plain(
+                float(coverage(_at(quantiles_QBHSP, low, p), _at(quantiles_QBHSP, high, p), truth_BHSP[..., p]))
+            )
             for nominal, low, high in NOMINAL
         } | entry["coverage"]
         out[name] = entry
