@@ -37,8 +37,13 @@ def noisy_calendar(
     for _ in range(horizons):
         path.next_block()
         found += [event for event in path.events if event not in found]
+    return told_calendar(found, seed, scenario)
+
+
+def told_calendar(events: Sequence[Event], seed: int, scenario: str) -> list[telemetry_pb2.KnownEvent]:
+    """What is told of all the events of a path, in the order in which they were drawn."""
     generator = np.random.default_rng([_STREAM, seed, zlib.crc32(scenario.encode())])
-    return [told for event in found for told in _told(event, generator)]
+    return [told for event in events for told in _told(event, generator)]
 
 
 def _told(event: Event, generator: np.random.Generator) -> list[telemetry_pb2.KnownEvent]:

@@ -122,6 +122,11 @@ class Twin:
         self._nominal_BCS = np.stack([p.nominal_mbps_CS for p in self.paths])
         self._blocks = [path.next_block() for path in self.paths]
 
+    @property
+    def ready(self) -> bool:
+        """Whether there is something to step."""
+        return bool(self.paths)
+
     def events(self, index: int) -> list[Event]:
         """Shocks of environment `index` that begin in the current horizon, and those of the one before that may go on.
 
@@ -145,7 +150,7 @@ class Twin:
 
         Raises InvalidInputError where `reset` was not called, shapes differ, or a row of shares is not within the simplex.
         """
-        if not self.paths:
+        if not self.ready:
             raise InvalidInputError("twin: step before reset")
         b, (c, s, n_links) = self.batch_size, self.spec.sizes
         prb, bandwidth = np.asarray(prb_share_BCS, np.float64), np.asarray(bandwidth_share_BLS, np.float64)

@@ -24,21 +24,21 @@ _LEAST_CAPACITY_MBPS = 1e-3
 
 @dataclass(frozen=True, kw_only=True)
 class ReactiveParameters:
-    """Tuned on validation seeds by `python -m twm_twin.tune_reactive`."""
+    """Tuned on validation seeds by `python -m twm_twin.tune_reactive --saving-min 0.08`."""
 
-    elastic_margin: float = 1.238
+    elastic_margin: float = 1.188
     """Share of an elastic slice over what its load needs."""
-    bounded_margin: float = 1.589
+    bounded_margin: float = 1.896
     """The same for a delay-bounded slice, where that is more than the headroom."""
-    cell_headroom: float = 0.213
+    cell_headroom: float = 0.206
     """Share of a cell that a delay-bounded slice gets on top of its load."""
-    link_headroom: float = 0.253
+    link_headroom: float = 0.257
     """Share of a link that a delay-bounded slice gets on top of its load."""
-    queue_drain: float = 0.56
+    queue_drain: float = 0.472
     """Share of an elastic slice's queue that should drain in the step."""
-    spare: float = 0.375
+    spare: float = 0.04
     """Share of what is left of a row that is given out as well; the rest is saved."""
-    bounded_max: float = 0.494
+    bounded_max: float = 0.445
     """Largest share of a row for all delay-bounded slices together."""
 
     def __post_init__(self) -> None:
