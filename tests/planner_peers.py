@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from twm.api.twin.v1 import twin_pb2, twin_pb2_grpc
 from twm.api.worldmodel.v1 import worldmodel_pb2, worldmodel_pb2_grpc
-from twm.core.actions import decode_policies
+from twm.core.actions import PolicyArrays, decode_policies, encode_policies
 from twm.core.frames import FrameArrays, FrameCodec
 from twm.core.network import NetworkSpec
 from twm.core.packed import extend_packed
@@ -58,6 +58,29 @@ class ArithmeticWorld(worldmodel_pb2_grpc.WorldModelServiceServicer):
 
     def __init__(self, spec: NetworkSpec, need_S: tuple[float, ...]) -> None:
         self.spec, self.need_S, self.behaviour = spec, np.array(need_S), Behaviour()
+        self.actor: Behaviour | None = None
+        """How the actor behaves; None: there is none."""
+
+    async def Propose(self, request: Any, context: Any) -> worldmodel_pb2.ProposeResponse:
+        """Two policies: what is needed and 5 % more, and the same share for all."""
+        if self.actor is None:
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "zoo: no actor for this network")
+            raise AssertionError("abort raises")
+        await self.actor.on(request, context)
+        (c, s, n_links), h = self.spec.sizes, self.spec.timing.horizon_steps
+        shares = np.stack([1.05 * self.need_S, np.full(s, 0.9 / s)])
+        answer = worldmodel_pb2.ProposeResponse(
+            policies=encode_policies(
+                PolicyArrays(
+                    prb_share_KHCS=np.broadcast_to(shares[:, None, None], (2, h, c, s)).astype(np.float32),
+                    bandwidth_share_KHLS=np.broadcast_to(shares[:, None, None], (2, h, n_links, s)).astype(np.float32),
+                )
+            ),
+            model=worldmodel_pb2.ModelIdentity(name="actor", version="arithmetic-1", digest="1" * 64),
+        )
+        if self.actor.change:
+            self.actor.change(answer)
+        return answer
 
     async def Rollout(self, request: Any, context: Any) -> worldmodel_pb2.RolloutResponse:
         """Scores by `margin`."""
@@ -73,6 +96,7 @@ class ArithmeticWorld(worldmodel_pb2_grpc.WorldModelServiceServicer):
             any_violation_probability=np.clip(0.5 - 2 * value, 0, 1),
             disagreement=np.full(k, 0.01),
             ood_score=np.zeros(k),
+            scm_cvar=np.maximum(value - 0.1, 0.0),
             sample_count=j,
             models=[worldmodel_pb2.ModelIdentity(name="cdwm", version="arithmetic-1", digest="0" * 64)],
         )

@@ -129,10 +129,12 @@ async def test_a_restart_continues_with_history_and_last_plan(
             await put(streams, names, frame_messages(spec, range(54, 55)))
             await settled(streams, names)
         assert [frame.step for frame in peers.world.behaviour.calls[0].history] == [50, 51, 52, 53, 54]
-        assert peers.world.behaviour.calls[1].policies.policy_count == 24 + 4 + len(
-            VARIANTS
-        )  # the last plan, shifted, is one of them
-    assert [p.step for p in await proposals(streams, names)] == [50, 51, 52, 53, 54]
+        found = await proposals(streams, names)
+        remembered = found[-2].alternatives.policy_count
+        assert remembered > 0
+        # the last plan, shifted, is one of them, and so are the policies remembered beside it
+        assert peers.world.behaviour.calls[1].policies.policy_count == 24 + 4 + len(VARIANTS) + remembered
+    assert [p.step for p in found] == [50, 51, 52, 53, 54]
 
 
 async def test_two_planners_of_one_area_answer_each_step_once(

@@ -154,6 +154,7 @@ def _text(value: float | None) -> str:
 def _source_rules(proposal: planning_pb2.Proposal, rules: GuardrailRules) -> SourceRules | None:
     return {
         planning_pb2.PROPOSAL_SOURCE_SEARCH: rules.search,
+        planning_pb2.PROPOSAL_SOURCE_ACTOR: rules.search,  # its plan is rolled out and verified as a finalist is
         planning_pb2.PROPOSAL_SOURCE_REACTIVE_FALLBACK: rules.reactive_fallback,
     }.get(proposal.source)
 
@@ -291,7 +292,7 @@ def _check_quantisation(sheet: _Sheet, share_CS: Float, floor_S: Float, spec: Ne
 def _check_predictions(sheet: _Sheet, proposal: planning_pb2.Proposal, spec: NetworkSpec, rules: SourceRules | None) -> None:
     if rules is None:
         return
-    required = proposal.source == planning_pb2.PROPOSAL_SOURCE_SEARCH
+    required = proposal.source != planning_pb2.PROPOSAL_SOURCE_REACTIVE_FALLBACK
     named = {m.name for m in proposal.models if m.version and m.digest}
     missing = [name for name in rules.required_models if name not in named]
     sheet.fact("models", not missing, f"models: {', '.join(missing)} missing" if missing else "models: all named")

@@ -18,9 +18,9 @@ from twm.api.worldmodel.v1 import worldmodel_pb2
 from twm.core.actions import PolicyArrays, encode_policies, saving_ratio
 from twm.core.network import NetworkSpec
 from twm.core.packed import extend_packed
+from twm.planner.front import non_dominated, thinned
 from twm.planner.objective import ObjectiveWeights, Predictions, score
 from twm.planner.peers import Rollout
-from twm.planner.search import Search
 from twm.planner.situation import Situation
 
 MAX_CANDIDATES = 16
@@ -50,16 +50,24 @@ class Draft:
     evaluation_count: int = 0
     twin_call_count: int = 0
     models: tuple[tuple[str, str, str], ...] = ()
+    """World models that answered."""
+    actor_model: tuple[str, str, str] | None = None
+    """The actor that answered."""
     timings: dict[str, float] = field(default_factory=dict)
     reduced: bool = False
     """Whether the search was cut down because of a backlog."""
     stopped_early: bool = False
     """Whether the search ended for lack of time."""
-    search: Search | None = None
     predictions: list[Predictions] = field(default_factory=list)
     """What the world model said of each search round."""
+    saving_parts: list[NDArray[np.float64]] = field(default_factory=list)
+    """Control saving of each search round's candidates."""
     final: Rollout | None = None
     """Finalists, reactive rule and running shares with trajectories."""
+    alternatives: PolicyArrays | None = None
+    """Good policies that differ, remembered as seeds of the next decision."""
+    front: list[planning_pb2.FrontPoint] = field(default_factory=list)
+    """Cost-compliance front of everything evaluated."""
 
     @contextmanager
     def timed(self, part: str) -> Iterator[None]:
@@ -90,18 +98,18 @@ class Draft:
         *,
         chosen: int,
         runner_up: int | None,
+        source: planning_pb2.ProposalSource,
         reason: str,
         created_s: float,
     ) -> planning_pb2.Proposal:
         """The proposal of look `chosen`; `reason` is empty where it came out of the search."""
         frame, look = self.situation.frame, self.looks[chosen]
-        fallback = planning_pb2.PROPOSAL_SOURCE_REACTIVE_FALLBACK
         proposal = planning_pb2.Proposal(
             proposal_id=f"{spec.area_id}/{frame.step}",
             area_id=spec.area_id,
             step=frame.step,
             spec_digest=spec_digest,
-            source=fallback if reason else planning_pb2.PROPOSAL_SOURCE_SEARCH,
+            source=source,
             fallback_reason=reason[:1024],
             policy=encode_policies(look.policy),
             running=encode_policies(self.situation.running),
@@ -111,10 +119,16 @@ class Draft:
             twin_call_count=self.twin_call_count,
             verifications=self.verifications,
             saving_ratio=look.saving,
-            models=[worldmodel_pb2.ModelIdentity(name=n, version=v, digest=d) for n, v, d in self.models],
+            models=[
+                worldmodel_pb2.ModelIdentity(name=n, version=v, digest=d)
+                for n, v, d in (*self.models, *([self.actor_model] if self.actor_model else []))
+            ],
             timings=[planning_pb2.Timing(part=part, seconds=seconds) for part, seconds in self.timings.items()],
             trace_id=self.situation.history[-1].trace_id,
+            front=self.front,
         )
+        if self.alternatives is not None and self.alternatives.count:
+            proposal.alternatives.CopyFrom(encode_policies(self.alternatives))
         proposal.effective.FromNanoseconds(round((frame.start_s + spec.timing.slow_step_s) * 1e6) * 1000)
         proposal.created.FromNanoseconds(round(created_s * 1e6) * 1000)
         found = look.predictions
@@ -143,22 +157,16 @@ class Draft:
 
 
 def looks_of(
-    origins: list[str],
-    policies: PolicyArrays,
-    predictions: Predictions,
-    weights: ObjectiveWeights,
-    spec: NetworkSpec,
-    running: PolicyArrays,
+    origins: list[str], policies: PolicyArrays, predictions: Predictions, saving: NDArray[np.float64], weights: ObjectiveWeights
 ) -> list[Look]:
     """A look for each policy, with its predictions."""
-    saving = saving_ratio(policies, spec, running)
     value = score(predictions, saving, weights)
     return [
         Look(
             origin=origin[:128],
             policy=policies.take([i]),
             saving=float(saving[i]),
-            predictions=Predictions(**{name: column[i : i + 1] for name, column in vars(predictions).items()}),
+            predictions=predictions.take([i]),
             score=float(value[i]),
         )
         for i, origin in enumerate(origins)
@@ -171,4 +179,22 @@ def _candidate(look: Look) -> planning_pb2.Candidate:
         candidate.scm_mean = float(look.predictions.scm_mean_K[0])
         candidate.violation_probability = float(look.predictions.any_violation_K[0])
         candidate.disagreement = float(look.predictions.disagreement_K[0])
+        if not np.isnan(look.predictions.cvar_K[0]):
+            candidate.scm_cvar = float(look.predictions.cvar_K[0])
     return candidate
+
+
+def front_of(
+    predictions: Predictions, saving_N: NDArray[np.float64], origins: list[str], shown: dict[int, int]
+) -> list[planning_pb2.FrontPoint]:
+    """The cost-compliance front, by rising saving; `shown`: index of a candidate to its index in the proposal."""
+    scm, violation = predictions.scm_mean_K, predictions.any_violation_K
+    points = []
+    for i in thinned(saving_N, non_dominated(saving_N, scm, violation)).tolist():
+        point = planning_pb2.FrontPoint(
+            saving_ratio=saving_N[i], scm_mean=scm[i], violation_probability=violation[i], origin=origins[i][:128]
+        )
+        if i in shown:
+            point.candidate_index = shown[i]
+        points.append(point)
+    return points

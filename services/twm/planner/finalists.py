@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,10 @@ class FinalistSettings:
             raise InvalidInputError(f"finalists.count: {self.count} is outside 1..16")
         if not (self.score_tolerance > 0 and self.pool_max >= self.count and self.distance_min >= 0 and 0 < self.discount <= 1):
             raise InvalidInputError(f"finalists: {self} has a value out of range")
+
+    def of_count(self, count: int) -> FinalistSettings:
+        """The same for another number of policies."""
+        return replace(self, count=count, pool_max=max(self.pool_max, count))
 
 
 def choose_finalists(

@@ -19,6 +19,8 @@ from twm.core.network import NetworkSpec
 
 GUARD_WINDOW = 512
 """Slow steps behind the newest answered one for which a late frame still gets its proposal."""
+MAX_ALTERNATIVES = 8
+"""Good policies besides the proposed one that are remembered for the next decision."""
 _GUARD_BYTES = 8 + GUARD_WINDOW // 8
 
 
@@ -93,11 +95,13 @@ class History:
 
 
 def keep_plan(proposal: planning_pb2.Proposal) -> bytes:
-    """Value of the last-plan key: the proposal without its trace."""
+    """Value of the last-plan key: the proposal's policy and its alternatives, without the trace. Its size is bounded."""
     kept = planning_pb2.Proposal(
         proposal_id=proposal.proposal_id, area_id=proposal.area_id, step=proposal.step, spec_digest=proposal.spec_digest
     )
     kept.policy.CopyFrom(proposal.policy)
+    if proposal.HasField("alternatives") and proposal.alternatives.policy_count <= MAX_ALTERNATIVES:
+        kept.alternatives.CopyFrom(proposal.alternatives)
     return kept.SerializeToString()
 
 
@@ -107,6 +111,8 @@ class LastPlan:
 
     step: int
     policy: PolicyArrays
+    alternatives: PolicyArrays | None = None
+    """Other good policies that the search had found, at most MAX_ALTERNATIVES."""
 
     @classmethod
     def from_bytes(cls, data: bytes, spec: NetworkSpec, spec_digest: str) -> LastPlan | None:
@@ -119,16 +125,28 @@ class LastPlan:
             raise InvalidInputError(f"last-plan key: not a Proposal: {error}") from error
         if kept.spec_digest != spec_digest or kept.policy.step_count != spec.timing.horizon_steps:
             return None
-        return cls(kept.step, decode_policies(kept.policy, spec))
+        others, alternatives = kept.alternatives, None
+        if kept.HasField("alternatives") and others.step_count == kept.policy.step_count and others.policy_count:
+            if others.policy_count > MAX_ALTERNATIVES:
+                raise InvalidInputError(f"last-plan key: {others.policy_count} alternatives, at most {MAX_ALTERNATIVES}")
+            alternatives = decode_policies(others, spec)
+        return cls(kept.step, decode_policies(kept.policy, spec), alternatives)
 
     def shifted(self, step: int) -> PolicyArrays | None:
         """What it says for the horizon after frame `step`, its last step repeated; None where it does not reach there."""
-        shift, horizon = step - self.step, self.policy.step_count
+        return self._shifted(self.policy, step)
+
+    def alternatives_shifted(self, step: int) -> PolicyArrays | None:
+        """The same for its alternatives."""
+        return None if self.alternatives is None else self._shifted(self.alternatives, step)
+
+    def _shifted(self, policies: PolicyArrays, step: int) -> PolicyArrays | None:
+        shift, horizon = step - self.step, policies.step_count
         if not 1 <= shift < horizon:
             return None
         index = [min(h + shift, horizon - 1) for h in range(horizon)]
         return PolicyArrays(
-            prb_share_KHCS=self.policy.prb_share_KHCS[:, index], bandwidth_share_KHLS=self.policy.bandwidth_share_KHLS[:, index]
+            prb_share_KHCS=policies.prb_share_KHCS[:, index], bandwidth_share_KHLS=policies.bandwidth_share_KHLS[:, index]
         )
 
     def at(self, step: int) -> PolicyArrays | None:

@@ -6,7 +6,7 @@ Models". All terms are in SCM units, so that a weight reads as "how much SCM one
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from twm.core.errors import InvalidInputError
 
 Float = NDArray[np.float64]
+WORST_SHARE = 0.25
+"""Share of the futures that the CVaR is the mean of, in the twin as in the world model."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +24,8 @@ class ObjectiveWeights:
 
     risk: float = 0.10
     """SCM lost per unit of violation probability; also what ranks candidates whose SCM is 0 everywhere."""
+    cvar: float = 0.0
+    """Share of the CVaR in the SCM that counts, 0..1: 0 the mean over all futures, 1 the mean over the worst quarter only."""
     disagreement: float = 0.5
     """SCM lost per unit of ensemble disagreement [SCM]: candidates the members do not agree on are not searched into."""
     ood: float = 0.02
@@ -37,8 +41,9 @@ class ObjectiveWeights:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if not 0.0 <= value <= 100.0:
-                raise InvalidInputError(f"objective.{name}: {value} is outside 0..100")
+            most = 1.0 if name == "cvar" else 100.0
+            if not 0.0 <= value <= most:
+                raise InvalidInputError(f"objective.{name}: {value} is outside 0..{most:g}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +80,34 @@ class Predictions:
     """Standard deviation of the members' mean SCM."""
     ood_K: Float
     """Out-of-distribution score, 0 = inside."""
+    cvar_K: Float = field(default_factory=lambda: np.zeros(0))
+    """Mean SCM of the worst quarter of the futures; NaN where the world model does not say."""
+
+    def __post_init__(self) -> None:
+        if self.cvar_K.shape != self.scm_mean_K.shape:
+            object.__setattr__(self, "cvar_K", np.full(self.scm_mean_K.shape, np.nan))
+
+    def take(self, indices: NDArray[np.intp] | list[int] | slice) -> Predictions:
+        """Those of some candidates."""
+        return Predictions(**{name: column[indices] for name, column in vars(self).items()})
+
+    def replaced(self, indices: NDArray[np.intp] | list[int], closer: Predictions) -> Predictions:
+        """The same with `closer` at `indices`."""
+        columns = {name: column.copy() for name, column in vars(self).items()}
+        for name, column in columns.items():
+            column[indices] = getattr(closer, name)
+        return Predictions(**columns)
+
+    def corrected(self, indices: NDArray[np.intp], closer: Predictions) -> Predictions:
+        """`closer` at `indices`; the rest moved by what those lost in SCM and won in violations: the best of many was lucky."""
+        luck = max(float((self.scm_mean_K[indices] - closer.scm_mean_K).mean()), 0.0)
+        worse = max(float((closer.any_violation_K - self.any_violation_K[indices]).mean()), 0.0)
+        moved = replace(
+            self,
+            scm_mean_K=np.maximum(self.scm_mean_K - luck, np.minimum(self.scm_mean_K, 0.0)),
+            any_violation_K=np.minimum(self.any_violation_K + worse, 1.0),
+        )
+        return moved.replaced(indices, closer)
 
     @staticmethod
     def concatenate(parts: list[Predictions]) -> Predictions:
@@ -97,15 +130,23 @@ def doubt_term(predictions: Predictions, weights: ObjectiveWeights) -> Float:
 
 def score(predictions: Predictions, saving_K: Float, weights: ObjectiveWeights) -> Float:
     """Score [K] that the search maximises."""
-    certain = predictions.scm_mean_K - weights.risk * predictions.any_violation_K
+    certain = risky_scm(predictions.scm_mean_K, predictions.cvar_K, weights) - weights.risk * predictions.any_violation_K
     return np.asarray(certain + doubt_term(predictions, weights) + saving_term(saving_K, weights))
+
+
+def risky_scm(mean_K: Float, cvar_K: Float, weights: ObjectiveWeights) -> Float:
+    """The SCM that counts [K]: between the mean and the CVaR; the mean alone where no CVaR is known."""
+    known = np.where(np.isnan(cvar_K), mean_K, cvar_K)
+    return np.asarray((1.0 - weights.cvar) * mean_K + weights.cvar * known)
 
 
 def verified_score(
     scm_PJ: Float, violation_ratio_P: Float, predictions: Predictions, saving_P: Float, weights: ObjectiveWeights
 ) -> Float:
     """Score [P] of finalists with the twin's SCM and violations in place of the predicted ones."""
-    certain = scm_PJ.mean(1) - weights.risk * violation_ratio_P
+    worst = max(round(WORST_SHARE * scm_PJ.shape[1]), 1)
+    cvar_P = np.sort(scm_PJ, 1)[:, :worst].mean(1)
+    certain = risky_scm(scm_PJ.mean(1), cvar_P, weights) - weights.risk * violation_ratio_P
     return np.asarray(certain + doubt_term(predictions, weights) + saving_term(saving_P, weights))
 
 

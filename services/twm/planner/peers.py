@@ -1,6 +1,7 @@
 """Questions to the world model and the twin: a deadline on each, and answers checked before anyone believes them.
 
-Shape suffixes: K candidates, P finalists, H slow steps, Q quantile levels, S slices, C cells, L links, J scenarios.
+Shape suffixes: K candidates, M policies of the actor, P finalists, H slow steps, Q quantile levels, S slices, C cells, L links,
+J scenarios.
 """
 
 from __future__ import annotations
@@ -17,15 +18,16 @@ from numpy.typing import NDArray
 from twm.api.telemetry.v1 import telemetry_pb2
 from twm.api.twin.v1 import twin_pb2, twin_pb2_grpc
 from twm.api.worldmodel.v1 import worldmodel_pb2, worldmodel_pb2_grpc
-from twm.core.actions import PolicyArrays, encode_policies
+from twm.core.actions import PolicyArrays, decode_policies, encode_policies
 from twm.core.clock import Clock
-from twm.core.errors import DeadlineError, ModelMismatchError, TwmError, UnavailableError
+from twm.core.errors import DeadlineError, InvalidInputError, ModelMismatchError, TwmError, UnavailableError
 from twm.core.network import NetworkSpec
 from twm.core.packed import extend_packed
 from twm.planner.objective import Predictions
 
 Answer = TypeVar("Answer", bound=Message)
 MAX_DETAIL = 300
+MAX_ACTOR_POLICIES = 16
 _TOLERANCE = 1e-3
 
 
@@ -41,6 +43,14 @@ class WorldCall(Protocol):
     def __call__(
         self, request: worldmodel_pb2.RolloutRequest, *, timeout: float
     ) -> Awaitable[worldmodel_pb2.RolloutResponse]: ...
+
+
+class ActorCall(Protocol):
+    """WorldModelService.Propose as the gRPC stub has it."""
+
+    def __call__(
+        self, request: worldmodel_pb2.ProposeRequest, *, timeout: float
+    ) -> Awaitable[worldmodel_pb2.ProposeResponse]: ...
 
 
 class TwinCall(Protocol):
@@ -85,6 +95,15 @@ class Rollout:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ActorPlans:
+    """A checked answer of the actor: its policies [M], the best guess first; not yet within floors and rate."""
+
+    policies: PolicyArrays
+    model: tuple[str, str, str]
+    """(name, version, digest)."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class TwinVerdict:
     """A checked answer of the twin."""
 
@@ -97,8 +116,12 @@ class TwinVerdict:
 class Peers:
     """The two peers of one planning area."""
 
-    def __init__(self, spec: NetworkSpec, rollout: WorldCall, verify: TwinCall, clock: Clock) -> None:
+    def __init__(
+        self, spec: NetworkSpec, rollout: WorldCall, verify: TwinCall, clock: Clock, propose: ActorCall | None = None
+    ) -> None:
+        """`propose` None: there is no actor to ask."""
         self._spec, self._rollout, self._verify, self._clock = spec, rollout, verify, clock
+        self._propose = propose
         self._spec_digest = spec.digest()
 
     @classmethod
@@ -106,7 +129,7 @@ class Peers:
         """Over gRPC channels."""
         world_stub = worldmodel_pb2_grpc.WorldModelServiceStub(world)  # type: ignore[no-untyped-call]
         twin_stub = twin_pb2_grpc.TwinServiceStub(twin)  # type: ignore[no-untyped-call]
-        return cls(spec, world_stub.Rollout, twin_stub.Verify, clock)
+        return cls(spec, world_stub.Rollout, twin_stub.Verify, clock, world_stub.Propose)
 
     async def rollout(
         self,
@@ -132,6 +155,32 @@ class Peers:
         )
         answer = await self._ask(lambda timeout: self._rollout(request, timeout=timeout), deadline, "world model")
         return read_rollout(answer, policies.count, self._spec, with_trajectories=with_trajectories)
+
+    async def propose(
+        self,
+        history: Sequence[telemetry_pb2.KpiFrame],
+        running: PolicyArrays,
+        saving_wanted_ratio: float,
+        deadline: float,
+    ) -> ActorPlans | None:
+        """What the actor would do; None where there is no actor to ask. `running`: the shares in force, one step.
+
+        Raises GarbageError or DeadlineError.
+        """
+        ask = self._propose
+        if ask is None:
+            return None
+        request = worldmodel_pb2.ProposeRequest(
+            area_id=self._spec.area_id,
+            history=history,
+            running=encode_policies(running),
+            saving_wanted_ratio=min(max(saving_wanted_ratio, 0.0), 1.0),
+        )
+        try:
+            answer = await self._ask(lambda timeout: ask(request, timeout=timeout), deadline, "actor")
+        except (UnavailableError, ModelMismatchError):
+            return None
+        return read_actor(answer, self._spec)
 
     async def verify(
         self, start: telemetry_pb2.KpiFrame, policies: PolicyArrays, scenarios: Scenarios, *, seed: int, deadline: float
@@ -176,6 +225,7 @@ def read_rollout(answer: worldmodel_pb2.RolloutResponse, count: int, spec: Netwo
         any_violation_K=_column(answer.any_violation_probability, (count,), "any_violation_probability", 0.0, 1.0),
         disagreement_K=_column(answer.disagreement, (count,), "disagreement", 0.0, np.inf),
         ood_K=_column(answer.ood_score, (count,), "ood_score", 0.0, np.inf),
+        cvar_K=_column(answer.scm_cvar, (count,), "scm_cvar", -np.inf, 1.0) if len(answer.scm_cvar) else np.full(count, np.nan),
     )
     models = tuple((m.name[:64], m.version[:64], m.digest[:128]) for m in answer.models[:16])
     if not with_trajectories:
@@ -199,6 +249,22 @@ def read_rollout(answer: worldmodel_pb2.RolloutResponse, count: int, spec: Netwo
             link_capacity_mbps_JHL=parts[2].reshape(j, h, n_links),
         ),
     )
+
+
+def read_actor(answer: worldmodel_pb2.ProposeResponse, spec: NetworkSpec) -> ActorPlans:
+    """Check and unpack. Raises GarbageError naming field, value and bound."""
+    batch = answer.policies
+    if not 1 <= batch.policy_count <= MAX_ACTOR_POLICIES or batch.step_count != spec.timing.horizon_steps:
+        raise GarbageError(
+            f"actor: {batch.policy_count} policies of {batch.step_count} steps, "
+            f"expected 1..{MAX_ACTOR_POLICIES} of {spec.timing.horizon_steps}"
+        )
+    try:
+        policies = decode_policies(batch, spec)
+    except InvalidInputError as error:
+        raise GarbageError(f"actor: {error}"[:MAX_DETAIL]) from error
+    model = answer.model
+    return ActorPlans(policies=policies, model=(model.name[:64], model.version[:64], model.digest[:128]))
 
 
 def read_verdict(

@@ -9,6 +9,7 @@ Shape suffixes: ... any leading axes, C cells, L links, R rows (cells or links),
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +57,21 @@ class ReactiveParameters:
                 raise InvalidInputError(f"reactive.{name}: {value}, expected {low}..{high}")
 
 
+class RowRule(Protocol):
+    """What the rule needs of `ReactiveParameters`, each a number or an array that broadcasts against [..., R, S]."""
+
+    @property
+    def elastic_margin(self) -> float | Array: ...
+    @property
+    def bounded_margin(self) -> float | Array: ...
+    @property
+    def queue_drain(self) -> float | Array: ...
+    @property
+    def spare(self) -> float | Array: ...
+    @property
+    def bounded_max(self) -> float | Array: ...
+
+
 def reactive_shares(
     spec: NetworkSpec,
     frame: FrameArrays,
@@ -91,8 +107,8 @@ def reactive_batch(
     load_CS, capacity_C = cell_loads(spec, blocks)
     queue_CS = np.nan_to_num(blocks["cell_slice"][..., CELL_SLICE_FEATURES.index("queue_mbit")]) / spec.timing.slow_step_s
     load_LS, capacity_L = link_loads(spec, blocks)
-    prb = _rows(topology, load_CS, queue_CS, capacity_C, p.cell_headroom, p)
-    bandwidth = _rows(topology, load_LS, np.zeros_like(load_LS), capacity_L, p.link_headroom, p)
+    prb = row_shares(topology, load_CS, queue_CS, capacity_C, p.cell_headroom, p)
+    bandwidth = row_shares(topology, load_LS, np.zeros_like(load_LS), capacity_L, p.link_headroom, p)
     out = []
     for rows, before, floor in (
         (prb, running[0], topology.prb_floor),
@@ -133,10 +149,13 @@ def link_loads(spec: NetworkSpec, blocks: dict[str, Float]) -> tuple[NDArray[np.
     return offered, capacity * np.where(np.isnan(up), 1.0, up)
 
 
-def _rows(
-    topology: Topology, load_RS: Array, queue_RS: Array, capacity_R: Array, headroom: float, p: ReactiveParameters
+def row_shares(
+    topology: Topology, load_RS: Array, queue_RS: Array, capacity_R: Array, headroom: float | Array, p: RowRule
 ) -> NDArray[np.float64]:
-    """Shares [..., R, S]; NaN rows where load or capacity is unknown, or there is no capacity."""
+    """Shares [..., R, S]; NaN rows where load or capacity is unknown, or there is no capacity. Not projected.
+
+    `headroom` and the rule's numbers may be arrays that broadcast against [..., R, S].
+    """
     bounded = np.isfinite(topology.delay_p99_max_ms)
     allowed = np.nan_to_num(topology.loss_max_ratio, nan=1.0)
     capacity = np.where(capacity_R > _LEAST_CAPACITY_MBPS, capacity_R, np.nan)[..., None]

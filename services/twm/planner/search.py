@@ -64,39 +64,51 @@ class Search:
     >>> while (rows := search.ask()) is not None: search.tell(score(rows))
     """
 
-    def __init__(self, space: ShareSpace, seeds: Rows, origins: list[str], settings: SearchSettings, seed: int) -> None:
-        """`seeds` [K, H, R, S] feasible, named by `origins`; `seed` fixes every draw."""
+    def __init__(
+        self,
+        space: ShareSpace,
+        seeds: Rows,
+        origins: list[str],
+        settings: SearchSettings,
+        seed: int,
+        *,
+        groups_GR: NDArray[np.float32] | None = None,
+    ) -> None:
+        """`seeds` [K, H, R, S] feasible, named by `origins`; `seed` fixes every draw. `groups_GR`: default `row_groups`."""
         if len(origins) != len(seeds) or len(seeds) == 0:
             raise InvalidInputError(f"search seeds: {len(seeds)} policies with {len(origins)} origins")
         self._space, self._settings = space, settings
         self._random = np.random.default_rng(seed)
-        self._groups_GR = row_groups(space.spec)
+        self._groups_GR = row_groups(space.spec) if groups_GR is None else groups_GR
         self._time_HT = knot_weights(space.step_count, settings.knot_count)
-        self._asked: list[Rows] = [seeds]
-        self._scores: list[NDArray[np.float64]] = []
+        total = len(seeds) + sum(settings.populations)
+        self._rows: Rows = np.empty((total, *seeds.shape[1:]), np.float32)
+        self._rows[: len(seeds)] = seeds
+        self._score = np.empty(total)
+        self._asked, self._told, self._round = len(seeds), 0, 0
         self._origins: list[str] = list(origins)
         self._rounds_left = list(settings.populations)
-        self._open = True
 
     def ask(self) -> Rows | None:
         """Next candidates [K, H, R, S] to score; None when the search is over."""
-        if self._open:
-            return self._asked[-1]
-        if not self._rounds_left:
-            return None
-        round_index = len(self._scores)
-        rows = self._offspring(self._rounds_left.pop(0), self._settings.noise_decay ** (round_index - 1))
-        self._asked.append(rows)
-        self._origins += [f"cem:{round_index}"] * len(rows)
-        self._open = True
-        return rows
+        if self._asked == self._told:
+            if not self._rounds_left:
+                return None
+            self._round += 1
+            count = self._rounds_left.pop(0)
+            rows = self._offspring(count, self._settings.noise_decay ** (self._round - 1))
+            self._rows[self._asked : self._asked + count] = rows
+            self._asked += count
+            self._origins += [f"cem:{self._round}"] * count
+        return self._rows[self._told : self._asked]
 
     def tell(self, score_K: NDArray[np.float64]) -> None:
         """Scores of what was asked last; -inf for what may not be chosen. Raises InvalidInputError on sizes and NaN."""
-        if not self._open or score_K.shape != (len(self._asked[-1]),) or np.isnan(score_K).any():
+        count = self._asked - self._told
+        if not count or score_K.shape != (count,) or np.isnan(score_K).any():
             raise InvalidInputError(f"search scores: shape {score_K.shape}, NaN {int(np.isnan(score_K).sum())}, not as asked")
-        self._scores.append(np.asarray(score_K, np.float64))
-        self._open = False
+        self._score[self._told : self._asked] = score_K
+        self._told = self._asked
 
     @property
     def rounds_left(self) -> int:
@@ -111,45 +123,55 @@ class Search:
     @property
     def score_N(self) -> NDArray[np.float64]:
         """Scores told so far."""
-        return np.concatenate(self._scores) if self._scores else np.zeros(0)
+        return self._score[: self._told]
 
     @property
     def rows_NHRS(self) -> Rows:
         """Candidates scored so far, in the order of `score_N`."""
-        return np.concatenate(self._asked[: max(len(self._scores), 1)])[: len(self.score_N)]
+        return self._rows[: self._told]
 
     @property
     def origins(self) -> list[str]:
         """Where each came from."""
-        return self._origins[: len(self.score_N)]
+        return self._origins[: self._told]
 
     def _offspring(self, count: int, noise_scale: float) -> Rows:
-        rows, score = self.rows_NHRS, self.score_N
-        elites_EHRS = rows[np.argsort(-score, kind="stable")[: self._settings.elite_count]]
+        elites_EHRS = self.rows_NHRS[np.argsort(-self.score_N, kind="stable")[: self._settings.elite_count]]
         mean_count = round(count * self._settings.mean_fraction)
         rank_weight = np.arange(len(elites_EHRS), 0, -1, dtype=np.float64)
         rank_weight /= rank_weight.sum()
         mean_HRS = np.tensordot(rank_weight.astype(np.float32), elites_EHRS, 1)
         pair = self._random.choice(len(elites_EHRS), (2, count - mean_count), p=rank_weight)
-        mix = self._random.choice(np.array([0.0, 0.0, 0.5, 1.0], np.float32), (count - mean_count, 1, rows.shape[2], 1))
+        shares = np.array([0.0, 0.0, 0.5, 1.0], np.float32)
+        mix = shares[self._random.integers(4, size=(count - mean_count, 1, elites_EHRS.shape[2], 1))]
         mix *= self._random.random((count - mean_count, 1, 1, 1)) < 0.5  # half the candidates keep one parent whole
         first, second = elites_EHRS[pair[0]], elites_EHRS[pair[1]]
-        centre = np.concatenate([np.broadcast_to(mean_HRS, (mean_count, *mean_HRS.shape)), first + mix * (second - first)])
-        return self._space.feasible(centre + self._noise(count, noise_scale))
+        rows = np.empty((count, *mean_HRS.shape), np.float32)
+        rows[:mean_count] = mean_HRS
+        mixed = np.subtract(second, first, out=rows[mean_count:])
+        mixed *= mix
+        mixed += first
+        rows += self._noise(count, noise_scale)
+        return self._space.feasible(rows)
 
     def _noise(self, count: int, scale: float) -> Rows:
         """Noise [K, H, R, S]: per group and slice, and per group a common part that moves the rows' sums (the saving)."""
         settings = self._settings
         g, t, s = len(self._groups_GR), self._time_HT.shape[1], self._space.slice_count
-        draw = self._random.standard_normal((count, t + 1, g, s + 1), dtype=np.float32)
+        moved = self._random.random((count, g)) < settings.group_probability
+        # Only what moves is drawn: a third, and drawing takes the time.
+        which_K, which_G = np.nonzero(moved)
+        draw = self._random.standard_normal((len(which_K), t + 1, s + 1), dtype=np.float32)
         keep = np.float32(settings.noise_persistence)
-        knots = np.sqrt(keep) * draw[:, :1] + np.sqrt(1 - keep) * draw[:, 1:]
-        moved = self._random.random((count, 1, g, 1)) < settings.group_probability
-        sized = self._random.choice(np.array([0.3, 1.0, 2.0], np.float32), (count, 1, 1, 1))
-        by_group = (knots[..., :s] + 0.5 * knots[..., s:]) * moved * sized * np.float32(scale * settings.noise_share)
-        # few groups are wide: rows first, then time
-        by_row = np.einsum("ktgs,gr->ktrs", by_group, self._groups_GR, optimize=True)
-        return np.asarray(np.einsum("ht,ktrs->khrs", self._time_HT, by_row, optimize=True), np.float32)
+        knots = np.sqrt(1 - keep) * draw[:, 1:] + np.sqrt(keep) * draw[:, :1]
+        by_group = np.zeros((count, t, s, g), np.float32)
+        by_group[which_K, :, :, which_G] = knots[..., :s] + np.float32(0.5) * knots[..., s:]
+        sized = self._random.choice(np.array([0.3, 1.0, 2.0], np.float32), (count, 1, 1))
+        # Two matrix products, groups first: few of them are wide.
+        by_row = (by_group.reshape(-1, g) @ self._groups_GR).reshape(count, t, -1)
+        by_row *= sized * np.float32(scale * settings.noise_share)
+        by_step = self._time_HT @ by_row
+        return np.asarray(by_step.reshape(count, len(self._time_HT), s, -1).swapaxes(2, 3), np.float32)
 
 
 def row_groups(spec: NetworkSpec) -> NDArray[np.float32]:

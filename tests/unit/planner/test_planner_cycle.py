@@ -129,7 +129,7 @@ async def test_the_last_plan_is_a_candidate(spec: NetworkSpec) -> None:
         first = await r.cycle.plan(frame_messages(spec, range(4)), None)
         last = LastPlan.from_bytes(keep_plan(first), spec, spec.digest())
         second = await r.cycle.plan(frame_messages(spec, range(5)), last)
-        assert second.evaluation_count == first.evaluation_count + 1
+        assert second.evaluation_count == first.evaluation_count + 1 + first.alternatives.policy_count
         asked = decode_policies(r.peers.world.behaviour.calls[8].policies, spec)
         assert last is not None
         np.testing.assert_allclose(asked.prb_share_KHCS[0, :11], last.policy.prb_share_KHCS[0, 1:], atol=1e-5)

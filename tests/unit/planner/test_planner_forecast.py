@@ -7,9 +7,11 @@ from planner_peers import measured_frame
 
 from twm.core.network import NetworkSpec, load_network
 from twm.core.paths import find_network
-from twm.planner.forecast import VARIANTS, forecast_rows
+from twm.planner.forecast import VARIANTS, Forecast
 from twm.planner.peers import Scenarios
 from twm.planner.reactive import ReactiveParameters
+from twm.planner.search import row_groups
+from twm.planner.space import ShareSpace
 
 
 def scenarios(spec: NetworkSpec, growth: float) -> Scenarios:
@@ -25,10 +27,15 @@ def scenarios(spec: NetworkSpec, growth: float) -> Scenarios:
     )
 
 
-def rows(spec: NetworkSpec, growth: float) -> tuple[np.ndarray, list[str]]:
+def forecast(spec: NetworkSpec, growth: float) -> Forecast:
     c, s, n_links = spec.sizes
     running = np.full((c, s), 1 / s, np.float32), np.full((n_links, s), 1 / s, np.float32)
-    return forecast_rows(spec, measured_frame(spec, 3), scenarios(spec, growth), running, ReactiveParameters())
+    return Forecast(spec, measured_frame(spec, 3), scenarios(spec, growth), running, ReactiveParameters())
+
+
+def rows(spec: NetworkSpec, growth: float) -> tuple[np.ndarray, list[str]]:
+    found, names = forecast(spec, growth).fixed()
+    return ShareSpace(spec).project(found), names
 
 
 def test_shares_follow_the_expected_demand(spec: NetworkSpec) -> None:
@@ -56,3 +63,16 @@ def test_a_network_without_links_has_forecasts_too() -> None:
     found, _ = rows(explora, 0.5)
     assert found.shape == (len(VARIANTS), 12, 1, 3)
     assert np.isfinite(found).all()
+
+
+def test_drawn_answers_differ_between_groups_and_repeat_with_their_seed(spec: NetworkSpec) -> None:
+    expected, groups = forecast(spec, 0.3), row_groups(spec)
+    found, names = expected.drawn(40, groups, np.random.default_rng(5))
+    assert found.shape == (40, 12, 20, 3)
+    assert np.isfinite(found).all()
+    assert len(set(names)) == 40
+    again, _ = expected.drawn(40, groups, np.random.default_rng(5))
+    np.testing.assert_array_equal(found, again)
+    urllc = ShareSpace(spec).project(found)[:, -1, :, 1]
+    assert urllc[:, :10].std(0).min() > 0.02  # between answers
+    assert urllc[:, :10].std(1).mean() > 0.02  # between cells of one answer, whose loads are all the same

@@ -90,7 +90,7 @@ class Timing(_message.Message):
     def __init__(self, part: _Optional[str] = ..., seconds: _Optional[float] = ...) -> None: ...
 
 class Proposal(_message.Message):
-    __slots__ = ("proposal_id", "area_id", "step", "effective", "created", "spec_digest", "source", "fallback_reason", "policy", "running", "chosen_index", "candidates", "evaluation_count", "twin_call_count", "verifications", "fans", "predicted_scm", "running_predicted_scm", "violation_probability", "any_violation_probability", "disagreement", "ood_score", "saving_ratio", "models", "timings", "trace_id", "front")
+    __slots__ = ("proposal_id", "area_id", "step", "effective", "created", "spec_digest", "source", "fallback_reason", "policy", "running", "chosen_index", "candidates", "evaluation_count", "twin_call_count", "verifications", "fans", "predicted_scm", "running_predicted_scm", "violation_probability", "any_violation_probability", "disagreement", "ood_score", "saving_ratio", "models", "timings", "trace_id", "front", "alternatives")
     PROPOSAL_ID_FIELD_NUMBER: _ClassVar[int]
     AREA_ID_FIELD_NUMBER: _ClassVar[int]
     STEP_FIELD_NUMBER: _ClassVar[int]
@@ -118,6 +118,7 @@ class Proposal(_message.Message):
     TIMINGS_FIELD_NUMBER: _ClassVar[int]
     TRACE_ID_FIELD_NUMBER: _ClassVar[int]
     FRONT_FIELD_NUMBER: _ClassVar[int]
+    ALTERNATIVES_FIELD_NUMBER: _ClassVar[int]
     proposal_id: str
     area_id: str
     step: int
@@ -145,4 +146,5 @@ class Proposal(_message.Message):
     timings: _containers.RepeatedCompositeFieldContainer[Timing]
     trace_id: str
     front: _containers.RepeatedCompositeFieldContainer[FrontPoint]
-    def __init__(self, proposal_id: _Optional[str] = ..., area_id: _Optional[str] = ..., step: _Optional[int] = ..., effective: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., spec_digest: _Optional[str] = ..., source: _Optional[_Union[ProposalSource, str]] = ..., fallback_reason: _Optional[str] = ..., policy: _Optional[_Union[_worldmodel_pb2.PolicyBatch, _Mapping]] = ..., running: _Optional[_Union[_worldmodel_pb2.PolicyBatch, _Mapping]] = ..., chosen_index: _Optional[int] = ..., candidates: _Optional[_Iterable[_Union[Candidate, _Mapping]]] = ..., evaluation_count: _Optional[int] = ..., twin_call_count: _Optional[int] = ..., verifications: _Optional[_Iterable[_Union[Verification, _Mapping]]] = ..., fans: _Optional[_Iterable[_Union[KpiFan, _Mapping]]] = ..., predicted_scm: _Optional[float] = ..., running_predicted_scm: _Optional[float] = ..., violation_probability: _Optional[_Iterable[float]] = ..., any_violation_probability: _Optional[float] = ..., disagreement: _Optional[float] = ..., ood_score: _Optional[float] = ..., saving_ratio: _Optional[float] = ..., models: _Optional[_Iterable[_Union[_worldmodel_pb2.ModelIdentity, _Mapping]]] = ..., timings: _Optional[_Iterable[_Union[Timing, _Mapping]]] = ..., trace_id: _Optional[str] = ..., front: _Optional[_Iterable[_Union[FrontPoint, _Mapping]]] = ...) -> None: ...
+    alternatives: _worldmodel_pb2.PolicyBatch
+    def __init__(self, proposal_id: _Optional[str] = ..., area_id: _Optional[str] = ..., step: _Optional[int] = ..., effective: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., spec_digest: _Optional[str] = ..., source: _Optional[_Union[ProposalSource, str]] = ..., fallback_reason: _Optional[str] = ..., policy: _Optional[_Union[_worldmodel_pb2.PolicyBatch, _Mapping]] = ..., running: _Optional[_Union[_worldmodel_pb2.PolicyBatch, _Mapping]] = ..., chosen_index: _Optional[int] = ..., candidates: _Optional[_Iterable[_Union[Candidate, _Mapping]]] = ..., evaluation_count: _Optional[int] = ..., twin_call_count: _Optional[int] = ..., verifications: _Optional[_Iterable[_Union[Verification, _Mapping]]] = ..., fans: _Optional[_Iterable[_Union[KpiFan, _Mapping]]] = ..., predicted_scm: _Optional[float] = ..., running_predicted_scm: _Optional[float] = ..., violation_probability: _Optional[_Iterable[float]] = ..., any_violation_probability: _Optional[float] = ..., disagreement: _Optional[float] = ..., ood_score: _Optional[float] = ..., saving_ratio: _Optional[float] = ..., models: _Optional[_Iterable[_Union[_worldmodel_pb2.ModelIdentity, _Mapping]]] = ..., timings: _Optional[_Iterable[_Union[Timing, _Mapping]]] = ..., trace_id: _Optional[str] = ..., front: _Optional[_Iterable[_Union[FrontPoint, _Mapping]]] = ..., alternatives: _Optional[_Union[_worldmodel_pb2.PolicyBatch, _Mapping]] = ...) -> None: ...

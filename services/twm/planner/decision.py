@@ -1,0 +1,161 @@
+"""What one decision asks of its peers after the candidates are known: rollouts, a closer look at the best, the twin's verdict.
+
+Shape suffixes: K candidates, N all candidates of the search, P finalists, M policies of the actor, H slow steps, R rows (cells,
+then links), S slices, J scenarios.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twm.api.planning.v1 import planning_pb2
+from twm.core.actions import PolicyArrays
+from twm.core.clock import Clock
+from twm.core.errors import DeadlineError, InvalidInputError, ModelMismatchError
+from twm.core.network import NetworkSpec
+from twm.planner.cycle_settings import CycleSettings
+from twm.planner.draft import MAX_CANDIDATES, REACTIVE, RUNNING, Draft, front_of, looks_of
+from twm.planner.finalists import choose_finalists
+from twm.planner.objective import Predictions, score, verified_score, within_limits
+from twm.planner.pace import Pace
+from twm.planner.peers import Peers, Rollout
+from twm.planner.search import Search
+from twm.planner.space import Rows, ShareSpace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """One frame's decision; what it finds goes into the draft."""
+
+    spec: NetworkSpec
+    settings: CycleSettings
+    peers: Peers
+    clock: Clock
+    pace: Pace
+    draft: Draft
+    space: ShareSpace
+    begin: float
+    """Steady time at which the cycle began [s]."""
+
+    @property
+    def last_call(self) -> float:
+        """Steady time by which everything is answered [s]."""
+        return self.begin + self.settings.budget_s + self.settings.grace_s
+
+    async def rollout(self, rows_KHRS: Rows, samples: int, *, part: str) -> Rollout:
+        """Ask the world model. "forecast" and "trajectories" bring fans; "rerank" and "trajectories" may use the grace."""
+        settings, draft = self.settings, self.draft
+        trajectories = part in ("forecast", "trajectories")
+        deadline = self.last_call if part in ("rerank", "trajectories") else self.begin + settings.budget_s
+        count, asked = len(rows_KHRS), self.clock.monotonic_s()
+        try:
+            with draft.timed(part + "_reduced" if draft.reduced and not trajectories else part):
+                answer = await self.peers.rollout(
+                    draft.situation.history,
+                    self.space.policies(rows_KHRS),
+                    seed=draft.situation.seed,
+                    sample_count=samples,
+                    with_trajectories=trajectories,
+                    deadline=deadline,
+                )
+        except DeadlineError:
+            if part == "rollout":
+                self.pace.note_round(self.clock.monotonic_s() - asked, count, missed=True)
+            raise
+        if part == "rollout":
+            self.pace.note_round(self.clock.monotonic_s() - asked, count)
+            draft.evaluation_count += count
+        if draft.models and draft.models != answer.models:
+            raise ModelMismatchError(f"world model: {answer.models} answered after {draft.models} within one cycle")
+        draft.models = answer.models
+        return answer
+
+    async def look_closer(self, search: Search) -> None:
+        """Choose finalists and roll them out with trajectories; fills `draft.looks`, `final`, `front` and `alternatives`."""
+        settings, draft = self.settings, self.draft
+        all_rows, value, known = search.rows_NHRS, search.score_N.copy(), search.origins
+        found, saving = Predictions.concatenate(draft.predictions), np.concatenate(draft.saving_parts)
+        pool = np.argsort(-value, kind="stable")[: settings.rerank_count]
+        if not draft.reduced and pool.size:
+            again = await self.rollout(all_rows[pool], settings.final_samples, part="rerank")
+            closer = score(again.predictions, saving[pool], settings.weights)
+            value -= max(float((value[pool] - closer).mean()), 0.0)  # what was luck in the pool was luck in the rest
+            value[pool] = closer
+            found = found.corrected(pool, again.predictions)
+        with draft.timed("finalists"):
+            finalists = choose_finalists(all_rows, value, settings.finalists)
+            extra = [i for i, origin in enumerate(known) if origin in (REACTIVE, RUNNING) and i not in finalists]
+            shown = [*finalists.tolist(), *extra]
+        draft.final = final = await self.rollout(all_rows[shown], settings.final_samples, part="trajectories")
+        with draft.timed("finalists"):
+            found = found.replaced(shown, final.predictions)
+            others = [int(i) for i in np.argsort(-value, kind="stable")[:MAX_CANDIDATES] if i not in shown]
+            indices = [*shown, *others][:MAX_CANDIDATES]
+            self._show([known[i] for i in indices], all_rows[indices], found.take(indices), saving[indices])
+            draft.front = front_of(found, saving, known, {index: i for i, index in enumerate(indices)})
+            keep = choose_finalists(all_rows, value, settings.finalists.of_count(settings.remembered))
+            draft.alternatives = self.space.policies(all_rows[keep])
+
+    async def look_at(self, rows_KHRS: Rows, origins: list[str]) -> None:
+        """Roll out a few policies with trajectories, without a search; fills `draft.looks`, `final` and `front`."""
+        self.draft.final = final = await self.rollout(rows_KHRS, self.settings.final_samples, part="trajectories")
+        saving = self.space.saving(rows_KHRS)
+        self._show(origins, rows_KHRS, final.predictions, saving)
+        self.draft.front = front_of(final.predictions, saving, origins, {i: i for i in range(len(origins))})
+
+    def _show(self, origins: list[str], rows_KHRS: Rows, found: Predictions, saving: NDArray[np.float64]) -> None:
+        draft, policies = self.draft, self.space.policies(rows_KHRS)
+        draft.looks = looks_of(origins, policies, found, saving, self.settings.weights)
+        fans = draft.final.fans_KHQSP if draft.final else None
+        for look, fan in zip(draft.looks, fans if fans is not None else (), strict=False):
+            look.fan_HQSP = fan
+
+    async def verify(self, count: int) -> list[int]:
+        """Have the first `count` looks played in the twin; indices of those within all limits, best first."""
+        settings, draft, final = self.settings, self.draft, self.draft.final
+        if final is None or final.scenarios is None:
+            raise InvalidInputError("verification: no trajectories to verify against")
+        # Where fewer finalists differ, the reactive rule and the running shares, which stand behind them, take their places.
+        count = min(count, len(draft.looks))
+        asked = settings.scenario_count > 0 and draft.situation.frame.step % settings.verify_every == 0
+        reactive = draft.find(REACTIVE)
+        harm = asked and settings.verify_harm and reactive not in (None, 0)
+        played = [0, reactive] if harm and reactive is not None else list(range(count))
+        predictions = final.predictions.take(played)
+        saving = np.array([draft.looks[i].saving for i in played])
+        scm_PJ, violation_P = predictions.scm_mean_K[:, None], predictions.any_violation_K
+        passed = within_limits(predictions, np.zeros(len(played)), settings.limits)
+        if asked:
+            with draft.timed("verify"):
+                verdict = await self.peers.verify(
+                    draft.situation.history[-1],
+                    PolicyArrays.concatenate([draft.looks[i].policy for i in played]),
+                    final.scenarios.spread(min(settings.scenario_count, final.scenarios.count)),
+                    seed=draft.situation.seed,
+                    deadline=self.last_call,
+                )
+            draft.twin_call_count += verdict.call_count
+            scm_PJ, violation_P = verdict.scm_PJ, verdict.violated_PJ.mean(1)
+        value = verified_score(scm_PJ, violation_P, predictions, saving, settings.weights)
+        if harm:
+            passed &= value >= value[1] - settings.limits.harm_tolerance_scm
+            passed[1] = False  # it is what the other one is measured by; as a proposal it is the fallback
+        elif asked:
+            passed = within_limits(predictions, violation_P, settings.limits)
+        running = draft.find(RUNNING)
+        if running is not None and (found := draft.looks[running].predictions) is not None:
+            passed &= predictions.scm_mean_K >= found.scm_mean_K[0] - settings.limits.harm_tolerance_scm
+        draft.verifications = [
+            planning_pb2.Verification(
+                candidate_index=index,
+                scm_mean=float(scm_PJ[p].mean()),
+                violation_ratio=float(violation_P[p]),
+                saving_ratio=float(saving[p]),
+                passed=bool(passed[p]),
+            )
+            for p, index in enumerate(played if asked else ())
+        ]
+        return [played[int(p)] for p in np.argsort(-value, kind="stable") if passed[p]]
