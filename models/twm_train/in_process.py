@@ -28,6 +28,7 @@ from twm.core.frames import Float, FrameArrays, FrameCodec
 from twm.core.network import NetworkSpec
 from twm.core.paths import zoo_folder
 from twm.core.zoo import CARD_NAME, ModelEntry, find_model, load_card
+from twm.inference.actor import LoadedActor, Proposer, load_actor
 from twm.inference.answers import Answers
 from twm.inference.engine import EngineOptions
 from twm.inference.loading import LoadedDynamics, LoadedField, load_dynamics, load_field
@@ -39,7 +40,7 @@ from twm_twin.service import VerificationCall
 from twm_twin.simulator import StepResult, Twin
 from twm_twin.verification import Verifier
 
-Loaded = TypeVar("Loaded", LoadedDynamics, LoadedField)
+Loaded = TypeVar("Loaded", LoadedDynamics, LoadedField, LoadedActor)
 Variant = Literal["history", "calendar"]
 VARIANTS: tuple[Variant, ...] = ("history", "calendar")
 HISTORY_STEPS = 16
@@ -63,6 +64,7 @@ class LocalModels:
         self._spec, self._folder = spec, folder or zoo_folder()
         loaded = load_dynamics(self._entry("cdwm"), spec, EngineOptions(use_cuda=False))
         self.dynamics: Slot[LoadedDynamics] = Slot(lambda: change(loaded) if change else loaded)
+        self.actor: Slot[LoadedActor] = Slot(lambda: load_actor(self._entry("actor"), spec, EngineOptions(use_cuda=False)))
         self.field: Slot[LoadedField] = Slot(lambda: load_field(self._entry("fwm"), spec, EngineOptions(use_cuda=False)))
 
     def _entry(self, name: str) -> ModelEntry:
@@ -105,8 +107,9 @@ class LocalPeers(Peers):
         self.models = models if isinstance(models, LocalModels) else LocalModels(spec, models)
         self.answers = Answers(spec, self.models, default_samples=4, max_rows=MAX_ROWS, cache_capacity=4)
         self.verifier = verifier or Verifier(spec)
+        self._proposer = Proposer(spec, self.models.actor)
         self._call = VerificationCall(spec, self.verifier, MAX_TWIN_CALLS)
-        super().__init__(spec, self._answer_rollout, self._answer_verify, clock)
+        super().__init__(spec, self._answer_rollout, self._answer_verify, clock, self._answer_propose)
 
     async def _answer_rollout(
         self,
@@ -125,6 +128,15 @@ class LocalPeers(Peers):
     ) -> twin_pb2.VerifyResponse:
         del timeout
         return self._call.answer(request, lambda: None)
+
+    async def _answer_propose(
+        self,
+        request: worldmodel_pb2.ProposeRequest,
+        *,
+        timeout: float,  # noqa: ASYNC109 - as the gRPC stub has it
+    ) -> worldmodel_pb2.ProposeResponse:
+        del timeout
+        return self._proposer.propose(request)
 
 
 @dataclass(frozen=True, kw_only=True)

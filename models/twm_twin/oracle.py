@@ -57,15 +57,22 @@ def objective(layout: TwinLayout, outcome: Outcome, saving_K: Doubles, saving_mi
     return np.asarray(soft - 10.0 * np.maximum(saving_min_ratio - saving_K, 0.0)[:, None])
 
 
-def search(layout: TwinLayout, future: Futures, options: OracleOptions, generator: np.random.Generator) -> OracleResult:
-    """Best policy for one future."""
-    need_HRS = _needs(layout, future)
+def search(
+    layout: TwinLayout,
+    future: Futures,
+    options: OracleOptions,
+    generator: np.random.Generator,
+    *,
+    running: PolicyArrays | None = None,
+) -> OracleResult:
+    """Best policy for one future. `running`: shares in force, from which changes count; without them the first is free."""
+    need_HRS = needs(layout, future)
     best_score, best_policy, best_scm, best_saving = -np.inf, None, 0.0, 0.0
 
     def judge(policies: PolicyArrays) -> Doubles:
         nonlocal best_score, best_policy, best_scm, best_saving
         outcome = simulate(layout, policies, future)
-        saving = saving_ratio(policies, layout.spec)
+        saving = saving_ratio(policies, layout.spec, running)
         score = objective(layout, outcome, saving, options.saving_min_ratio)[:, 0]
         top = int(np.argmax(score))
         if score[top] > best_score:
@@ -78,7 +85,7 @@ def search(layout: TwinLayout, future: Futures, options: OracleOptions, generato
     std = np.concatenate([np.full(s, 0.25), np.full(s, 0.25), np.full(2, 0.08), [0.3]])
     for _ in range(options.template_rounds):
         draws = mean + std * generator.standard_normal((options.candidates, len(mean)))
-        score = judge(_pack(layout, np.stack([_template(layout, need_HRS, d) for d in draws])))
+        score = judge(pack(layout, np.stack([template(layout, need_HRS, d) for d in draws])))
         elite = draws[np.argsort(-score)[: options.elites]]
         mean, std = elite.mean(0), np.maximum(elite.std(0), 0.02)
     assert best_policy is not None
@@ -90,18 +97,18 @@ def search(layout: TwinLayout, future: Futures, options: OracleOptions, generato
     for _ in range(options.row_rounds):
         draws = mean + std * generator.standard_normal((options.candidates, *mean.shape))
         draws[0] = mean
-        score = judge(_pack(layout, base * np.exp(np.einsum("hn,knrs->khrs", spline_HN, draws))))
+        score = judge(pack(layout, base * np.exp(np.einsum("hn,knrs->khrs", spline_HN, draws))))
         elite = draws[np.argsort(-score)[: options.elites]]
         mean, std = 0.3 * mean + 0.7 * elite.mean(0), 0.3 * std + 0.7 * np.maximum(elite.std(0), 0.02)
     return OracleResult(best_policy, best_scm, best_saving)
 
 
-def _needs(layout: TwinLayout, future: Futures) -> Doubles:
-    """Share [H, R, S] that the mean demand of each slow step needs, in cells and on links."""
+def needs(layout: TwinLayout, future: Futures) -> Doubles:
+    """Share [H, R, S] that the mean demand of each slow step needs, in cells and on links, of a single future."""
     demand_HCS = future.demand_mbps_JHTCS[0].mean(1)
     radio, activity_J = layout.parameters.radio, np.ones(demand_HCS.shape[1])
     capacity_C = efficiency(future.noise_JCQ[0], future.interference_JCQJ[0], activity_J, radio) * layout.bandwidth_mhz
-    cells = demand_HCS / capacity_C[:, None]
+    cells = demand_HCS / (capacity_C * future.efficiency_scale_JHC[0])[..., None]
     h, n_links = demand_HCS.shape[0], layout.topology.route.shape[1]
     link_load = np.zeros((h, n_links, demand_HCS.shape[2]))
     for step in range(h):
@@ -115,7 +122,7 @@ def _needs(layout: TwinLayout, future: Futures) -> Doubles:
     return np.concatenate([cells, links], 1)
 
 
-def _template(layout: TwinLayout, need_HRS: Doubles, factors_D: Doubles) -> Doubles:
+def template(layout: TwinLayout, need_HRS: Doubles, factors_D: Doubles) -> Doubles:
     """Shares [H, R, S]: need x (1 + margin) by slice, headroom for bounded slices, overload by priority."""
     s, c = need_HRS.shape[2], len(layout.spec.cells)
     bounded = layout.delay_bounded_S
@@ -136,7 +143,8 @@ def _template(layout: TwinLayout, need_HRS: Doubles, factors_D: Doubles) -> Doub
     return first + np.where(total > room, (1.0 - mix) * even + mix * by_sla, rest)
 
 
-def _pack(layout: TwinLayout, shares_KHRS: Doubles) -> PolicyArrays:
+def pack(layout: TwinLayout, shares_KHRS: Doubles) -> PolicyArrays:
+    """Shares as feasible policies."""
     c = len(layout.spec.cells)
     return PolicyArrays(
         prb_share_KHCS=project_shares(shares_KHRS[:, :, :c], layout.topology.prb_floor),

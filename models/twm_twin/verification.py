@@ -69,7 +69,7 @@ class Verifier:
         Queues begin as the frame says (radio; transport and what was not measured: empty), running shares likewise (not
         measured: uniform). Raises InvalidInputError where sizes differ or a scenario holds a negative or not finite value.
         """
-        futures = self._futures(start, demand_mbps_JHCS, spectral_efficiency_JHC, link_capacity_mbps_JHL, seed)
+        futures = self.futures(start, demand_mbps_JHCS, spectral_efficiency_JHC, link_capacity_mbps_JHL, seed)
         parts = []
         for p in range(policies.count):
             if check is not None:
@@ -89,7 +89,7 @@ class Verifier:
             rows.append((known / np.maximum(known.sum(-1, keepdims=True), 1.0)).astype(np.float32))
         return rows[0], rows[1]
 
-    def _futures(
+    def futures(
         self,
         start: FrameArrays,
         demand_JHCS: NDArray[np.floating],
@@ -97,6 +97,7 @@ class Verifier:
         capacity_JHL: NDArray[np.floating],
         seed: int,
     ) -> Futures:
+        """The scenarios with fast noise, from what the frame says: what policies are played in. Raises as `verify`."""
         timing, (c, s, n_links) = self.spec.timing, self.spec.sizes
         j, h = int(demand_JHCS.shape[0]), timing.horizon_steps
         for name, array, shape in (

@@ -16,12 +16,13 @@ COMMANDS = {
     "run": ("twm.cli.run", "start everything under a supervisor, E2 emulator included, and show the policies that come out"),
     "replay": ("twm.cli.replay", "feed recorded traces through the services and report forecasts, policies and shadow scores"),
     "train": ("twm.cli.train", "train the world models and export them to the zoo (needs the training extra)"),
+    "bench": ("twm.cli.bench", "play TelecomWorldBench and write its report (needs the bench extra)"),
     "verify-audit": ("twm.cli.verify_audit", "check the hash chain of an audit log"),
     "models": ("twm.cli.models", "list model versions, pin a challenger, promote it on measured gain, roll back"),
     "frames": ("twm.cli.frames", "write the newest KPI frames of a running system to a file"),
     "decode": ("twm.cli.decode", "decode one E2SM-KPM indication header or message to JSON"),
 }
-PASS_THROUGH = ("train",)
+PASS_THROUGH = ("train", "bench")
 
 EPILOG = """exit codes:
   0  done, or stopped on request

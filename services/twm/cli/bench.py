@@ -1,0 +1,12 @@
+"""`twm bench`: hands over to the benchmark, which the product never imports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from twm.cli.module_process import run_module
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run `python -m twm_bench` with the same arguments."""
+    return run_module("twm_bench", arguments, "bench")
