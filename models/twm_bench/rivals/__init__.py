@@ -1,0 +1,1 @@
+"""Learned and naive rivals that the benchmark compares with."""
