@@ -23,7 +23,7 @@ from twm_bench.assemble import assemble, table
 from twm_bench.methods.catalogue import ABLATED, EVERYTHING, METHODS, chosen
 from twm_bench.methods.method import ModelFolders
 from twm_bench.results import Report, SeedsUsed
-from twm_bench.runner import expected_s, run
+from twm_bench.runner import MAX_JOBS, expected_s, run
 from twm_bench.units import Unit, make_units
 from twm_train.in_process import VARIANTS, Variant
 from twm_twin.scenarios import SCENARIOS
@@ -69,6 +69,8 @@ def bench(options: argparse.Namespace, command: str) -> Report:
     spec = load_network(find_network(options.network))
     folders = ModelFolders(zoo=options.zoo or zoo_folder(), analytic=options.analytic, teacher_forced=options.teacher_forced)
     used = seeds_of(options)
+    if not 1 <= options.jobs <= MAX_JOBS:
+        raise InvalidInputError(f"--jobs: {options.jobs} is outside 1..{MAX_JOBS}")
     variants = _variants(options.variants or ("calendar" if options.quick else ",".join(VARIANTS)), "variants")
     names = chosen(_split(options.methods) if options.methods else QUICK_METHODS if options.quick else EVERYTHING)
     scenarios = _split(options.scenarios)

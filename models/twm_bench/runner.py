@@ -18,6 +18,7 @@ from twm_bench.results import UnitResult
 from twm_bench.units import Absent, Unit, load, run_unit, store
 
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+MAX_JOBS = 1024
 Answer = tuple[Unit, UnitResult | Absent]
 
 
@@ -31,9 +32,9 @@ class Run:
     """Units played now; the others were done before."""
 
 
-def expected_s(units: Sequence[Unit], horizons: int = 1) -> float:
+def expected_s(units: Sequence[Unit]) -> float:
     """CPU seconds that these units take, about."""
-    return sum(EVERYTHING[unit.method].horizon_s * len(unit.seeds) for unit in units) * horizons
+    return sum(EVERYTHING[unit.method].horizon_s * len(unit.seeds) for unit in units)
 
 
 def run(
@@ -49,8 +50,8 @@ def run(
 
     `progress` hears of every unit. Raises InvalidInputError, UnavailableError (Ray).
     """
-    if not 1 <= jobs <= 1024:
-        raise InvalidInputError(f"jobs: {jobs} is outside 1..1024")
+    if not 1 <= jobs <= MAX_JOBS:
+        raise InvalidInputError(f"jobs: {jobs} is outside 1..{MAX_JOBS}")
     found, open_units = Run(), []
     for unit in units:
         result = load(unit, work)

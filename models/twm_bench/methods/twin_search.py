@@ -77,8 +77,8 @@ class TwinSearch:
         self._forecaster = Forecaster(task.spec, self._peers)
         self._layout = self._peers.verifier.layout
         bursts = max(min(horizon, calls_per_horizon // LEAST_BURST), 1)
-        self._at = {round(i * horizon / bursts) for i in range(bursts)}
-        self._plan = plan_for(calls_per_horizon // bursts)
+        self.bursts = {round(i * horizon / bursts) for i in range(bursts)}
+        self.plan = plan_for(calls_per_horizon // bursts)
         self._memory: list[Memory] = []
 
     def decide(self, observed: Observed) -> Decided:
@@ -88,7 +88,7 @@ class TwinSearch:
             std = np.concatenate([np.full(s, 0.15), np.full(s, 0.15), np.full(2, 0.06), [0.25]])
             self._memory = [Memory(rule_factors(s), std.copy()) for _ in range(observed.count)]
         prb, bandwidth, found = [], [], []
-        searching = observed.step in self._at
+        searching = observed.step in self.bursts
         for i in range(observed.count):
             policy, value = self._one(observed, i, searching)
             prb.append(policy.prb_share_KHCS[0, 0])
@@ -97,7 +97,7 @@ class TwinSearch:
         return Decided(
             prb_share_BCS=np.stack(prb),
             bandwidth_share_BLS=np.stack(bandwidth),
-            twin_calls=self._plan.calls if searching else 0,
+            twin_calls=self.plan.calls if searching else 0,
             verified_scm_B=found,
         )
 
@@ -110,7 +110,7 @@ class TwinSearch:
         random = np.random.default_rng([decision_seed(self._spec.area_id, frame.step), index])
         if not searching:
             return pack(self._layout, template(self._layout, need_HRS, memory.mean_D)[None]), float("nan")
-        plan = self._plan
+        plan = self.plan
         count = plan.scenarios
         futures = expected if count == 1 else self._forecaster.futures(frame, scenarios.spread(count))
         space = ShareSpace(self._spec, running)
@@ -148,7 +148,7 @@ class TwinSearch:
         random: np.random.Generator,
     ) -> tuple[NDArray[np.float32], Doubles]:
         """The planner's search around what the template found and the plan made before; its first round is scored already."""
-        first, *others = self._plan.row_rounds
+        first, *others = self.plan.row_rounds
         elite_count = max(min(8, first // 2), 1)
         settings = SearchSettings(populations=tuple(others), elite_count=elite_count)
         previous = memory.last.shifted(step) if memory.last else None
