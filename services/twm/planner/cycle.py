@@ -185,7 +185,7 @@ class PlanningCycle:
             with draft.timed("score"):
                 draft.predictions.append(answer.predictions)
                 draft.saving_parts.append(space.saving(rows))
-                search.tell(score(answer.predictions, draft.saving_parts[-1], settings.weights))
+                search.tell(score(answer.predictions, draft.saving_parts[-1], settings.weights, space.move(rows)))
             if draft.reduced or search.rounds_left == 0:
                 break
             if self._clock.monotonic_s() + self._pace.candidate_s * search.next_size > search_end:

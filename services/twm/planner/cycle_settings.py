@@ -22,7 +22,7 @@ class CycleSettings:
     """Time beyond the budget that the last calls get before the reactive rule is proposed [s]."""
     search_fraction: float = 0.7
     """Share of the budget in which a search round may still begin to end."""
-    library_count: int = 256
+    library_count: int = 64
     """Library policies in the first round (fewer where the world model is slow)."""
     rule_count: int = 0
     """Drawn answers of the reactive rule to the forecast in the first round."""

@@ -81,7 +81,7 @@ class Decision:
         pool = np.argsort(-value, kind="stable")[: settings.rerank_count]
         if not draft.reduced and pool.size:
             again = await self.rollout(all_rows[pool], settings.final_samples, part="rerank")
-            closer = score(again.predictions, saving[pool], settings.weights)
+            closer = score(again.predictions, saving[pool], settings.weights, self.space.move(all_rows[pool]))
             value -= max(float((value[pool] - closer).mean()), 0.0)  # what was luck in the pool was luck in the rest
             value[pool] = closer
             found = found.corrected(pool, again.predictions)
@@ -108,7 +108,7 @@ class Decision:
 
     def _show(self, origins: list[str], rows_KHRS: Rows, found: Predictions, saving: NDArray[np.float64]) -> None:
         draft, policies = self.draft, self.space.policies(rows_KHRS)
-        draft.looks = looks_of(origins, policies, found, saving, self.settings.weights)
+        draft.looks = looks_of(origins, policies, found, saving, self.space.move(rows_KHRS), self.settings.weights)
         fans = draft.final.fans_KHQSP if draft.final else None
         for look, fan in zip(draft.looks, fans if fans is not None else (), strict=False):
             look.fan_HQSP = fan
@@ -125,7 +125,7 @@ class Decision:
         harm = asked and settings.verify_harm and reactive not in (None, 0)
         played = [0, reactive] if harm and reactive is not None else list(range(count))
         predictions = final.predictions.take(played)
-        saving = np.array([draft.looks[i].saving for i in played])
+        saving, move = (np.array([getattr(draft.looks[i], name) for i in played]) for name in ("saving", "move"))
         scm_PJ, violation_P = predictions.scm_mean_K[:, None], predictions.any_violation_K
         passed = within_limits(predictions, np.zeros(len(played)), settings.limits)
         if asked:
@@ -139,7 +139,7 @@ class Decision:
                 )
             draft.twin_call_count += verdict.call_count
             scm_PJ, violation_P = verdict.scm_PJ, verdict.violated_PJ.mean(1)
-        value = verified_score(scm_PJ, violation_P, predictions, saving, settings.weights)
+        value = verified_score(scm_PJ, violation_P, predictions, saving, settings.weights, move)
         if harm:
             passed &= value >= value[1] - settings.limits.harm_tolerance_scm
             passed[1] = False  # it is what the other one is measured by; as a proposal it is the fallback

@@ -34,6 +34,8 @@ class Look:
     origin: str
     policy: PolicyArrays
     saving: float
+    move: float = 0.0
+    """Mean change from the shares in force to the first step."""
     predictions: Predictions | None = None
     score: float = 0.0
     fan_HQSP: NDArray[np.float32] | None = None
@@ -157,15 +159,21 @@ class Draft:
 
 
 def looks_of(
-    origins: list[str], policies: PolicyArrays, predictions: Predictions, saving: NDArray[np.float64], weights: ObjectiveWeights
+    origins: list[str],
+    policies: PolicyArrays,
+    predictions: Predictions,
+    saving: NDArray[np.float64],
+    move: NDArray[np.float64],
+    weights: ObjectiveWeights,
 ) -> list[Look]:
     """A look for each policy, with its predictions."""
-    value = score(predictions, saving, weights)
+    value = score(predictions, saving, weights, move)
     return [
         Look(
             origin=origin[:128],
             policy=policies.take([i]),
             saving=float(saving[i]),
+            move=float(move[i]),
             predictions=predictions.take([i]),
             score=float(value[i]),
         )

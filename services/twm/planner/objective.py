@@ -38,6 +38,9 @@ class ObjectiveWeights:
     """SCM lost per unit of saving missing to `saving_wanted_ratio`: the full 8 % missing costs 0.08 SCM, so SCM comes first."""
     saving_extra: float = 0.05
     """SCM gained per unit of saving beyond it."""
+    churn: float = 0.0
+    """SCM lost per unit of mean change from the shares in force to the first step, on top of what that costs in saving: each
+    decision changes them again, on what may have been noise."""
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -128,10 +131,10 @@ def doubt_term(predictions: Predictions, weights: ObjectiveWeights) -> Float:
     return np.asarray(-weights.disagreement * predictions.disagreement_K - weights.ood * far)
 
 
-def score(predictions: Predictions, saving_K: Float, weights: ObjectiveWeights) -> Float:
-    """Score [K] that the search maximises."""
+def score(predictions: Predictions, saving_K: Float, weights: ObjectiveWeights, move_K: Float | float = 0.0) -> Float:
+    """Score [K] that the search maximises. `move_K`: mean change from the shares in force to the first step."""
     certain = risky_scm(predictions.scm_mean_K, predictions.cvar_K, weights) - weights.risk * predictions.any_violation_K
-    return np.asarray(certain + doubt_term(predictions, weights) + saving_term(saving_K, weights))
+    return np.asarray(certain + doubt_term(predictions, weights) + saving_term(saving_K, weights) - weights.churn * move_K)
 
 
 def risky_scm(mean_K: Float, cvar_K: Float, weights: ObjectiveWeights) -> Float:
@@ -141,13 +144,18 @@ def risky_scm(mean_K: Float, cvar_K: Float, weights: ObjectiveWeights) -> Float:
 
 
 def verified_score(
-    scm_PJ: Float, violation_ratio_P: Float, predictions: Predictions, saving_P: Float, weights: ObjectiveWeights
+    scm_PJ: Float,
+    violation_ratio_P: Float,
+    predictions: Predictions,
+    saving_P: Float,
+    weights: ObjectiveWeights,
+    move_P: Float | float = 0.0,
 ) -> Float:
     """Score [P] of finalists with the twin's SCM and violations in place of the predicted ones."""
     worst = max(round(WORST_SHARE * scm_PJ.shape[1]), 1)
     cvar_P = np.sort(scm_PJ, 1)[:, :worst].mean(1)
     certain = risky_scm(scm_PJ.mean(1), cvar_P, weights) - weights.risk * violation_ratio_P
-    return np.asarray(certain + doubt_term(predictions, weights) + saving_term(saving_P, weights))
+    return np.asarray(certain + doubt_term(predictions, weights) + saving_term(saving_P, weights) - weights.churn * move_P)
 
 
 def within_limits(predictions: Predictions, violation_ratio_P: Float, limits: PlanLimits) -> NDArray[np.bool_]:

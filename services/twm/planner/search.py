@@ -25,7 +25,7 @@ from twm.planner.space import Rows, ShareSpace
 class SearchSettings:
     """Size and shape of the search."""
 
-    populations: tuple[int, ...] = (72, 68, 64, 60, 60, 60)
+    populations: tuple[int, ...] = (64, 60, 56, 52, 52, 52, 52, 52, 52, 52)
     """Candidates of each round after the seeds; shrinking."""
     elite_count: int = 8
     """Elites a round starts from."""
@@ -33,13 +33,13 @@ class SearchSettings:
     """Points in time between which noise is interpolated linearly."""
     noise_share: float = 0.09
     """Standard deviation of the noise of one group in the first round [share]."""
-    noise_decay: float = 0.65
+    noise_decay: float = 0.78
     """Factor on the noise from round to round."""
     noise_persistence: float = 0.7
     """Share of the noise variance that is constant over the horizon."""
     group_probability: float = 0.35
     """Probability that a group of rows is moved in one candidate."""
-    mean_fraction: float = 0.4
+    mean_fraction: float = 0.2
     """Share of a round that is drawn around the elites' mean; the rest around mixed pairs of elites."""
 
     def __post_init__(self) -> None:

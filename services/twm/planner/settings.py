@@ -5,7 +5,8 @@ from __future__ import annotations
 from pydantic import Field, model_validator
 
 from twm.core.settings import ServiceSettings
-from twm.planner.cycle import CycleSettings
+from twm.planner.cycle_settings import CycleSettings
+from twm.planner.objective import ObjectiveWeights
 from twm.planner.service import BacklogRules
 
 
@@ -18,7 +19,7 @@ class PlannerSettings(ServiceSettings):
     """Time beyond it that the last calls get before the reactive rule is proposed [s]."""
     plan_history_steps: int = Field(default=16, ge=1, le=256)
     """Frames the world model is shown; at least the window on its card."""
-    plan_library_count: int = Field(default=256, ge=1, le=4096)
+    plan_library_count: int = Field(default=64, ge=1, le=4096)
     """Library policies in the first round of the search."""
     plan_search_samples: int = Field(default=2, ge=1, le=256)
     """Exogenous samples while searching."""
@@ -26,6 +27,12 @@ class PlannerSettings(ServiceSettings):
     """Exogenous samples for finalists and fans."""
     plan_scenario_count: int = Field(default=4, ge=1, le=256)
     """Scenarios the twin plays for each finalist."""
+    plan_verify_every: int = Field(default=1, ge=1, le=10_000)
+    """The twin is asked in every so manieth slow step."""
+    plan_saving_wanted_ratio: float = Field(default=ObjectiveWeights().saving_wanted_ratio, ge=0, le=1)
+    """Control saving relative to uniform that is wanted: picks the point of the cost-compliance front."""
+    plan_use_actor: bool = True
+    """Whether the actor is asked, where there is one."""
     plan_reduced_above: int = Field(default=4, ge=0)
     """Frames waiting above which the search is one small round."""
     plan_reactive_above: int = Field(default=24, ge=0)
@@ -48,6 +55,9 @@ class PlannerSettings(ServiceSettings):
             search_samples=self.plan_search_samples,
             final_samples=self.plan_final_samples,
             scenario_count=self.plan_scenario_count,
+            verify_every=self.plan_verify_every,
+            use_actor=self.plan_use_actor,
+            weights=ObjectiveWeights(saving_wanted_ratio=self.plan_saving_wanted_ratio),
         )
 
     def backlog(self) -> BacklogRules:

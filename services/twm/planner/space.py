@@ -112,6 +112,11 @@ class ShareSpace:
         mean_change = change.astype(np.float64) / max(rows_KHRS[0].size if count else 1, 1)
         return np.asarray(1.0 - used - self.spec.control.change_cost_weight * mean_change)
 
+    def move(self, rows_KHRS: Rows) -> NDArray[np.float64]:
+        """Mean change from the shares in force to the first step [K]."""
+        change = np.abs(rows_KHRS[:, 0] - self._running_RS)
+        return np.asarray(change.reshape(len(rows_KHRS), -1).mean(1), np.float64)
+
     def hold(self, row_RS: Rows) -> Rows:
         """One set of shares for the whole horizon, feasible [1, H, R, S]."""
         return self.feasible(np.broadcast_to(row_RS, (1, self.step_count, *row_RS.shape)).astype(np.float32))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import grpc
@@ -24,6 +24,7 @@ from twm.core.validation import validate
 from twm.planner.cycle import CycleSettings, PlanningCycle
 from twm.planner.forecast import VARIANTS
 from twm.planner.memory import LastPlan, keep_plan
+from twm.planner.objective import ObjectiveWeights
 from twm.planner.peers import Peers
 from twm.planner.search import SearchSettings
 
@@ -323,3 +324,90 @@ async def test_a_frame_of_another_network_is_refused(spec: NetworkSpec) -> None:
     async with rig(spec) as r:
         with pytest.raises(FrameError, match="topology_digest"):
             await r.cycle.plan([message], None)
+
+
+async def test_the_front_holds_what_no_evaluated_candidate_beats(spec: NetworkSpec) -> None:
+    async with rig(spec) as r:
+        proposal = await r.cycle.plan(frame_messages(spec, range(4)), None)
+    points = [(p.saving_ratio, p.scm_mean, p.violation_probability) for p in proposal.front]
+    assert 3 <= len(points) <= 32
+    for saving, scm, violation in points:
+        assert not any(
+            s >= saving and m >= scm and v <= violation and (s, m, v) != (saving, scm, violation) for s, m, v in points
+        )
+    assert [saving for saving, _, _ in points] == sorted(saving for saving, _, _ in points)
+    for point in proposal.front:
+        if point.HasField("candidate_index"):
+            candidate = proposal.candidates[point.candidate_index]
+            assert candidate.origin == point.origin
+            assert candidate.saving_ratio == pytest.approx(point.saving_ratio, abs=1e-6)
+    for candidate in proposal.candidates:
+        assert any(
+            s >= candidate.saving_ratio - 1e-6
+            and m >= candidate.scm_mean - 1e-6
+            and v <= candidate.violation_probability + 1e-6
+            for s, m, v in points
+        )
+
+
+async def test_a_wish_for_more_saving_picks_another_point(spec: NetworkSpec) -> None:
+    history = frame_messages(spec, range(4))
+    found = []
+    for wanted in (0.0, 0.4):
+        weights = ObjectiveWeights(saving_wanted_ratio=wanted, saving_shortfall=5.0, saving_extra=0.0)
+        async with rig(spec, replace(ROOMY, weights=weights)) as r:
+            found.append(await r.cycle.plan(history, None))
+    assert found[1].saving_ratio > found[0].saving_ratio + 0.02
+
+
+async def test_remembered_policies_are_few_and_seed_the_next_search(spec: NetworkSpec) -> None:
+    async with rig(spec, replace(ROOMY, remembered=3)) as r:
+        first = await r.cycle.plan(frame_messages(spec, range(4)), None)
+        assert 1 <= first.alternatives.policy_count <= 3
+        last = LastPlan.from_bytes(keep_plan(first), spec, spec.digest())
+        r.peers.world.behaviour.calls.clear()
+        second = await r.cycle.plan(frame_messages(spec, range(5)), last)
+        assert second.evaluation_count == first.evaluation_count + 1 + first.alternatives.policy_count
+        asked = decode_policies(r.peers.world.behaviour.calls[1].policies, spec).prb_share_KHCS
+        wanted = decode_policies(first.alternatives, spec).prb_share_KHCS[0, 1:]
+        assert min(np.abs(rows[:11] - wanted).max() for rows in asked) < 1e-5
+
+
+@pytest.mark.parametrize(("every", "calls"), [(1, [12, 12, 12]), (3, [12, 0, 0])])
+async def test_the_twin_is_asked_in_every_so_manieth_step(spec: NetworkSpec, every: int, calls: list[int]) -> None:
+    async with rig(spec, replace(ROOMY, verify_every=every)) as r:
+        found = [await r.cycle.plan(frame_messages(spec, range(step + 1)), None) for step in (3, 4, 5)]
+    assert [p.twin_call_count for p in found] == calls
+    assert {p.source for p in found} == {SEARCH}
+    assert [len(p.verifications) for p in found] == [count // 4 for count in calls]
+
+
+async def test_with_few_calls_the_twin_weighs_the_best_against_the_reactive_rule(spec: NetworkSpec) -> None:
+    settings = replace(ROOMY, verify_harm=True, scenario_count=1)
+    async with rig(spec, settings) as r:
+        good = await r.cycle.plan(frame_messages(spec, range(4)), None)
+        assert good.source == SEARCH
+        assert good.twin_call_count == 2
+        assert [good.candidates[v.candidate_index].origin for v in good.verifications][1] == "reactive"
+
+        def favour_the_rule(answer: Any) -> None:
+            answer.scm[:] = [0.1, 0.9]
+
+        r.peers.twin.behaviour.change = favour_the_rule
+        bad = await r.cycle.plan(frame_messages(spec, range(5)), None)
+        assert bad.source == FALLBACK
+        assert bad.fallback_reason.startswith("limits: ")
+        assert bad.candidates[bad.chosen_index].origin == "reactive"
+
+
+async def test_a_cvar_that_is_not_there_or_absurd(spec: NetworkSpec) -> None:
+    async with rig(spec, replace(ROOMY, weights=ObjectiveWeights(cvar=0.5))) as r:
+        with_cvar = await r.cycle.plan(frame_messages(spec, range(3)), None)
+        assert with_cvar.candidates[0].HasField("scm_cvar")
+        r.peers.world.behaviour.change = lambda answer: answer.ClearField("scm_cvar")
+        without = await r.cycle.plan(frame_messages(spec, range(4)), None)
+        assert without.source == SEARCH
+        assert not without.candidates[0].HasField("scm_cvar")
+        r.peers.world.behaviour.change = put("scm_cvar", float("nan"))
+        absurd = await r.cycle.plan(frame_messages(spec, range(5)), None)
+        assert "scm_cvar" in absurd.fallback_reason

@@ -13,7 +13,7 @@ from twm.core.actions import PolicyArrays, encode_policies, uniform_policy
 from twm.core.errors import InvalidInputError
 from twm.core.frames import FrameCodec
 from twm.core.network import NetworkSpec
-from twm.planner.memory import GUARD_WINDOW, AnsweredSteps, History, LastPlan, keep_plan
+from twm.planner.memory import GUARD_WINDOW, MAX_ALTERNATIVES, AnsweredSteps, History, LastPlan, keep_plan
 
 
 @given(st.lists(st.integers(0, 2000), max_size=60))
@@ -95,3 +95,28 @@ def test_last_plan_of_another_spec_is_ignored_and_garbage_is_refused(spec: Netwo
     broken.policy.prb_share[0] = float("nan")
     with pytest.raises(InvalidInputError, match="prb_share"):
         LastPlan.from_bytes(keep_plan(broken), spec, spec.digest())
+
+
+def many(spec: NetworkSpec, count: int) -> planning_pb2.Proposal:
+    proposal, one = plan(spec, 20), uniform_policy(spec)
+    proposal.alternatives.CopyFrom(encode_policies(PolicyArrays.concatenate([one] * count)))
+    return proposal
+
+
+def test_alternatives_are_remembered_and_shifted_but_never_many(spec: NetworkSpec) -> None:
+    proposal = many(spec, 1)
+    proposal.alternatives.CopyFrom(proposal.policy)
+    last = LastPlan.from_bytes(keep_plan(proposal), spec, spec.digest())
+    assert last is not None
+    others, itself = last.alternatives_shifted(22), last.shifted(22)
+    assert others is not None
+    assert itself is not None
+    np.testing.assert_array_equal(others.prb_share_KHCS, itself.prb_share_KHCS)
+    assert last.alternatives_shifted(40) is None
+    largest = len(keep_plan(many(spec, MAX_ALTERNATIVES)))
+    assert len(keep_plan(many(spec, MAX_ALTERNATIVES + 1))) < largest < 40_000
+    with pytest.raises(InvalidInputError, match="9 alternatives, at most 8"):
+        LastPlan.from_bytes(many(spec, MAX_ALTERNATIVES + 1).SerializeToString(), spec, spec.digest())
+    without = LastPlan.from_bytes(keep_plan(plan(spec, 20)), spec, spec.digest())
+    assert without is not None
+    assert without.alternatives_shifted(21) is None

@@ -60,3 +60,36 @@ def test_settings_name_what_is_wrong() -> None:
         ObjectiveWeights(risk=-1)
     with pytest.raises(InvalidInputError, match=r"limits\.disagreement_max: 2"):
         PlanLimits(disagreement_max=2)
+
+
+def test_cvar_prefers_the_candidate_whose_bad_futures_are_less_bad() -> None:
+    found = predictions(scm_mean_K=[0.50, 0.45], cvar_K=[0.05, 0.30])
+    even = np.full(2, 0.08)
+    assert score(found, even, ObjectiveWeights()).argmax() == 0
+    assert score(found, even, ObjectiveWeights(cvar=1.0)).argmax() == 1
+    half = score(found, even, ObjectiveWeights(cvar=0.5))
+    np.testing.assert_allclose(half, [0.275, 0.375])
+    with pytest.raises(InvalidInputError, match=r"objective\.cvar: 1\.5 is outside 0\.\.1"):
+        ObjectiveWeights(cvar=1.5)
+
+
+def test_without_a_cvar_the_mean_counts() -> None:
+    found = predictions(scm_mean_K=[0.5, 0.45])
+    assert np.isnan(found.cvar_K).all()
+    np.testing.assert_allclose(score(found, np.full(2, 0.08), ObjectiveWeights(cvar=1.0)), [0.5, 0.45])
+
+
+def test_the_twins_cvar_is_its_worst_future_of_four() -> None:
+    found = predictions(scm_mean_K=[0.0, 0.0])
+    scm = np.array([[0.8, 0.8, 0.8, 0.0], [0.4, 0.4, 0.4, 0.4]])
+    value = verified_score(scm, np.zeros(2), found, np.full(2, 0.08), ObjectiveWeights(cvar=1.0))
+    np.testing.assert_allclose(value, [0.0, 0.4])
+
+
+def test_a_closer_look_replaces_and_moves_the_rest_by_the_luck() -> None:
+    found = predictions(scm_mean_K=[0.6, 0.5, 0.1], any_violation_K=[0.1, 0.2, 0.95])
+    closer = predictions(scm_mean_K=[0.4, 0.5], any_violation_K=[0.3, 0.2])
+    moved = found.corrected(np.array([0, 1]), closer)
+    np.testing.assert_allclose(moved.scm_mean_K, [0.4, 0.5, 0.0], atol=1e-9)
+    np.testing.assert_allclose(moved.any_violation_K, [0.3, 0.2, 1.0])
+    assert found.scm_mean_K[0] == 0.6

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twm.core.actions import PolicyArrays, uniform_policy
+from twm.core.actions import PolicyArrays, saving_ratio, uniform_policy
 from twm.core.network import NetworkSpec, load_network
 from twm.core.paths import find_network
 from twm.planner.space import ShareSpace
@@ -71,3 +71,10 @@ def test_floors_come_before_the_rate() -> None:
     rows = space.feasible(np.full((1, 12, 20, 3), 1 / 3, np.float32))
     assert (rows >= 0.05 - 1e-6).all()
     assert np.abs(np.diff(rows, axis=1)).max() <= 0.01 + 1e-6
+
+
+def test_saving_is_the_benchmarks() -> None:
+    random = np.random.default_rng(3)
+    space = ShareSpace(POC, one_step([0.5, 0.2, 0.2], [0.2, 0.3, 0.3]))
+    rows = space.feasible(random.dirichlet([2, 2, 2], (30, 12, 20)).astype(np.float32) * random.uniform(0.7, 1, (30, 1, 1, 1)))
+    np.testing.assert_allclose(space.saving(rows), saving_ratio(space.policies(rows), POC, space.running), atol=2e-6)
