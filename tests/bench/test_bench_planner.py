@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from peer_processes import PeerTargets, running_peers
 from planner_peers import ArithmeticPeers
 
 from twm.api.planning.v1 import planning_pb2
@@ -26,6 +25,7 @@ from twm.core.zoo import find_model
 from twm.planner.cycle import CycleSettings, PlanningCycle
 from twm.planner.peers import Peers
 from twm.planner.search import SearchSettings
+from twm_bench.peers import PeerTargets, running_peers
 from twm_twin.seeds import seeds
 from twm_twin.simulator import Twin
 

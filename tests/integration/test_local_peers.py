@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from peer_processes import running_peers
 
 from twm.core.actions import PolicyArrays, uniform_policy
 from twm.core.clock import SystemClock
@@ -17,6 +16,7 @@ from twm.core.rpc import grpc_channel
 from twm.core.zoo import find_model
 from twm.planner.library import library_policies
 from twm.planner.peers import Peers
+from twm_bench.peers import running_peers
 from twm_train.in_process import VARIANTS, Decide, Decided, LocalPeers, Observed, play, uniform_shares
 from twm_twin.seeds import seeds
 
