@@ -19,7 +19,7 @@ from twm.core.features import known_events
 from twm.core.frames import Float
 from twm.core.network import NetworkSpec
 from twm_twin.calendar import known_at, told_calendar
-from twm_twin.exogenous import ExogenousBlock, ExogenousPath
+from twm_twin.exogenous import ExogenousBlock
 from twm_twin.scenarios import Event
 from twm_twin.simulator import StepResult, Twin
 
@@ -81,8 +81,14 @@ def _prepare(spec: NetworkSpec, seeds: Sequence[int], scenarios: Sequence[str], 
     for _ in range(h):
         last = twin.step(*uniform)
     blocks: list[ExogenousBlock] = [path.next_block() for path in twin.paths]
-    for found, path in zip(events, twin.paths, strict=True):
-        found += [event for event in path.events if event not in found]
+    told = None
+    if calendar:
+        # A calendar goes on beyond the scored horizon: what it tells of the one after belongs to it.
+        for found, path in zip(events, twin.paths, strict=True):
+            found += [event for event in path.events if event not in found]
+            path.next_block()
+            found += [event for event in path.events if event not in found]
+        told = _calendar(spec, events, seeds, scenarios)
     return ScoredHorizons(
         spec=spec,
         seed_N=np.asarray(seeds, np.int64),
@@ -96,20 +102,19 @@ def _prepare(spec: NetworkSpec, seeds: Sequence[int], scenarios: Sequence[str], 
         queue_mbit_NCS=twin.queue_mbit_BCS,
         link_queue_mbit_NLS=twin.link_queue_mbit_BLS,
         retry_mbit_NCS=twin.retry_mbit_BCS,
-        calendar_NHCH=_calendar(spec, twin.paths, events, seeds, scenarios) if calendar else None,
+        calendar_NHCH=told,
         last=last,
     )
 
 
 def _calendar(
     spec: NetworkSpec,
-    paths: Sequence[ExogenousPath],
     events: Sequence[Sequence[Event]],
     seeds: Sequence[int],
     scenarios: Sequence[str],
 ) -> Float:
     h = spec.timing.horizon_steps
-    out = np.empty((len(paths), h, len(spec.cells), h), np.float32)
+    out = np.empty((len(events), h, len(spec.cells), h), np.float32)
     for i, (seed, scenario) in enumerate(zip(seeds, scenarios, strict=True)):
         told = told_calendar(events[i], seed, scenario)
         for step in range(h):

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from twm.core.actions import PolicyArrays, saving_ratio
+from twm.core.actions import PolicyArrays, saving_ratio, uniform_policy
 from twm.core.frames import CELL_FEATURES, CELL_SLICE_FEATURES, LINK_FEATURES, LINK_SLICE_FEATURES, Float
 from twm.core.network import NetworkSpec, load_network
 from twm.core.paths import find_network
@@ -76,7 +76,8 @@ def play(horizons: ScoredHorizons, parameters: ReactiveParameters) -> tuple[Outc
     policies = PolicyArrays(
         prb_share_KHCS=np.stack([a[0] for a in actions], 1), bandwidth_share_KHLS=np.stack([a[1] for a in actions], 1)
     )
-    return horizon_outcome(spec, results), saving_ratio(policies, spec)
+    # The change from the uniform shares of the quiet horizon counts, as the benchmark counts it.
+    return horizon_outcome(spec, results), saving_ratio(policies, spec, uniform_policy(spec, 1))
 
 
 def seen_by_rule(spec: NetworkSpec, result: StepResult) -> dict[str, Float]:

@@ -37,7 +37,7 @@ class ReactiveParameters:
     """Share of a link that a delay-bounded slice gets on top of its load."""
     queue_drain: float = 0.472
     """Share of an elastic slice's queue that should drain in the step."""
-    spare: float = 0.04
+    spare: float = 0.02
     """Share of what is left of a row that is given out as well; the rest is saved."""
     bounded_max: float = 0.445
     """Largest share of a row for all delay-bounded slices together."""

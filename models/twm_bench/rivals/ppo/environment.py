@@ -162,10 +162,9 @@ class HorizonEnv(VecEnv):
         flat, before = (
             np.concatenate([a.reshape(b, -1) for a in pair], -1).astype(np.float64) for pair in (shares, self._running)
         )
-        # As twm.core.actions.control_cost: horizon - 1 changes in a horizon, the step into it is free.
-        cost = flat.mean(-1) * len(self.spec.slices) / horizon
-        if self._step:
-            cost += self.spec.control.change_cost_weight * np.abs(flat - before).mean(-1) / (horizon - 1)
+        # As twm.core.actions.control_cost; the change from the uniform shares of the quiet horizon counts.
+        change = self.spec.control.change_cost_weight * np.abs(flat - before).mean(-1)
+        cost = (flat.mean(-1) * len(self.spec.slices) + change) / horizon
         self.saving_B = self.saving_B - cost
         self._running = shares
         calendar = None if self.horizons.calendar_NHCH is None else self.horizons.calendar_NHCH[self._which, self._step]
