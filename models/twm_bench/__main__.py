@@ -19,6 +19,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from twm.core.errors import InvalidInputError, TwmError
 from twm.core.network import NetworkSpec, load_network
 from twm.core.paths import find_network, zoo_folder
+from twm_bench import publish
 from twm_bench.assemble import assemble, table
 from twm_bench.methods.catalogue import ABLATED, EVERYTHING, METHODS, chosen
 from twm_bench.methods.method import ModelFolders
@@ -29,7 +30,7 @@ from twm_train.in_process import VARIANTS, Variant
 from twm_twin.scenarios import SCENARIOS
 from twm_twin.seeds import require, seeds
 
-FULL_SEEDS, FULL_ABLATION_SEEDS, QUICK_SEEDS, TUNE_SEEDS, CHUNK = 32, 16, 2, 8, 8
+FULL_SEEDS, FULL_ABLATION_SEEDS, AXES_SEEDS, QUICK_SEEDS, TUNE_SEEDS, CHUNK = 32, 16, 8, 2, 8, 8
 VALIDATION_FIRST = 0x7800
 """Validation seeds that no method chooses anything on; --quick and --tune begin here."""
 QUICK_METHODS = ("uniform", "proportional", "reactive", "dt-cem-12", "dt-cem-96", "twm", "oracle")
@@ -60,6 +61,9 @@ def parser() -> argparse.ArgumentParser:
     add("--zoo", type=Path, default=None, help="model zoo (default: the one that ships)")
     add("--analytic", type=Path, default=None, help="folder of the CDWM with its residuals off")
     add("--teacher-forced", type=Path, default=None, help="folder of the CDWM trained without free running")
+    add("--axes", action=argparse.BooleanOptionalAction, default=None, help="measure the models as well (default: --full only)")
+    add("--axes-seeds", type=int, default=AXES_SEEDS, metavar="N", help="seeds of these measurements (default: %(default)s)")
+    add("--readme", type=Path, default=None, help="write the results table into this file, between its markers")
     add("--set", action="append", default=[], metavar="NAME=JSON", help="with --tune: planner setting, e.g. weights.risk=0.2")
     return made
 
@@ -83,7 +87,14 @@ def bench(options: argparse.Namespace, command: str) -> Report:
     units += make_units(
         spec, folders, methods=[m for m in names if m in ABLATED], variants=ablated, seeds=used.ablation_seeds, **common
     )
-    return _play(spec, folders, units, used, variants, scenarios, options, command)
+    report = _play(spec, folders, units, used, variants, scenarios, options, command)
+    if options.axes if options.axes is not None else not (options.quick or options.tune):
+        console = Console(stderr=True)
+        console.print("measuring the models: field, trajectory, ranking, speed")
+        publish.add_axes(
+            report, spec, folders.zoo, network=options.network, seed_count=options.axes_seeds, work=options.work / "axes"
+        )
+    return report
 
 
 def seeds_of(options: argparse.Namespace) -> SeedsUsed:
@@ -157,7 +168,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         report = bench(options, shlex.join(["twm", "bench", *given]))
         out = options.out or (options.work if options.quick else None if options.tune else OUT)
         if out is not None:
-            print(f"report: {report.write(out)}", file=sys.stderr)
+            for path in publish.publish(report, out, options.readme):
+                print(f"wrote {path}", file=sys.stderr)
     except TwmError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2 if isinstance(error, InvalidInputError) else 1

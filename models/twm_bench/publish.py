@@ -1,0 +1,48 @@
+"""The finished report: the models' own axes beside the decision axis, targets, page, plots."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from twm.core.network import NetworkSpec
+from twm_bench.axes.measure import Progress, measure_axes
+from twm_bench.html import write_html
+from twm_bench.plots import write_plots
+from twm_bench.results import Report
+from twm_bench.table import write_readme_table
+from twm_bench.targets import evaluate
+from twm_twin.seeds import RANGES, Purpose
+
+
+def add_axes(
+    report: Report,
+    spec: NetworkSpec,
+    zoo: Path,
+    *,
+    network: str,
+    seed_count: int,
+    work: Path,
+    progress: Progress | None = None,
+) -> None:
+    """Measure field, trajectory, ranking and speed on the first `seed_count` seeds that the report's methods played."""
+    purpose: Purpose = "evaluation" if report.seeds.purpose == "evaluation" else "validation"
+    report.axes = measure_axes(
+        spec,
+        zoo,
+        network=network,
+        purpose=purpose,
+        seed_count=min(seed_count, len(report.seeds.seeds)),
+        first_seed=report.seeds.seeds[0] - RANGES[purpose].start,
+        work=work,
+        progress=progress,
+    )
+
+
+def publish(report: Report, folder: Path, readme: Path | None = None) -> list[Path]:
+    """Write report.json, report.html and the plots into the folder, and the table into the README; the paths."""
+    report.targets = evaluate(report)
+    written = [report.write(folder), write_html(report, folder), *write_plots(report, folder)]
+    if readme is not None:
+        write_readme_table(report, readme)
+        written.append(readme)
+    return written
