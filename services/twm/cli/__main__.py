@@ -18,11 +18,12 @@ COMMANDS = {
     "train": ("twm.cli.train", "train the world models and export them to the zoo (needs the training extra)"),
     "bench": ("twm.cli.bench", "play TelecomWorldBench and write its report (needs the bench extra)"),
     "verify-audit": ("twm.cli.verify_audit", "check the hash chain of an audit log"),
+    "adapt": ("twm.cli.adapt", "fine-tune the model in use on recorded frames, as its challenger (needs the training extra)"),
     "models": ("twm.cli.models", "list model versions, pin a challenger, promote it on measured gain, roll back"),
     "frames": ("twm.cli.frames", "write the newest KPI frames of a running system to a file"),
     "decode": ("twm.cli.decode", "decode one E2SM-KPM indication header or message to JSON"),
 }
-PASS_THROUGH = ("train", "bench")
+PASS_THROUGH = ("train", "bench", "adapt")
 
 EPILOG = """exit codes:
   0  done, or stopped on request

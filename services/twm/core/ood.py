@@ -90,6 +90,13 @@ def fit(history: Float, action: Float, spec: NetworkSpec) -> OodStatistics:
     )
 
 
+def widened(stats: OodStatistics, history: Float, spec: NetworkSpec) -> OodStatistics:
+    """The same statistics with a radius that holds 99 % of other histories [N, W, D_h] too: what a model was tuned on since."""
+    found = _distance(history_summary(history, spec), stats.history_mean, _floored(np.array(stats.history_std)))
+    radius = max(stats.history_radius, round(float(np.quantile(found, 0.99)), 6))
+    return stats.model_copy(update={"history_radius": radius})
+
+
 def ood_score(history_WD: Float, action_KHA: Float, stats: OodStatistics, spec: NetworkSpec) -> NDArray[np.float64]:
     """Score [K], 0 = inside the training data: excess over the radius, history and action averaged."""
     std = _floored(np.array(stats.history_std))
