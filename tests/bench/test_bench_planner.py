@@ -98,7 +98,7 @@ async def test_planning_cycle_with_the_real_peers(spec: NetworkSpec, targets: Pe
 
 
 async def test_the_planners_own_cost_grows_no_faster_than_the_search(spec: NetworkSpec) -> None:
-    small = CycleSettings(budget_s=20.0, library_count=128, search=SearchSettings(populations=(32, 32, 32, 32, 32, 32)))
+    small = CycleSettings(budget_s=20.0, library_count=24, search=SearchSettings(populations=(27,) * 10))
     cost: dict[str, float] = {}
     async with ArithmeticPeers(spec) as peers:
         for name, settings in (("half a search", small), ("whole search", CycleSettings(budget_s=20.0))):

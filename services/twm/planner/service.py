@@ -26,7 +26,18 @@ from twm.planner.memory import AnsweredSteps, History, LastPlan, keep_plan
 log = logging.getLogger(__name__)
 _MAX_REFILL = 4608
 _REASONS = frozenset(
-    ("limits", "frame", "backlog", "deadline", "unavailable", "peer_error", "model_mismatch", "garbage_answer", "internal")
+    (
+        "limits",
+        "frame",
+        "backlog",
+        "budget",
+        "deadline",
+        "unavailable",
+        "peer_error",
+        "model_mismatch",
+        "garbage_answer",
+        "internal",
+    )
 )
 
 
@@ -142,10 +153,13 @@ class PlannerService:
             metrics.PLANS_REDUCED.labels("backlog").inc()
         elif any(timing.part == "stopped_early" for timing in proposal.timings):
             metrics.PLANS_REDUCED.labels("deadline").inc()
-        if proposal.fallback_reason:
+        reason = ascii(proposal.fallback_reason[:300])
+        if proposal.source == planning_pb2.PROPOSAL_SOURCE_ACTOR:
+            log.info("step %d: the actor's plan, without a search: %s", proposal.step, reason)
+        elif proposal.fallback_reason:
             word = proposal.fallback_reason.partition(":")[0]
             metrics.PLAN_FALLBACKS.labels(word if word in _REASONS else "other").inc()
-            log.warning("step %d: reactive fallback: %s", proposal.step, ascii(proposal.fallback_reason[:300]))
+            log.warning("step %d: reactive fallback: %s", proposal.step, reason)
         else:
             log.info(
                 "step %d: %d evaluations, %d twin calls, predicted SCM %.3f, saving %.3f",

@@ -79,22 +79,29 @@ class ShareSpace:
         low: _Bounds = np.maximum(self._running_RS, self._proposed_RS) - rate
         high: _Bounds = np.minimum(self._running_RS, self._proposed_RS) + rate
         count, first = len(rows_KHRS), rows_KHRS[:, 0]
-        fast = ((first < low) | (first > high)).reshape(count, -1).any(1)
-        if self.step_count > 1 and rows_KHRS.shape[1] > 1:
+        fast_KH = np.zeros(rows_KHRS.shape[:2], bool)
+        fast_KH[:, 0] = ((first < low) | (first > high)).reshape(count, -1).any(1)
+        if rows_KHRS.shape[1] > 1:
             change = rows_KHRS[:, 1:] - rows_KHRS[:, :-1]
             np.abs(change, out=change)
-            fast |= change.reshape(count, -1).max(1) > rate
-        if not fast.any():
+            fast_KH[:, 1:] = change.reshape(count, change.shape[1], -1).max(2) > rate
+        if not fast_KH.any():
             return rows_KHRS
-        rows = rows_KHRS.copy()
-        some = rows[fast]
         # a point of the line from what was proposed to what runs that is within the rate of both
         start = _toward(self._proposed_RS, self._running_RS, self._proposed_RS - rate, self._proposed_RS + rate)
         start = self.project(start[None, None])[0, 0]
-        for step in range(some.shape[1]):
-            start = some[:, step] = _toward(start, some[:, step], low, high)
-            low, high = start - rate, start + rate
-        rows[fast] = some
+        rows = rows_KHRS.copy()
+        moved_K = np.zeros(count, bool)
+        for step in range(rows.shape[1]):
+            todo = np.flatnonzero(fast_KH[:, step] | moved_K)  # too fast itself, or the step before it is elsewhere now
+            moved_K[:] = False
+            if not todo.size:
+                continue
+            target = rows[todo, step]
+            before = np.broadcast_to(start, target.shape) if step == 0 else rows[todo, step - 1]
+            reached = _toward(before, target, low, high) if step == 0 else _toward(before, target, before - rate, before + rate)
+            rows[todo, step] = reached
+            moved_K[todo] = (reached != target).reshape(len(todo), -1).any(1)
         return rows
 
     def saving(self, rows_KHRS: Rows) -> NDArray[np.float64]:
@@ -134,8 +141,8 @@ def _toward(start: Rows, target: Rows, low: _Bounds, high: _Bounds) -> Rows:
     break a floor by more than the rate), it is kept: floors come first.
     """
     move = target - start
-    room = np.where(move > 0, high - start, start - low)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        reach = np.where(np.abs(move) > _SLACK, np.maximum(room, 0.0) / np.abs(move), np.inf)
+    room = np.maximum(np.where(move > 0, high - start, start - low), 0.0)
+    size = np.abs(move)
+    reach = np.where(size > _SLACK, room / np.maximum(size, _SLACK), 1.0)
     fraction = np.minimum(reach.min(-1, keepdims=True), 1.0)
     return np.asarray(start + fraction * move, np.float32)
