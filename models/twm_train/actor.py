@@ -90,11 +90,12 @@ class ReactiveRule(nn.Module):
 class Actor(nn.Module):
     """Policy network. Plans hold the floors and no row sums to more than 1, whatever the weights."""
 
-    def __init__(self, spec: NetworkSpec, window: int, *, forecast_mix: float = 0.5) -> None:
+    def __init__(self, spec: NetworkSpec, window: int, *, look_steps: int = LOOK_STEPS, forecast_mix: float = 0.5) -> None:
         super().__init__()
         layout, topology = HistoryLayout.of(spec), spec.topology()
         c, s, n_links = spec.sizes
         self.sizes, self.window, self.horizon = (c, s, n_links), window, spec.timing.horizon_steps
+        self.look_steps = min(look_steps, self.horizon)
         self.value_count, self.slow_step_s = layout.value_count, spec.timing.slow_step_s
         self.carrier_mhz = spec.prb_grid.prb_count * spec.prb_grid.prb_bandwidth_mhz
         self.change_cost_weight = spec.control.change_cost_weight

@@ -7,19 +7,26 @@ Shape suffixes: M heads, W history frames, D_h history columns, H horizon steps,
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import io
+import logging
+import warnings
 from pathlib import Path
 
 import numpy as np
+import onnx
 import torch
 from torch import Tensor, nn
 
+from twm.core.errors import ModelMismatchError
 from twm.core.features import HistoryLayout
 from twm.core.network import NetworkSpec
-from twm.core.zoo import GraphSpec
+from twm.core.zoo import GraphSpec, TensorSpec
 from twm_train.actor import MAX_SAVING, Actor
 from twm_train.exogenous import ExogenousModel
-from twm_train.export import _export
-from twm_train.imagination import expected
+from twm_train.export import OPSET, check_graph
+from twm_train.imagination import begin, expected
 
 FILE = "actor.onnx"
 
@@ -34,7 +41,7 @@ class ActorGraph(nn.Module):
     def forward(self, history: Tensor, running: Tensor, saving: Tensor) -> Tensor:
         """policy [M, H, A] from history [W, D_h], running [A] and saving [1]."""
         rows = history.unsqueeze(0)
-        forecast = expected(self.exogenous, rows, self.actor.horizon)
+        forecast = expected(self.exogenous, begin(self.exogenous, rows), self.actor)
         wanted = (saving + self.actor.offsets).clamp(0.0, MAX_SAVING).unsqueeze(-1)
         return self.actor(rows, running.unsqueeze(0), wanted, forecast)
 
@@ -46,19 +53,48 @@ def export_actor(
 
     Raises ModelMismatchError where ONNX Runtime and torch differ.
     """
+    graph = ActorGraph(actor, exogenous).eval()
+    inputs = {"history": torch.tensor(history), "running": torch.tensor(running), "saving": torch.tensor([0.1])}
+    level = logging.getLogger("torch.onnx").level
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), torch.no_grad():
+        warnings.simplefilter("ignore")
+        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+        program = torch.onnx.export(
+            graph,
+            tuple(inputs.values()),
+            dynamo=True,
+            input_names=list(inputs),
+            output_names=["policy"],
+            opset_version=OPSET,
+            # folding takes longer here than all the rest; the runtime folds what is constant when it opens the graph
+            optimize=False,
+            verbose=False,
+        )
+        logging.getLogger("torch.onnx").setLevel(level)
+    path = folder / FILE
+    if program is None:
+        raise ModelMismatchError(f"{path}: export gave no program")
+    proto = program.model_proto
+    for node in proto.graph.node:
+        node.doc_string = ""
+        del node.metadata_props[:]
+    del proto.graph.metadata_props[:]
+    del proto.graph.value_info[:]
+    proto.doc_string = ""
+    onnx.checker.check_model(proto)
+    data = proto.SerializeToString(deterministic=True)
+    path.write_bytes(data)
+    check_graph(path, graph, inputs, ["policy"])
     m, a = len(actor.offsets), len(running)
-    inputs = (torch.tensor(history), torch.tensor(running), torch.tensor([0.1]))
+    tensors = lambda *named: tuple(TensorSpec(name=n, shape=shape, unit=unit) for n, shape, unit in named)
     return {
-        FILE: _export(
-            ActorGraph(actor, exogenous),
-            inputs,
-            [
+        FILE: GraphSpec(
+            sha256=hashlib.sha256(data).hexdigest(),
+            inputs=tensors(
                 ("history", (actor.window, HistoryLayout.of(spec).width), "physical, then known flags"),
                 ("running", (a,), "share in force"),
                 ("saving", (1,), "control cost to save against uniform shares, ratio"),
-            ],
-            [("policy", (m, actor.horizon, a), "share")],
-            folder / FILE,
-            optimize=False,
+            ),
+            outputs=tensors(("policy", (m, actor.horizon, a), "share")),
         )
     }

@@ -29,7 +29,7 @@ from twm_train.actor_export import export_actor
 from twm_train.controllable import ControllableModel
 from twm_train.data import SCENARIOS, VALIDATION_SEED, Episodes
 from twm_train.exogenous import ExogenousModel
-from twm_train.imagination import ActorSizes, expected, train_policy
+from twm_train.imagination import ActorSizes, begin, expected, train_policy
 from twm_train.in_process import Decide, Decided, Observed, play
 from twm_train.optimise import Terms
 from twm_train.prediction import predict
@@ -127,7 +127,7 @@ def judge_imagined(
 ) -> dict[str, Any]:
     """Mean predicted SCM and saving of the actor, of the reactive rule and of the best of the library, on B windows."""
     history, running = windows.history[0], windows.last_action[0]
-    forecast = expected(exogenous, history, actor.horizon)
+    forecast = expected(exogenous, begin(exogenous, history), actor)
     library, _ = library_policies(spec)
     plans = {"reactive": actor.reactive(history, running, forecast)}
     for saving in SAVINGS:

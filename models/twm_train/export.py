@@ -142,15 +142,8 @@ Named = tuple[str, tuple[int | str, ...], str]
 
 
 def _export(
-    module: nn.Module,
-    args: tuple[Tensor, ...],
-    inputs: Sequence[Named],
-    outputs: Sequence[Named],
-    path: Path,
-    *,
-    optimize: bool = True,
+    module: nn.Module, args: tuple[Tensor, ...], inputs: Sequence[Named], outputs: Sequence[Named], path: Path
 ) -> GraphSpec:
-    # `optimize=False` halves the time of large graphs; the runtime folds what is constant when it opens them
     module = module.eval()
     dims = {dim: torch.export.Dim(dim, min=1, max=1 << 20) for _, shape, _ in inputs for dim in shape if isinstance(dim, str)}
     dynamic = {name: {i: dims[d] for i, d in enumerate(shape) if isinstance(d, str)} for name, shape, _ in inputs}
@@ -166,7 +159,6 @@ def _export(
             output_names=[name for name, _, _ in outputs],
             dynamic_shapes=tuple(dynamic.values()) if dims else None,
             opset_version=OPSET,
-            optimize=optimize,
             verbose=False,
         )
         logging.getLogger("torch.onnx").setLevel(level)

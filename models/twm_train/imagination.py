@@ -41,6 +41,8 @@ class ActorSizes:
     """Windows in a training step."""
     samples: int = 2
     """Exogenous futures of a window and member; drawn in antithetic pairs."""
+    look_steps: int = LOOK_STEPS
+    """Steps of the forecast the actor gets."""
     peak_rate: float = 3e-3
     saving_max: float = 0.3
     """Savings are asked for between 0 and this ratio."""
@@ -69,7 +71,7 @@ class ActorSizes:
     @classmethod
     def quick(cls) -> ActorSizes:
         """Seconds: shows that everything works."""
-        return cls(steps=12, batch=8, samples=2, judged_windows=4, judged_seeds=1)
+        return cls(steps=12, batch=8, samples=2, look_steps=1, judged_windows=4, judged_seeds=1)
 
 
 @contextmanager
@@ -85,42 +87,51 @@ def frozen(*models: nn.Module) -> Iterator[None]:
             parameter.requires_grad_(flag)
 
 
+State = tuple[Tensor, Tensor]
+"""(deterministic, stochastic) latent state, each [E, N, .]."""
+
+
 @torch.no_grad()
-def foresee(exogenous: ExogenousModel, history: Tensor, horizon: int, noise: Callable[[Tensor, int], Tensor]) -> Tensor:
-    """Exogenous futures [E, N, H, X] of histories [N, W, D_h]; `noise(stoch, step)` gives the noise of a step [E, N, .]."""
-    deter, stoch = exogenous.encode(history.unsqueeze(0).expand(exogenous.members, *history.shape))
+def begin(model: ExogenousModel | ControllableModel, history: Tensor) -> State:
+    """Where a part starts after histories [N, W, D_h]."""
+    deter, stoch = model.encode(history.unsqueeze(0).expand(model.members, *history.shape))
+    return deter, stoch
+
+
+@torch.no_grad()
+def foresee(exogenous: ExogenousModel, start: State, steps: int, noise: Callable[[Tensor], Tensor]) -> Tensor:
+    """Exogenous futures [E, N, steps, X]; `noise` gives a step's noise in the shape of the stochastic state."""
+    deter, stoch = start
     out = []
-    for step in range(horizon):
-        deter, stoch, state = exogenous.step(deter, stoch, noise(stoch, step))
+    for _ in range(steps):
+        deter, stoch, state = exogenous.step(deter, stoch, noise(stoch))
         out.append(state)
     return torch.stack(out, 2)
 
 
-def expected(exogenous: ExogenousModel, history: Tensor, horizon: int) -> Tensor:
+def expected(exogenous: ExogenousModel, start: State, actor: Actor) -> Tensor:
     """The forecast an actor gets [E, N, K, X]: each member's future without noise."""
-    return foresee(exogenous, history, min(LOOK_STEPS, horizon), lambda stoch, step: torch.zeros_like(stoch))
+    return foresee(exogenous, start, actor.look_steps, torch.zeros_like)
 
 
-def sampled(exogenous: ExogenousModel, history: Tensor, horizon: int, samples: int) -> Tensor:
+def sampled(exogenous: ExogenousModel, start: State, horizon: int, samples: int) -> Tensor:
     """J futures of each window [E, J*B, H, X], in antithetic pairs; noise from torch's generator."""
 
-    def noise(stoch: Tensor, step: int) -> Tensor:
+    def noise(stoch: Tensor) -> Tensor:
         half = torch.randn(stoch.shape[0], -(-samples // 2), stoch.shape[1] // samples, stoch.shape[2])
         return torch.cat([half, -half], 1)[:, :samples].flatten(1, 2)
 
-    return foresee(exogenous, history.repeat(samples, 1, 1), horizon, noise)
+    return foresee(exogenous, (start[0].repeat(1, samples, 1), start[1].repeat(1, samples, 1)), horizon, noise)
 
 
 def imagine(
-    controllable: ControllableModel, history: Tensor, plan: Tensor, futures: Tensor, samples: int
+    controllable: ControllableModel, start: State, plan: Tensor, futures: Tensor, samples: int
 ) -> tuple[Tensor, Tensor]:
     """(loss ratio, p99 delay) of the horizon [E, J, B, S], drawn, of plans [B, H, A] in futures [E, J*B, H, X].
 
     Differentiable in the plan.
     """
     e, n, steps, _ = futures.shape
-    with torch.no_grad():
-        start = controllable.encode(history.unsqueeze(0).expand(e, *history.shape))
     deter, stoch = (part.repeat(1, samples, 1) for part in start)
     rows = plan.repeat(samples, 1, 1).unsqueeze(0)
     losses, delays = [], []
@@ -199,10 +210,11 @@ def actor_loss(
     """(loss, its terms) of windows of one member (history [1, B, W, D_h]); `progress` 0..1 through the training."""
     history, running = windows.history[0], windows.last_action[0]
     wanted = torch.rand(len(history)) * sizes.saving_max
-    forecast = expected(exogenous, history, actor.horizon)
-    futures = sampled(exogenous, history, actor.horizon, sizes.samples)
+    start = begin(exogenous, history)
+    forecast = expected(exogenous, start, actor)
+    futures = sampled(exogenous, start, actor.horizon, sizes.samples)
     plan = actor(history, running, wanted.unsqueeze(-1), forecast)
-    margins = objective.margins(*imagine(controllable, history, plan, futures, sizes.samples))
+    margins = objective.margins(*imagine(controllable, begin(controllable, history), plan, futures, sizes.samples))
     first, last = sizes.temperatures
     temperature = first * (last / first) ** min(progress, 1.0)
     worth, terms = objective.value(margins, 1.0 - actor.cost(plan, running), wanted, temperature)
@@ -222,7 +234,7 @@ def train_policy(
 ) -> tuple[Actor, float]:
     """(actor, CPU seconds). The world model is left as it is; same arguments, same actor."""
     torch.manual_seed(seed)
-    actor = Actor(spec, exogenous.window)
+    actor = Actor(spec, exogenous.window, look_steps=sizes.look_steps)
     objective = Objective(spec, sizes)
     sampler = WindowSampler(training, spec, 1, exogenous.window, seed + 2)
     exogenous.eval()

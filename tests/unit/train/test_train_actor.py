@@ -22,14 +22,14 @@ from twm.core.zoo import DataCard, ModelCard, find_model, load_card
 from twm.inference.actor import load_actor
 from twm.inference.engine import EngineOptions
 from twm.planner.reactive import reactive_batch
+from twm_train import build
 from twm_train.actor import Actor
 from twm_train.actor_export import ActorGraph
 from twm_train.actor_recipe import train_actor
-from twm_train.build import build_dynamics
 from twm_train.controllable import ControllableModel
 from twm_train.data import TRAINING_SEED, VALIDATION_SEED, Episodes, record
 from twm_train.exogenous import ExogenousModel
-from twm_train.imagination import ActorSizes, Objective, actor_loss, draw, expected, frozen, horizon_kpis, train_policy
+from twm_train.imagination import ActorSizes, Objective, actor_loss, begin, draw, expected, frozen, horizon_kpis, train_policy
 from twm_train.windows import Windows, WindowSampler
 
 COAST = Path(__file__).resolve().parents[2] / "fixtures" / "networks" / "coast.yaml"
@@ -61,7 +61,10 @@ def training(coast: NetworkSpec) -> Episodes:
 def dynamics(coast: NetworkSpec, training: Episodes) -> Dynamics:
     """An untrained world model: what of it is physics reacts to actions already."""
     torch.manual_seed(0)
-    return build_dynamics(coast, training, members=2, window=WINDOW, recent=2)
+    if hasattr(build, "build_dynamics"):
+        return build.build_dynamics(coast, training, members=2, window=WINDOW, recent=2)
+    exogenous = build.fit_exogenous(coast, build.build_field(coast, training, members=2, window=WINDOW), training)
+    return exogenous, build.build_controllable(coast, training, members=2, recent=2)
 
 
 @pytest.fixture
@@ -77,6 +80,10 @@ def shaken(spec: NetworkSpec, scale: float) -> Actor:
             torch.manual_seed(i)
             parameter.add_(scale * torch.randn_like(parameter))
     return actor
+
+
+def foreseen(dynamics: Dynamics, history: Tensor, actor: Actor) -> Tensor:
+    return expected(dynamics[0], begin(dynamics[0], history), actor)
 
 
 def policies(plan: Tensor, spec: NetworkSpec) -> PolicyArrays:
@@ -100,7 +107,7 @@ def test_untrained_it_is_the_reactive_rule(coast: NetworkSpec, dynamics: Dynamic
     c, s, n_links = coast.sizes
     running = torch.full((5, (c + n_links) * s), 0.8 / s)
     actor = Actor(coast, WINDOW)
-    plan = policies(actor.reactive(history, running, expected(dynamics[0], history, actor.horizon)), coast)
+    plan = policies(actor.reactive(history, running, foreseen(dynamics, history, actor)), coast)
     before = tuple(np.full((5, rows, s), 0.8 / s) for rows in (c, n_links))
     prb, bandwidth = reactive_batch(coast, blocks, before, limit_change=False)  # type: ignore[arg-type]
     for step in (0, actor.horizon - 1):
@@ -114,7 +121,7 @@ def test_plans_are_feasible_with_any_weights(coast: NetworkSpec, dynamics: Dynam
     wild = windows.history[0].clone()
     wild[0] *= 1e6
     wild[1] = 0.0
-    forecast = expected(dynamics[0], wild, actor.horizon)
+    forecast = foreseen(dynamics, wild, actor)
     plan = policies(actor(wild, windows.last_action[0], torch.full((6, 1), 0.1), forecast), coast)
     for shares, floor in ((plan.prb_share_KHCS, topology.prb_floor), (plan.bandwidth_share_KHLS, topology.bandwidth_floor)):
         assert np.isfinite(shares).all()
@@ -167,16 +174,16 @@ def test_costs_and_kpis_are_those_of_the_product(coast: NetworkSpec) -> None:
 def test_short_training_teaches_the_saving_and_repeats_bit_by_bit(
     coast: NetworkSpec, dynamics: Dynamics, training: Episodes, windows: Windows, tmp_path: Path
 ) -> None:
-    sizes = ActorSizes(steps=24, batch=6, samples=2, peak_rate=1e-2, saving_max=0.4)
+    sizes = ActorSizes(steps=20, batch=4, samples=2, look_steps=1, peak_rate=1.5e-2, saving_max=0.4)
     actor, _ = train_policy(coast, *dynamics, training, sizes, seed=2)
     history, running = windows.history[0], windows.last_action[0]
-    forecast = expected(dynamics[0], history, actor.horizon)
+    forecast = foreseen(dynamics, history, actor)
     wanted = (0.0, 0.1, 0.2, 0.3, 0.4)
     with torch.no_grad():
         costs = [float(actor.cost(actor(history, running, torch.full((6, 1), w), forecast), running).mean()) for w in wanted]
     assert all(a > b for a, b in pairwise(costs)), costs
     assert costs[0] - costs[-1] > 0.03
-    short = ActorSizes(steps=3, batch=3, samples=2)
+    short = ActorSizes(steps=2, batch=2, samples=2, look_steps=1)
     first, _ = train_policy(coast, *dynamics, training, short, seed=4, checkpoint=tmp_path / "actor.pt")
     again, _ = train_policy(coast, *dynamics, training, short, seed=4)
     resumed, _ = train_policy(coast, *dynamics, training, short, seed=4, checkpoint=tmp_path / "actor.pt")
@@ -203,7 +210,7 @@ def shipped(
         command="test",
         checkpoint=work / "actor.pt",
     )
-    actor = Actor(coast, WINDOW)
+    actor = Actor(coast, WINDOW, look_steps=ActorSizes.quick().look_steps)
     actor.load_state_dict(torch.load(work / "actor.pt", weights_only=True)["model"])
     return zoo, card, actor.eval()
 
