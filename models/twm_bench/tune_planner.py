@@ -39,14 +39,17 @@ SAVING_WANTED = 0.085
 PRICE = 2.0
 """SCM that one unit of missing saving costs a trial: above what the search itself pays, so that the wish is met."""
 AXES = (
+    "weights.saving_shortfall=0.2 weights.saving_extra=0.2|weights.saving_shortfall=0.35 weights.saving_extra=0.35"
+    "|weights.saving_shortfall=0.5 weights.saving_extra=0.5|weights.saving_shortfall=0.8 weights.saving_extra=0.8",
     "weights.saving_wanted_ratio=0.08,0.09,0.1,0.12",
-    "weights.saving_shortfall=0.5,1.0,2.0",
     "weights.risk=0.05,0.1,0.2,0.4",
     "weights.disagreement=0.25,0.5,1.0,2.0",
     "weights.cvar=0.0,0.3,0.6,1.0",
     "weights.churn=0.0,0.1,0.3,1.0",
     "search_samples=2,3,4",
 )
+"""The first: one price of saving in every horizon. Where the mean saving is judged, a horizon in which it is cheap should save
+for one in which it is dear, which a wish that holds for each decision forbids."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,21 +150,32 @@ def descend(
     best = play_one(with_overrides(settings, chosen))
     print(_line("start", best, best), flush=True)
     for axis in axes:
-        name, _, values = axis.partition("=")
-        if not values:
-            raise InvalidInputError(f"axis: {axis[:80]!r}, expected name=value,value,...")
-        found: tuple[Trial, str] | None = None
-        for value in values.split(","):
-            override = f"{name}={value}"
-            trial = play_one(with_overrides(settings, [*chosen, override]))
-            print(_line(override, trial, best), flush=True)
+        found: tuple[Trial, list[str]] | None = None
+        for options in _options(axis):
+            changed = _changed(chosen, options)
+            trial = play_one(with_overrides(settings, changed))
+            print(_line(" ".join(options), trial, best), flush=True)
             if trial.worth > best.worth + gain and (found is None or trial.worth > found[0].worth):
-                found = trial, override
+                found = trial, changed
         if found is not None:
-            best, override = found
-            chosen = [item for item in chosen if not item.startswith(name + "=")] + [override]
+            best, chosen = found
     print(_line("best", best, best), flush=True)
     return chosen
+
+
+def _options(axis: str) -> list[list[str]]:
+    """What an axis tries: `name=a,b,c`, or `name=a other=b | name=c other=d` where several settings go together."""
+    if "|" in axis:
+        return [option.split() for option in axis.split("|")]
+    name, _, values = axis.partition("=")
+    if not values:
+        raise InvalidInputError(f"axis: {axis[:80]!r}, expected name=value,value,...")
+    return [[f"{name}={value}"] for value in values.split(",")]
+
+
+def _changed(chosen: Sequence[str], options: Sequence[str]) -> list[str]:
+    names = {option.partition("=")[0] for option in options}
+    return [*(item for item in chosen if item.partition("=")[0] not in names), *options]
 
 
 def _line(title: str, trial: Trial, reference: Trial) -> str:

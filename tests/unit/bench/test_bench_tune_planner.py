@@ -29,6 +29,12 @@ def test_the_best_value_of_each_axis_stays(capsys: pytest.CaptureFixture[str]) -
     assert "+0.0225" in capsys.readouterr().out
 
 
+def test_settings_that_go_together_are_tried_together() -> None:
+    axis = "weights.risk=0.2 weights.saving_wanted_ratio=0.05|weights.risk=0.3 weights.saving_wanted_ratio=0.1"
+    chosen = descend(made_up, CycleSettings(), ["weights.risk=0.05", "search_samples=3"], [axis], gain=0.001)
+    assert chosen == ["search_samples=3", "weights.risk=0.3", "weights.saving_wanted_ratio=0.1"]
+
+
 def test_a_gain_within_the_noise_changes_nothing() -> None:
     assert descend(made_up, CycleSettings(), [], ["weights.risk=0.2"], gain=0.1) == []
 
