@@ -23,7 +23,7 @@ CSS = """
   --line: #333b44; --shade: #1d2228;
   --good: #5cc98a; --best: #6bb3f0; --bad: #f08a80; } }
 * { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 72rem; padding: 1.5rem 1.25rem 4rem; background: var(--ground); color: var(--ink);
+body { margin: 0 auto; max-width: 82rem; padding: 1.5rem 1.25rem 4rem; background: var(--ground); color: var(--ink);
   font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
 h1 { font-size: 1.6rem; margin: 0 0 .25rem; }
 h2 { font-size: 1.2rem; margin: 2.5rem 0 .5rem; border-bottom: 1px solid var(--line); }
@@ -33,7 +33,8 @@ table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabula
 th, td { padding: .22rem .6rem; border-bottom: 1px solid var(--line); text-align: right; vertical-align: top;
   white-space: nowrap; }
 th { color: var(--soft); font-weight: 600; } th:first-child, td:first-child { text-align: left; }
-td.text { text-align: left; white-space: normal; min-width: 12rem; } tr.ours td { background: var(--shade); font-weight: 600; }
+td.text, th.text { text-align: left; white-space: normal; min-width: 7rem; }
+tr.ours td { background: var(--shade); font-weight: 600; }
 .aim { color: var(--best); font-weight: 600; } .met { color: var(--good); font-weight: 600; }
 .missed { color: var(--bad); font-weight: 600; }
 figure { margin: .75rem 0; } figure svg { max-width: 100%; height: auto; } figcaption { color: var(--soft); font-size: 13px; }
@@ -82,7 +83,8 @@ def page(report: Report) -> str:
     lead = (
         f"{len(seeds.seeds)} {escape(seeds.purpose)} seeds x {len(report.scenarios)} scenarios, network "
         f"{_code(report.network)}, {escape(report.created)}. SCM: least normalised margin over all SLA terms, floored at 0. "
-        "Saving: control cost against uniform shares. Nothing is handed a forecast; variant <em>calendar</em> sees a noisy list of known events besides."
+        "Saving: control cost against uniform shares. Nothing is handed a forecast; variant <em>calendar</em> sees a noisy "
+        "list of known events besides."
     )
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
@@ -98,7 +100,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]], *, ours: str | Non
     for row in rows:
         cells = "".join(f"<td{' class=text' if i in text else ''}>{_cell(value)}</td>" for i, value in enumerate(row))
         lines.append(f"<tr{' class=ours' if ours is not None and row[0] == ours else ''}>{cells}</tr>")
-    heads = "".join(f"<th>{escape(name)}</th>" for name in head)
+    heads = "".join(f"<th{' class=text' if i in text else ''}>{escape(name)}</th>" for i, name in enumerate(head))
     return f'<div class="wide"><table><thead><tr>{heads}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>'
 
 
@@ -130,17 +132,16 @@ def _figure(drawn: Mapping[str, str], name: str) -> str:
 def _targets(report: Report) -> str:
     rows = [
         (
-            t["name"],
+            Markup(f'{escape(t["name"])}<br><span class="soft">{escape(t["source"])}</span>'),
             t["at_least"],
             t["aim"],
             t["measured"],
             Markup(f'<span class="{VERDICT_CLASS.get(t["verdict"], "soft")}">{escape(t["verdict"])}</span>'),
-            Markup(f'<span class="soft">{escape(t["source"])}</span>'),
         )
         for t in evaluate(report).values()
     ]
     note = "<p>Where a target holds for both variants, the worse one decides.</p>"
-    return note + table(("what", "at least", "aim", "measured", "verdict", "from report.json"), rows, text=(0, 1, 2, 3, 4, 5))
+    return note + table(("what, from where in report.json", "at least", "aim", "measured", "verdict"), rows, text=(0, 1, 2, 3))
 
 
 def _decision(report: Report, drawn: Mapping[str, str]) -> str:
@@ -272,7 +273,8 @@ def _trajectory(report: Report, drawn: Mapping[str, str]) -> str:
             f"{entry['starts']} starts x {entry['candidates']} candidates, {percent(entry['feasible_share'])} of them "
             f"feasible. Spearman of disagreement and error {number(d['all'])} (within a start {number(d['within_start'])}); "
             f"ECE of P(violation) {number(v['any']['ece'], 3)} for any slice, {number(v['pooled']['ece'], 3)} over slices. "
-            f"Regret of the best predicted {number(entry['regret_of_best_predicted'], 3)}, of a random one {number(entry['regret_of_random'], 3)}."
+            f"Regret of the best predicted {number(entry['regret_of_best_predicted'])}, "
+            f"of a random one {number(entry['regret_of_random'])}."
         )
         head = ("candidates", "Spearman within a start", "starts", "pooled")
         parts.append(f"<h3>Ranking, variant {escape(variant)}</h3><p>{escape(note)}</p>" + table(head, rows))

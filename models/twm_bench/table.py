@@ -37,7 +37,8 @@ def markdown(report: Report) -> str:
     seeds = report.seeds
     parts = [
         f"{len(seeds.seeds)} {_plain(seeds.purpose)} seeds x {len(report.scenarios)} scenarios, spec "
-        f"{_code(report.spec_hash[:12])}, by {_code(report.command)}. SCM with its 95 % bootstrap interval; gap recovered between uniform and the oracle."
+        f"{_code(report.spec_hash[:12])}, by {_code(report.command)}. SCM with its 95 % bootstrap "
+        "interval; gap recovered between uniform and the oracle."
     ]
     for variant, methods in report.variants.items():
         head = (variant, "SCM", "saving", "P(violation)", "worst 5 %", "gap recovered", *report.scenarios, "twin calls")

@@ -1,1 +1,1 @@
-"""What TelecomWorldBench measures of the models themselves: field, trajectory, speed. The decision axis plays the closed loop."""
+"""What TelecomWorldBench measures of the models themselves: field, trajectory, speed. The decision axis is the closed loop."""

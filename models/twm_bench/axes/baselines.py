@@ -22,24 +22,6 @@ KpiPoints = Callable[[Windows], Doubles]
 """Point forecasts of the slice KPIs [B, H, S, P], physical; NaN where there is none."""
 
 
-def persistence(windows: Windows) -> Doubles:
-    """Each KPI stays what it was last."""
-    last = windows.past(windows.recording.kpis_NTSP, 1)
-    return _held(last, windows)
-
-
-def seasonal_naive(windows: Windows) -> Doubles:
-    """Each KPI is what it was one horizon before: the only season the city's quiet and busy horizons could have."""
-    horizon = windows.recording.spec.timing.horizon_steps
-    past = windows.past(windows.recording.kpis_NTSP, horizon).astype(np.float64)
-    return np.where(np.isfinite(past), past, _held(past[:, -1:], windows))
-
-
-def _held(last_B1SP: NDArray[np.floating], windows: Windows) -> Doubles:
-    horizon = windows.recording.spec.timing.horizon_steps
-    return np.repeat(np.asarray(last_B1SP, np.float64), horizon, 1)
-
-
 @dataclass(frozen=True)
 class Spread:
     """Point forecasts with the quantiles of their past errors, by step."""

@@ -37,7 +37,7 @@ class FieldCase:
     """A network with what predicts its field; `predictor` None is skipped with the reason."""
 
     name: str
-    recording: Recording
+    recording: Recording | None
     predictor: FieldPredictor | None
     reason: str = ""
 
@@ -150,7 +150,7 @@ def unseen_cities(cases: Mapping[str, FieldCase], windows_of: Callable[[Recordin
     """The field axis on networks the models were not trained on; {"skipped": reason} where nothing predicts one."""
     return {
         name: field_axis(windows_of(case.recording), case.predictor, variant)
-        if case.predictor is not None
+        if case.predictor is not None and case.recording is not None
         else {"skipped": case.reason or "no model serves this network"}
         for name, case in cases.items()
     }

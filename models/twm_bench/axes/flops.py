@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
@@ -42,12 +43,12 @@ def product_flops(content: bytes, feeds: Mapping[str, NDArray[np.float32]]) -> i
     if names:
         shapes |= {name: np.shape(value) for name, value in zip(names, session.run(names, dict(feeds)), strict=True)}
     return sum(
-        _node_flops(node.op_type, _text(node, onnx), [shapes[n] for n in node.input], shapes[node.output[0]]) for node in nodes
+        _node_flops(node.op_type, _text(node), [shapes[n] for n in node.input], shapes[node.output[0]]) for node in nodes
     )
 
 
-def _text(node: object, onnx: object) -> str:
-    for attribute in node.attribute:  # type: ignore[attr-defined]
+def _text(node: Any) -> str:
+    for attribute in node.attribute:
         if attribute.name == "equation":
             return str(attribute.s.decode())
         if attribute.name == "transA" and attribute.i:

@@ -1,4 +1,4 @@
-"""All axes but the decision axis, for a zoo: what goes into `axes` of report.json. Finished parts are kept and not done again."""
+"""All axes but the decision axis, for a zoo: `axes` of report.json. Finished parts are kept and not done again."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from twm.core.errors import TwmError
+from twm.core.errors import ModelMismatchError, TwmError
 from twm.core.network import NetworkSpec
-from twm_bench.axes.baselines import DemandPersistence, Spread, persistence, seasonal_naive
-from twm_bench.axes.episodes import VARIANTS, Recording, Windows, record, tuning_recording, windows_of
-from twm_bench.axes.field import FieldCase, field_axis, unseen_cities
+from twm_bench.axes.baselines import DemandPersistence, Spread
+from twm_bench.axes.episodes import VARIANTS, Windows, record, tuning_recording, windows_of
+from twm_bench.axes.field import FieldCase, field_axis, unseen_cities, unseen_city
 from twm_bench.axes.ranking import Start, ranking, starts_of
 from twm_bench.axes.scores import plain
 from twm_bench.axes.served import ServedModels
 from twm_bench.axes.speed import speed_axis, without_path
 from twm_bench.axes.trajectory import KpiQuantiles, trajectory_axis
+from twm_bench.rivals import gru, seasonal
 from twm_twin.seeds import Purpose, seeds
 
-REVISION = 1
+UNSEEN_SEEDS = 8
+REVISION = 2
 """Part of the key of kept parts: raise it when the same models would be measured otherwise."""
 
 
@@ -54,7 +56,6 @@ def measure_axes(
     first_seed: int = 0,
     candidates: int = 64,
     stride: int = 3,
-    rivals: Mapping[str, Callable[[Recording], KpiQuantiles]] | None = None,
     unseen: Mapping[str, FieldCase] | None = None,
     with_speed: bool = True,
     cycles: int = 120,
@@ -63,16 +64,16 @@ def measure_axes(
 ) -> dict[str, Any]:
     """Measure what the zoo has; a part that cannot be measured is {"skipped": reason}.
 
-    `network` is the spec's name or path, as services take it. `rivals`: further KPI forecasters, made ready on the tuning
-    recording. `unseen`: cases by name for the field axis. `work`: folder for finished parts. Raises InvalidInputError where
-    seeds leave the range of `purpose`.
+    `network` is the spec's name or path, as services take it. `unseen`: cases by name for the field axis (None: a city made of
+    the spec, which the zoo may hold a field model for). `work`: folder for finished parts. Raises InvalidInputError where seeds
+    leave the range of `purpose`.
     """
     report = progress or Silent()
     chosen = seeds(purpose, seed_count, first_seed)
     models = ServedModels(spec, zoo)
     digests = models.digests()
-    key = _key([REVISION, spec.digest(), digests, purpose, chosen, candidates, stride, sorted(rivals or {}), cycles])
-    lazy = _Lazy(spec, purpose, chosen, candidates, stride, rivals or {}, report)
+    key = _key([REVISION, spec.digest(), digests, purpose, chosen, candidates, stride, cycles])
+    lazy = _Lazy(spec, purpose, chosen, candidates, stride, report)
     out: dict[str, Any] = {
         "purpose": purpose,
         "seeds": [chosen[0], chosen[-1]],
@@ -102,10 +103,19 @@ def measure_axes(
         out["trajectory"][variant] = part(f"trajectory-{variant}", lambda v=variant: lazy.trajectory(models, v))  # type: ignore[misc]
         out["ranking"][variant] = part(f"ranking-{variant}", lambda v=variant: lazy.ranking(models, v))  # type: ignore[misc]
         out["field"][variant] = part(f"field-{variant}", lambda v=variant: lazy.field(models, v))  # type: ignore[misc]
-    out["unseen"] = unseen_cities(unseen or {}, lambda r: windows_of(r, stride), "history")
+    cases = {"unseen city": unseen_case(unseen_city(spec), zoo, purpose, chosen)} if unseen is None else unseen
+    out["unseen"] = plain(unseen_cities(cases, lambda r: windows_of(r, stride), "history"))
     if with_speed:
         out["speed"] = part("speed", lambda: speed_axis(spec, zoo, network=network, cycles=cycles))
     return out
+
+
+def unseen_case(city: NetworkSpec, zoo: Path, purpose: Purpose, chosen: Sequence[int]) -> FieldCase:
+    """A network that the models were not trained on, with the field model that the zoo has for it."""
+    predictor = ServedModels(city, zoo)
+    if predictor.field is None:
+        return FieldCase(city.name, None, None, "no field model in the zoo serves this network")
+    return FieldCase(city.name, record(city, purpose, list(chosen)[:UNSEEN_SEEDS]), predictor.predict_field)
 
 
 class _Lazy:
@@ -118,21 +128,27 @@ class _Lazy:
         chosen: Sequence[int],
         candidates: int,
         stride: int,
-        rivals: Mapping[str, Callable[[Recording], KpiQuantiles]],
         progress: Progress,
     ) -> None:
         self._spec, self._purpose, self._chosen = spec, purpose, list(chosen)
         self._candidates, self._stride, self._progress = candidates, stride, progress
-        self._makers = rivals
         self._windows: Windows | None = None
         self._starts: list[Start] | None = None
-        self._baselines: tuple[dict[str, KpiQuantiles], DemandPersistence] | None = None
+        self._baselines: tuple[dict[str, Spread], DemandPersistence] | None = None
 
     def trajectory(self, models: ServedModels, variant: str) -> dict[str, Any]:
         windows = self._recorded()
-        rivals, demand = self._fitted()
+        spreads, demand = self._fitted()
+        rivals: dict[str, KpiQuantiles] = {name: spread.quantiles for name, spread in spreads.items()}
+        absent: dict[str, str] = {}
+        try:
+            forecaster = gru.GruForecaster.load(self._spec)
+            rivals["gru"] = lambda some: forecaster.quantiles(some, variant)
+        except (ModelMismatchError, OSError) as error:
+            absent["gru"] = str(error) if isinstance(error, ModelMismatchError) else "its weights are not there"
         self._progress.start(f"trajectories, {variant}", windows.count)
-        return trajectory_axis(models, windows, variant, rivals, demand, progress=self._progress.advance)
+        found = trajectory_axis(models, windows, variant, rivals, demand, progress=self._progress.advance)
+        return found | {"absent": absent}
 
     def ranking(self, models: ServedModels, variant: str) -> dict[str, Any]:
         if self._starts is None:
@@ -153,15 +169,11 @@ class _Lazy:
             self._windows = windows_of(record(self._spec, self._purpose, self._chosen), self._stride)
         return self._windows
 
-    def _fitted(self) -> tuple[dict[str, KpiQuantiles], DemandPersistence]:
+    def _fitted(self) -> tuple[dict[str, Spread], DemandPersistence]:
         if self._baselines is None:
             tuning = tuning_recording(self._spec)
-            made: dict[str, KpiQuantiles] = {
-                "persistence": Spread.fit(persistence, tuning).quantiles,
-                "seasonal-naive": Spread.fit(seasonal_naive, tuning).quantiles,
-            }
-            made |= {name: make(tuning) for name, make in self._makers.items()}
-            self._baselines = made, DemandPersistence.fit(tuning)
+            spreads = {name: Spread.fit(seasonal.points(name), tuning) for name in seasonal.FORECASTERS}
+            self._baselines = spreads, DemandPersistence.fit(tuning)
         return self._baselines
 
 

@@ -2,9 +2,9 @@
 
 A start is a seed, a scenario and a moment: at the end of the quiet horizon, or half a horizon later. From there every candidate
 runs the same horizon (common random numbers), and the model scores it from the frames before. Candidates: library policies, the
-same with noise, random shares held, and, since hardly any of these keeps all SLAs, shares that follow demand with random margins
-and headrooms: the true demand of the horizon, or that of its first step. These are where an optimiser goes. No candidate is
-chosen by a model, so all models meet the same ones.
+same with noise, random shares held, and, since hardly any of these keeps all SLAs, shares that follow demand with random
+margins and headrooms: the true demand of the horizon, or that of its first step. These are where an optimiser goes. No
+candidate is chosen by a model, so all models meet the same ones.
 
 Shape suffixes: K candidates, H horizon steps, C cells, L links, S slices, R rows (cells, then links), D template factors.
 """
@@ -12,7 +12,7 @@ Shape suffixes: K candidates, H horizon steps, C cells, L links, S slices, R row
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -44,6 +44,8 @@ PERTURBATION, ROW_PERTURBATION = 0.35, 0.12
 LEAST_FEASIBLE = 5
 """Feasible candidates a start needs to be ranked by itself."""
 SCATTER_POINTS = 1500
+NEAR_ZERO = 0.01
+"""Where predicted and true SCM are both below, disagreement and error are both 0 of necessity: not counted as contested."""
 _STREAM = 0xB4
 
 
@@ -204,8 +206,8 @@ def ranking(
         decision = models.decision(history_matrix(frames, spec, models.window), samples=SAMPLES, seed=seed + i)
         scores = models.score(decision, start.policies)
         true, predicted = start.truth.scm, np.asarray(scores.scm_K, np.float64)
-        feasible, shifted = true > 0, start.scenario.endswith("-ood")
-        for part, inside in (("all", True), ("id", not shifted), ("ood", shifted), ("library", True)):
+        feasible, is_ood = true > 0, start.scenario.endswith("-ood")
+        for part, inside in (("all", True), ("id", not is_ood), ("ood", is_ood), ("library", True)):
             which = start.library_K if part == "library" else np.ones(len(true), bool)
             if inside:
                 rank[part].append(spearman(predicted[which], true[which]))
@@ -219,7 +221,7 @@ def ranking(
             ("predicted", predicted),
             ("true", true),
             ("disagreement", disagreement),
-            ("ood", np.full(len(true), shifted)),
+            ("ood", np.full(len(true), is_ood)),
             ("any", scores.any_violation_K),
             ("any_true", start.truth.violated_S.any(-1)),
         ):
@@ -256,7 +258,12 @@ def ranking(
         "regret_of_random": short(float(np.mean(spreads))),
         "disagreement": {
             name: plain(spearman(flat["disagreement"][which], np.abs(error[which])))
-            for name, which in (("all", np.ones(len(true), bool)), ("id", ~shifted), ("ood", shifted))
+            for name, which in (
+                ("all", np.ones(len(true), bool)),
+                ("id", ~shifted),
+                ("ood", shifted),
+                ("contested", (predicted > NEAR_ZERO) | (true > NEAR_ZERO)),
+            )
         }
         | {"within_start": plain(float(nanmean(np.array(within))))},
         "violation": {
@@ -275,6 +282,4 @@ def ranking(
 
 
 def _with_events(frame: FrameArrays, told: Sequence[Any], horizon: int) -> FrameArrays:
-    return FrameArrays(
-        step=frame.step, start_s=frame.start_s, events=list(known_at(told, frame.step, horizon)), **frame.blocks()
-    )
+    return replace(frame, events=list(known_at(told, frame.step, horizon)))

@@ -1,4 +1,4 @@
-"""Speed axis: rollouts beside the compiled twin and beside the machine's measured GEMM peak, planning cycle, actor. All in one run.
+"""Speed axis: rollouts beside the compiled twin and the machine's measured GEMM peak, planning cycle, actor; all in one run.
 
 Rates are per CPU-second, so that neighbours on the machine count less. A trajectory of the model is one candidate in one future
 of one member over the horizon; a horizon of the twin is one policy in one future.
@@ -191,11 +191,11 @@ def cycle_seconds(spec: NetworkSpec, zoo: Path, network: str, cycles: int, setti
     """Wall time of the planning cycle with the real inference and twin services beside it."""
     codec = FrameCodec(spec)
     messages = [[codec.encode(f) for f in frames] for frames in history_of(spec, cycles + 3, 16)]
-    with tempfile.TemporaryDirectory(prefix="twm-speed-") as folder:
-        with running_peers(network, Path(folder), {"TWM_ZOO": str(zoo)}) as targets:
-            seconds, fallbacks, evaluations, calls = asyncio.run(
-                _cycles(spec, targets.inference, targets.twin, messages, settings)
-            )
+    with (
+        tempfile.TemporaryDirectory(prefix="twm-speed-") as folder,
+        running_peers(network, Path(folder), {"TWM_ZOO": str(zoo)}) as targets,
+    ):
+        seconds, fallbacks, evaluations, calls = asyncio.run(_cycles(spec, targets.inference, targets.twin, messages, settings))
     timed = np.array(seconds[3:])
     return {
         "cycles": len(timed),

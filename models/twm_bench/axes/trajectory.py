@@ -1,7 +1,7 @@
 """Trajectory axis: KPIs and demand over the horizon under the logged actions, beside forecasters without a world model.
 
-Free running always: no window sees anything of its horizon but the actions. Errors of KPIs are in z (twm.core.kpis.kpi_to_z) over
-the standard deviation of the truth, since delay spans four decades; the physical absolute error stands beside.
+Free running always: no window sees anything of its horizon but the actions. Errors of KPIs are in z (twm.core.kpis.kpi_to_z)
+over the standard deviation of the truth, since delay spans four decades; the physical absolute error stands beside.
 
 Shape suffixes: Q quantile levels, B windows, H horizon steps, C cells, S slices, P KPIs, E members, J exogenous samples.
 """
