@@ -29,8 +29,8 @@ from twm_bench.methods.method import AbsentError, ModelFolders, Task
 from twm_bench.methods.persistence import persistent
 from twm_train.in_process import Decided, LocalModels, LocalPeers, Observed
 
-BUDGETED = CycleSettings(verify_every=4, scenario_count=2, finalists=FinalistSettings(count=2))
-"""2 finalists x 2 scenarios in every fourth slow step: 12 twin calls in a horizon of 12."""
+BUDGETED = CycleSettings(verify_every=4, scenario_count=2, verify_harm=True, finalists=FinalistSettings(count=2))
+"""The best finalist and the reactive rule in 2 scenarios at every fourth slow step: 12 twin calls in a horizon of 12."""
 NOT_VERIFIED = CycleSettings(scenario_count=0)
 
 
