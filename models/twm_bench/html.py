@@ -322,18 +322,43 @@ def _field(report: Report, drawn: Mapping[str, str]) -> str:
 
 def _traces(report: Report) -> str:
     parts = []
-    for name, entry in _axes(report, "traces"):
-        tables = {
-            k: v for k, v in entry.items() if isinstance(v, dict) and v and all(isinstance(x, int | float) for x in v.values())
-        }
-        methods = sorted({m for values in tables.values() for m in values})
-        if methods:
-            rows = [(m, *(number(values.get(m)) for values in tables.values())) for m in methods]
-            parts.append(f"<h3>{escape(name)}</h3>" + table(("method", *tables), rows, ours=plots.OURS))
-        texts = [(k, v) for k, v in entry.items() if isinstance(v, str | int | float)]
-        if texts:
-            parts.append(table(("", ""), texts, text=(1,)))
+    for name, study in _axes(report, "traces"):
+        rows = []
+        for method, found in (study.get("methods") or {}).items():
+            cells: list[Any] = [method]
+            for key in ("nrmse", "crps"):
+                low, high = found[key]["interval"]
+                cells += [number(found[key]["mean"], 4), f"{number(low)} to {number(high)}"]
+            rows.append([*cells, percent(found["coverage_90"]["mean"], 1)])
+        if rows:
+            count, steps = len(study["split"]["test"]), study["horizon_steps"]
+            head = ("method", "NRMSE", "95 % interval", "CRPS", "95 % interval", "coverage 90 %")
+            title = f"{escape(name)}: {count} held-out experiments, mean over {steps} steps"
+            parts.append(f"<h3>{title}</h3>" + table(head, rows, ours="cdwm"))
+        parts.append(_off_policy(study.get("off_policy")))
     return "".join(parts)
+
+
+def _off_policy(found: Any) -> str:
+    """What logged experiments say of another policy: weighted importance sampling and doubly robust, with what they rest on."""
+    if isinstance(found, str):
+        return f"<p>Off-policy: {escape(found)}</p>"
+    rows = []
+    for reward, lengths in ((found or {}).get("rewards") or {}).items():
+        for length, policies in lengths.items():
+            for policy, e in policies.items():
+                rows.append(
+                    (
+                        f"{policy}, {reward}, {length}", number(e["wis"]), _interval(e["wis_interval"]), number(e["dr"]),
+                        _interval(e["dr_interval"]), f"{e['effective_sample_size']:.0f} of {e['blocks']}", e.get("verdict"),
+                    )
+                )  # fmt: skip
+    head = ("off-policy", "WIS", "95 % interval", "DR", "95 % interval", "effective sample size", "verdict")
+    return table(head, rows, text=(6,)) if rows else ""
+
+
+def _interval(bounds: Sequence[float | None]) -> str:
+    return " to ".join(number(bound) for bound in bounds)
 
 
 def _speed(report: Report, drawn: Mapping[str, str]) -> str:

@@ -214,6 +214,35 @@ def speed() -> dict[str, Any]:
     }
 
 
+def study(rival: str) -> dict[str, Any]:
+    """What twm_bench.traces says of one set of experiments, with one rival of that name."""
+
+    def figures(nrmse: float, crps: float) -> dict[str, Any]:
+        both = {"nrmse": nrmse, "crps": crps}
+        return {k: {"mean": v, "interval": [v - 0.1, v + 0.1]} for k, v in both.items()} | {"coverage_90": {"mean": 0.9}}
+
+    gains = {
+        key: {"baseline": rival, "lower_by": by, "difference_interval": [0.0, 0.1], "experiments_better": 3, "experiments": 4}
+        for key, by in (("nrmse", 0.25), ("crps", 0.1))
+    }
+    estimate = {
+        "wis": 0.5,
+        "wis_interval": [0.4, 0.6],
+        "dr": 0.5,
+        "dr_interval": [0.4, None],
+        "effective_sample_size": 12.3,
+        "blocks": 100,
+        "verdict": f"cannot be judged {rival}",
+    }
+    return {
+        "split": {"test": ["a", "b"]},
+        "horizon_steps": 5,
+        "methods": {"cdwm": figures(0.3, 0.2), rival: figures(0.4, 0.3)},
+        "against_best_baseline": gains,
+        "off_policy": {"rewards": {"scm": {"1": {rival: estimate}}}},
+    }
+
+
 def made_report(extra: str | None = None) -> Report:
     """The report; `extra` is one more method of that name."""
     variants = {}

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from made_report import made_report
+from made_report import made_report, study
 
 from twm.core.errors import InvalidInputError
 from twm_bench import html, plots, table
@@ -62,6 +62,10 @@ def test_verdicts_turn_when_the_figures_do() -> None:
         assert found[key]["verdict"] == MISSED, key
     assert "saving below" in found["gap_calendar"]["measured"]
     assert found["gap_history"]["verdict"] == AIM
+    worse.axes["traces"] = {"explora": study("gbm")}
+    explora = evaluate(worse)["explora"]
+    assert explora["verdict"] == MET
+    assert explora["values"] == {"nrmse": 0.25, "crps": 0.1}
     del worse.comparisons["history"]["ppo"]
     assert "ppo (history)" in evaluate(worse)["rivals"]["measured"]
 
@@ -93,7 +97,7 @@ def test_hostile_names_are_shown_and_not_interpreted() -> None:
     del hostile.variants["history"]
     hostile.axes = {}
     hostile.absent[HOSTILE] = HOSTILE
-    hostile.axes["traces"] = {HOSTILE: {"nrmse": {HOSTILE: 0.5, "twm": 0.4}, "note": HOSTILE}}
+    hostile.axes["traces"] = {HOSTILE: study(HOSTILE)}
     text = html.page(hostile)
     assert "<script" not in text
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
