@@ -22,7 +22,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from twm.core.features import FIELD_FEATURES, HistoryLayout, grid_channels, grid_geometry
+from twm.core.features import FIELD_FEATURES, HistoryLayout
 from twm.core.frames import FrameArrays, block_shapes
 from twm.core.kpis import KPI_NAMES
 from twm.core.network import NetworkSpec
@@ -49,6 +49,8 @@ class TinyDynamics:
             window=WINDOW,
             history_width=HistoryLayout.of(self.spec).width,
             members=self.members,
+            exogenous_deter=DETER,
+            exogenous_stoch=STOCH,
             deter=DETER,
             stoch=STOCH,
             exogenous=c * s + c + n_links,
@@ -293,24 +295,27 @@ def write_dynamics(
 
 
 def write_field(zoo: Path, spec: NetworkSpec, *, version: str = "tiny-1", value: float = 1.0, **more: Any) -> Path:
-    """Write an FWM whose field is `value` + the mean of the grid everywhere. Returns its folder."""
-    grid = grid_geometry(spec)
-    shape = (2, 3, len(spec.cells), len(FIELD_FEATURES))
+    """Write an FWM whose field is `value` + the mean of the history everywhere. Returns its folder."""
+    c, s, _ = spec.sizes
+    field, demand = (2, 3, c, len(FIELD_FEATURES)), (spec.timing.horizon_steps, 3, c, s)
+    node = helper.make_node
     graph = _graph(
         [
-            helper.make_node("ReduceMean", ["grid"], ["mean4"], keepdims=1),
-            helper.make_node("Add", ["constant", "mean4"], ["field"]),
+            node("ReduceMean", ["history"], ["mean"], keepdims=0),
+            node("ReduceMax", ["newest"], ["unused"], keepdims=0),
+            node("Add", ["field_constant", "mean"], ["field"]),
+            node("Add", ["demand_constant", "mean"], ["demand"]),
         ],
-        {"grid": (1, grid_channels(spec, grid), grid.size, grid.size)},
-        {"field": shape},
-        {"constant": np.full(shape, value, np.float32)},
+        {"history": (WINDOW, HistoryLayout.of(spec).width), "newest": (c, len(FIELD_FEATURES))},
+        {"field": field, "demand": demand},
+        {"field_constant": np.full(field, value, np.float32), "demand_constant": np.full(demand, value, np.float32)},
     )
     fields: dict[str, Any] = {
-        "window": grid.frames + 1,
-        "grid": grid.model_dump(),
+        "contract": "fwm/2",
         "feature_names": FIELD_FEATURES,
         "step_offsets": (0, 1),
         "quantile_levels": (0.05, 0.5, 0.95),
+        "demand_levels": (0.1, 0.5, 0.9),
     }
     graphs = {"fwm.onnx": graph}
     return _write(zoo, _card("fwm", version, spec, graphs, **{**fields, **more}), graphs)

@@ -1,11 +1,10 @@
 """Controllable part of the CDWM: what a policy makes of an exogenous future, as KPIs per slice.
 
-The same state-space cell as the exogenous part, fed besides with the action and the exogenous state. What is known of the
-physics enters as inputs, from the spec alone: the rate a share gives (share x SE x carrier bandwidth), the interference
-coupling of SE, the load each link sees over normal and backup routes, and from these a mean-field estimate of loss, served
-load and PRB use that the network corrects (residual heads start at zero).
+Physics first: queueing theory (twm_train.physics) predicts every KPI; a recurrent state-space model (Hafner et al. 2019,
+"PlaNet") adds the residual and the uncertainty. The residual sees features of each (cell, slice), pooled over cells by load and
+by the worst, so nothing depends on how many cells, slices or links there are. Untrained, the model is the physics alone.
 
-Shape suffixes: E members, N rows, C cells, S slices, L links, R links on a route, P KPIs, A action and X exogenous columns.
+Shape suffixes: E members, N rows, C cells, S slices, L links, P KPIs, A action and X exogenous columns, W history frames.
 """
 
 from __future__ import annotations
@@ -15,16 +14,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from twm.core.features import HistoryLayout
+from twm.core.features import FAST_POOLED, HistoryLayout
+from twm.core.frames import CELL_FEATURES, CELL_SLICE_FEATURES, LINK_FEATURES, LINK_SLICE_FEATURES
 from twm.core.kpis import DELAY_FLOOR_MS, KPI_NAMES, LOSS_SCALE_RATIO
 from twm.core.network import NetworkSpec
-from twm_train.exogenous import DETER, STOCH, history_index
+from twm_train.fwm import slice_attributes
 from twm_train.layers import StackedGru, StackedLinear, StackedMlp, StackedNormal
-from twm_train.normalise import ColumnScaler, coupling_factor
+from twm_train.normalise import ColumnScaler
+from twm_train.physics import LOCAL, THRESHOLDS, Physics, PhysicsConstants
 
-CELL_WIDTH, POOL_WIDTH, CONTEXT_WIDTH, HEAD_WIDTH = 24, 16, 24, 48
-LOCAL_INPUTS = 8
-ANALYTIC = 4
+DETER, STOCH = 48, 12
+CELL_WIDTH, POOL_WIDTH, CONTEXT_WIDTH, HEAD_WIDTH, ENCODER_WIDTH = 12, 8, 16, 40, 24
+LATE_PICKS = tuple(THRESHOLDS.index(t) for t in (0.5, 1.0, 1.5))
+NODE_BLOCKS = (("cell_slice", len(CELL_SLICE_FEATURES)), ("fast", len(FAST_POOLED)))
+LINK_BLOCKS = (("link_slice", len(LINK_SLICE_FEATURES)), ("link", len(LINK_FEATURES)))
 Float = NDArray[np.float32]
 
 
@@ -39,145 +42,109 @@ class ControllableModel(nn.Module):
         scaler: ColumnScaler,
         kpi_mean_SP: Float,
         kpi_std_SP: Float,
-        coupling_UC: Float,
-        link_factor_LS: Float,
-        *,
-        hidden: int = 96,
+        constants: PhysicsConstants,
     ) -> None:
         super().__init__()
         layout = HistoryLayout.of(spec)
         c, s, n_links = spec.sizes
         self.sizes, self.members, self.recent, self.value_count = (c, s, n_links), members, recent, layout.value_count
-        self.carrier_mhz = spec.prb_grid.prb_count * spec.prb_grid.prb_bandwidth_mhz
+        self.deter, self.stoch = DETER, STOCH
         self.scaler = scaler
-        topology = spec.topology()
-        buffer = lambda name, value: self.register_buffer(name, torch.tensor(value))
-        picks = {n: tuple(range(layout.blocks[n][1][-1])) for n in ("cell_slice", "cell", "link_slice", "link", "fast")}
-        columns = history_index(layout, {name: picks[name] for name in picks if layout.blocks[name][1][0]})
-        buffer("columns", columns)
+        self.layout = layout
+        self.physics = Physics(spec, constants)
+        buffer = lambda name, value: self.register_buffer(name, torch.tensor(np.asarray(value, np.float32)))
         buffer("mean", kpi_mean_SP)
         buffer("std", kpi_std_SP)
-        buffer("coupling", coupling_UC)
-        buffer("nominal", topology.link_capacity_mbps.astype(np.float32))
-        buffer("link_factor", link_factor_LS)
-        buffer("route", topology.route.astype(np.float32))
-        buffer("backup", topology.backup_route.astype(np.float32))
-        buffer("route_index", _padded(topology.route))
-        buffer("backup_index", _padded(topology.backup_route))
-        p = len(KPI_NAMES)
-        self.encoder = StackedMlp(members, (recent * len(columns), hidden, DETER + STOCH), last_scale=0.5)
-        self.local_in = StackedLinear(members, LOCAL_INPUTS, CELL_WIDTH, scale=1.3)
-        self.place = nn.Parameter(torch.zeros(members, 1, c, s, CELL_WIDTH))
+        buffer("attributes", slice_attributes(spec))
+        p, kinds = len(KPI_NAMES), self.attributes.shape[1]
+        width = sum(n for _, n in NODE_BLOCKS) + len(CELL_FEATURES)
+        self.node_in = StackedMlp(members, (2 * recent * width + kinds, ENCODER_WIDTH, ENCODER_WIDTH))
+        self.link_in = StackedMlp(members, (2 * recent * sum(n for _, n in LINK_BLOCKS), ENCODER_WIDTH, ENCODER_WIDTH))
+        self.state = StackedMlp(members, (4 * ENCODER_WIDTH, 64, DETER + STOCH), last_scale=0.5)
+        self.local_in = StackedLinear(members, LOCAL, CELL_WIDTH, scale=1.3)
+        self.kind_in = StackedLinear(members, kinds, CELL_WIDTH, scale=0.3)
         self.local_out = StackedLinear(members, CELL_WIDTH, POOL_WIDTH)
-        pooled = 2 * POOL_WIDTH + ANALYTIC
-        self.summary = StackedLinear(members, s * pooled, STOCH)
+        pooled = 2 * POOL_WIDTH + p + len(LATE_PICKS)
+        self.summary = StackedLinear(members, pooled + kinds, STOCH)
         self.cell = StackedGru(members, 2 * STOCH, DETER)
         self.prior_head = StackedNormal(members, DETER, STOCH)
-        self.posterior_in = StackedLinear(members, DETER + s * p, hidden)
-        self.posterior_head = StackedNormal(members, hidden, STOCH)
+        self.posterior_in = StackedLinear(members, DETER + p + kinds, 48)
+        self.posterior_head = StackedNormal(members, 48, STOCH)
         self.context = StackedLinear(members, DETER + STOCH, CONTEXT_WIDTH)
-        self.head_in = StackedLinear(members, pooled + CONTEXT_WIDTH, HEAD_WIDTH, scale=1.3)
-        self.slice_bias = nn.Parameter(torch.zeros(members, 1, s, HEAD_WIDTH))
+        self.head_in = StackedLinear(members, pooled + CONTEXT_WIDTH + kinds, HEAD_WIDTH, scale=1.3)
         self.head_out = StackedLinear(members, HEAD_WIDTH, 2 * p, scale=0.0)
 
     def encode(self, history: Tensor) -> tuple[Tensor, Tensor]:
         """(h, z) [E, N, .] from histories [E, N, W, D_h]; the newest `recent` frames count (queues drain soon)."""
+        c, s, n_links = self.sizes
+        e, n = history.shape[:2]
         values, known = history[..., -self.recent :, :].split(self.value_count, -1)
-        state = self.encoder(self.scaler(values, known)[..., self.columns].flatten(-2))
-        deter, stoch = state.split((DETER, STOCH), -1)
+        scaled = self.scaler(values, known)
+
+        def block(name: str) -> Tensor:
+            columns, shape = self.layout.blocks[name]
+            both = torch.stack([scaled[..., columns], known[..., columns]], -1).unflatten(-2, shape)
+            return both.movedim(2, -1).flatten(-3)
+
+        cell = block("cell").unsqueeze(3)
+        parts = [block(name) for name, _ in NODE_BLOCKS]
+        parts += [cell.expand(e, n, c, s, cell.shape[-1]), self.attributes.expand(e, n, c, s, -1)]
+        node = nn.functional.silu(self.node_in(torch.cat(parts, -1))).flatten(2, 3)
+        state = [node.mean(2), node.amax(2)]
+        if n_links:
+            link = block("link").unsqueeze(3)
+            wide = torch.cat([block("link_slice"), link.expand(e, n, n_links, s, link.shape[-1])], -1)
+            rows = nn.functional.silu(self.link_in(wide)).flatten(2, 3)
+            state += [rows.mean(2), rows.amax(2)]
+        else:
+            state += [torch.zeros_like(state[0])] * 2
+        deter, stoch = self.state(torch.cat(state, -1)).split((DETER, STOCH), -1)
         return torch.tanh(deter), stoch
 
     def pool(self, action: Tensor, exogenous: Tensor) -> tuple[Tensor, Tensor]:
-        """(pooled inputs [E, N, S, .], analytic KPIs normalised [E, N, S, P] with 0 for delay).
-
-        action [E or 1, N, A] shares, exogenous [E, N, X] in physical units. Inside, N is the innermost axis: ONNX Runtime is
-        slow at broadcasts over short inner axes, and this order halves the time of a rollout step.
-        """
-        c, s, n_links = self.sizes
-        a, x = action.transpose(1, 2), exogenous.transpose(1, 2)
-        prb, demand = a[:, : c * s].unflatten(1, (c, s)), x[:, : c * s].unflatten(1, (c, s))
-        factor = torch.exp(coupling_factor(prb.sum(2).transpose(1, 2), self.coupling)).transpose(1, 2)
-        rate = prb * (x[:, c * s : c * s + c] * (factor * self.carrier_mhz)).unsqueeze(2)
-        sent = torch.minimum(demand, rate)
-        load = demand / (rate + 1.0)
-        delivered, worst, room, rerouted = sent, torch.zeros_like(sent), torch.zeros_like(sent), torch.zeros_like(sent)
-        if n_links:
-            bandwidth, capacity = a[:, c * s :].unflatten(1, (n_links, s)), x[:, c * s + c :]
-            down = (1.0 - capacity / self.nominal[:, None]).clamp(0, 1)
-            aside = torch.matmul(self.route, down).clamp(max=1).unsqueeze(2)
-            on_backup = sent * aside
-            on_route = sent - on_backup
-            arriving = torch.matmul(self.route.T, on_route.flatten(2)) + torch.matmul(self.backup.T, on_backup.flatten(2))
-            offered = arriving.unflatten(2, (s, -1)) * self.link_factor[..., None]
-            served = bandwidth * capacity.unsqueeze(2)
-            ratio = offered / (served + 1.0)
-            spare = torch.log1p((served - offered).clamp(min=0))
-            pad = torch.zeros_like(ratio[:, :1])
-            ratio, spare = torch.cat([ratio, pad], 1), torch.cat([spare, pad + 8.0], 1)
-            pick = lambda values, index: values.index_select(1, index.flatten()).unflatten(1, tuple(index.shape))
-            here, there = pick(ratio, self.route_index).amax(2), pick(ratio, self.backup_index).amax(2)
-            worst = here + aside * (there - here)
-            here, there = pick(spare, self.route_index).amin(2), pick(spare, self.backup_index).amin(2)
-            room = here + aside * (there - here)
-            delivered = sent / worst.clamp(min=1.0)
-            rerouted = aside.expand_as(sent)
-        logs = lambda value: torch.log(value.clamp(0.02, 20.0))
-        local = torch.stack(
-            [
-                logs(load),
-                torch.log1p(demand) * 0.3,
-                torch.log1p((rate - demand).clamp(min=0)) * 0.5,
-                torch.log1p(rate) * 0.3,
-                (prb * 2.0).expand_as(load),
-                logs(worst),
-                room * 0.5,
-                rerouted,
-            ],
-            1,
-        )
-        total = demand.sum(1)
-        weight = demand / (total + 1e-3).unsqueeze(1)
-        lost = (1.0 - delivered.sum(1) / (total + 1e-3)).clamp(0, 1)
-        used = (prb * load.clamp(max=1.0)).sum(1) / (prb.sum(1) + 1e-6)
-        analytic = torch.stack(
-            [
-                torch.log1p(lost / LOSS_SCALE_RATIO),
-                (weight * logs(torch.maximum(load, worst))).sum(1),
-                used,
-                torch.log1p(delivered.sum(1)),
-            ],
-            1,
-        )
-        offset = (self.place + self.local_in.bias[:, :, None, None]).permute(0, 4, 2, 3, 1)
+        """(pooled inputs [E, N, S, .], physics' KPIs, normalised [E, N, S, P]); see Physics.forward for the arguments."""
+        c, s, _ = self.sizes
+        local, weight, kpi_z, late = self.physics(action, exogenous)
+        e = self.members
+        kind = self.kind_in(self.attributes.expand(e, s, -1)).transpose(1, 2)
+        offset = (self.local_in.bias.transpose(1, 2) + kind).unsqueeze(2).unsqueeze(-1)
         inner = torch.matmul(self.local_in.weight.transpose(1, 2), local.flatten(2)).unflatten(2, (c, s, -1))
         inner = nn.functional.relu(inner + offset)
         outer = torch.matmul(self.local_out.weight.transpose(1, 2), inner.flatten(2)).unflatten(2, (c, s, -1))
-        bias = self.local_out.bias.transpose(1, 2)[..., None]
-        mean, most = (outer * weight.unsqueeze(1)).sum(2) + bias, outer.amax(2) + bias
-        keep = torch.tensor([1.0, 0.0, 1.0, 1.0])[:, None, None]
-        base = (analytic - self.mean.T[..., None]) * (keep / self.std.T[..., None])
-        scaled = torch.cat([base[:, :1], analytic[:, 1:2], base[:, 2:]], 1)
-        pooled = torch.cat([mean, most, scaled.clamp(-6, 6)], 1)
-        return pooled.permute(0, 3, 2, 1), base.permute(0, 3, 2, 1)
+        mean, most = (outer * weight.unsqueeze(1)).sum(2), outer.amax(2)
+        base = ((kpi_z - self.mean[..., None]) / self.std[..., None]).clamp(-6, 6)
+        picked = late[:, :, list(LATE_PICKS)] * 0.3 if late.shape[1] else late[:, :, : len(LATE_PICKS)]
+        if late.shape[1] != s:
+            nothing = kpi_z.new_zeros(kpi_z.shape[0], 1, len(LATE_PICKS), kpi_z.shape[-1])
+            at = [self.physics.bounded.index(i) if i in self.physics.bounded else -1 for i in range(s)]
+            picked = torch.cat([nothing if j < 0 else picked[:, j : j + 1] for j in at], 1)
+        pooled = torch.cat([mean.transpose(1, 2), most.transpose(1, 2), base, picked], 2)
+        return pooled.permute(0, 3, 1, 2), base.permute(0, 3, 1, 2)
+
+    def _with_kind(self, x: Tensor) -> Tensor:
+        """Slice attributes beside [..., S, .]."""
+        return torch.cat([x, self.attributes.expand(*x.shape[:-1], -1)], -1)
 
     def advance(self, deter: Tensor, stoch: Tensor, pooled: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(h', prior mean, prior std)."""
-        following = self.cell(torch.cat([stoch, torch.tanh(self.summary(pooled.flatten(-2)))], -1), deter)
+        seen = torch.tanh(self.summary(self._with_kind(pooled))).mean(-2)
+        following = self.cell(torch.cat([stoch, seen], -1), deter)
         mean, std = self.prior_head(following)
         return following, mean, std
 
     def posterior(self, deter: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
-        """q(z' | h', KPIs'): seen [E, N, S*P] is normalised, 0 where unknown."""
-        mean, std = self.posterior_head(nn.functional.silu(self.posterior_in(torch.cat([deter, seen], -1))))
+        """q(z' | h', KPIs'): seen [E, N, S, P] is normalised, 0 where unknown."""
+        rows = torch.cat([deter.unsqueeze(-2).expand(*seen.shape[:-1], DETER), self._with_kind(seen)], -1)
+        mean, std = self.posterior_head(nn.functional.silu(self.posterior_in(rows)).mean(-2))
         return mean, std
 
     def decode(self, deter: Tensor, stoch: Tensor, pooled: Tensor, base: Tensor) -> tuple[Tensor, Tensor]:
         """(mean, std) of the normalised KPIs [E, N, S, P]."""
         context = self.context(torch.cat([deter, stoch], -1)).unsqueeze(-2)
         context = context.expand(*pooled.shape[:-1], CONTEXT_WIDTH)
-        inner = nn.functional.silu(self.head_in(torch.cat([pooled, context], -1)) + self.slice_bias)
+        inner = nn.functional.silu(self.head_in(self._with_kind(torch.cat([pooled, context], -1))))
         mean, raw = self.head_out(inner).chunk(2, -1)
-        return base + mean, 0.02 + nn.functional.softplus(raw - 1.0)
+        return base + mean, 0.02 + nn.functional.softplus(raw - 1.5)
 
     def step(
         self, deter: Tensor, stoch: Tensor, noise: Tensor, action: Tensor, exogenous: Tensor
@@ -204,13 +171,3 @@ class ControllableModel(nn.Module):
         value = torch.stack([loss, delay, used, served], -1)
         slope = torch.stack([loss + LOSS_SCALE_RATIO, delay, torch.ones_like(used), 1.0 + served], -1)
         return value, sigma * slope
-
-
-def _padded(route_CL: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Links on each cell's route [C, R]; L pads."""
-    links = [np.flatnonzero(row) for row in route_CL]
-    width = max([1, *(len(row) for row in links)])
-    out = np.full((len(links), width), route_CL.shape[1], np.int64)
-    for row, found in zip(out, links, strict=True):
-        row[: len(found)] = found
-    return out

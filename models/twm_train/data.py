@@ -18,8 +18,8 @@ from twm.core.features import (
     HistoryLayout,
     exogenous_of,
     field_features,
-    frame_channels,
     history_columns,
+    known_events,
     offered_by_slice,
     slice_kpis,
 )
@@ -27,6 +27,8 @@ from twm.core.frames import BLOCKS, Float, FrameArrays, block_shapes
 from twm.core.kpis import kpi_to_z
 from twm.core.network import NetworkSpec
 from twm_train.logging_policies import POLICY_SHARES, LoggingPolicies
+from twm_twin.calendar import noisy_calendar
+from twm_twin.layout import TwinLayout
 from twm_twin.simulator import FrameBatch, Twin
 
 SCENARIOS = ("hotspot-id", "wave-id", "hotspot-ood", "wave-ood")
@@ -46,9 +48,10 @@ class Episodes:
     """KPIs in the space of twm.core.kpis.kpi_to_z."""
     offered_NTS: Float
     field_NTCF: Float
-    channels_NTCX: Float
     action_NTA: Float
     """Shares in force in the step."""
+    calendar_NTC: Float
+    """What a noisy calendar says of the relative demand increase, in the steps of the episode and the H after it."""
     log_propensity_NT: NDArray[np.float64]
     kind_N: NDArray[np.int64]
     """Index into POLICY_SHARES."""
@@ -75,9 +78,15 @@ class Episodes:
             digest.update(array.tobytes())
         return digest.hexdigest()
 
-    def take(self, which: NDArray[np.intp] | slice) -> Episodes:
-        """Some of the episodes."""
-        return Episodes(**{field.name: getattr(self, field.name)[which] for field in fields(self)})
+    def take(self, which: NDArray[np.intp] | slice, steps: int | None = None) -> Episodes:
+        """Some of the episodes; of each the first `steps` slow steps."""
+        chosen = {field.name: getattr(self, field.name)[which] for field in fields(self)}
+        if steps is not None:
+            horizon = self.calendar_NTC.shape[1] - self.steps
+            for name in chosen:
+                if name.split("_")[-1].startswith("NT"):
+                    chosen[name] = chosen[name][:, : steps + (horizon if name == "calendar_NTC" else 0)]
+        return Episodes(**chosen)
 
     @staticmethod
     def concatenate(parts: Sequence[Episodes]) -> Episodes:
@@ -149,6 +158,9 @@ def _record_batch(spec: NetworkSpec, first_seed: int, size: int, steps: int) -> 
         spec,
         blocks,
         action_NTA=np.stack(actions, 1).astype(np.float32),
+        calendar_NTC=np.stack(
+            [calendar_of(spec, int(s), SCENARIOS[i], steps, int(q)) for s, i, q in zip(seeds, scenario, quiet, strict=True)]
+        ),
         log_propensity_NT=np.stack(propensities, 1),
         kind_N=kind.astype(np.int64),
         scenario_N=scenario,
@@ -162,12 +174,14 @@ def derive(
     *,
     action_NTA: Float,
     log_propensity_NT: NDArray[np.float64],
+    calendar_NTC: Float | None = None,
     kind_N: NDArray[np.int64],
     scenario_N: NDArray[np.int64],
     seed_N: NDArray[np.int64],
 ) -> Episodes:
     """Features and targets of recorded frame blocks [N, T, ...]."""
     layout = HistoryLayout.of(spec)
+    n, t, c = blocks["cell"].shape[:3]
     columns = history_columns(blocks, spec)
     values, known = columns[..., : layout.value_count], columns[..., layout.value_count :]
     padded = {name: np.concatenate([np.full_like(block[:, :1], np.nan), block], 1) for name, block in blocks.items()}
@@ -177,13 +191,23 @@ def derive(
         kpi_z_NTSP=kpi_to_z(slice_kpis(blocks)).astype(np.float32),
         offered_NTS=offered_by_slice(blocks),
         field_NTCF=field_features(blocks, {k: v[:, :-1] for k, v in padded.items()}, spec),
-        channels_NTCX=frame_channels(padded, spec),
         action_NTA=action_NTA,
+        calendar_NTC=np.zeros((n, t + spec.timing.horizon_steps, c), np.float32) if calendar_NTC is None else calendar_NTC,
         log_propensity_NT=log_propensity_NT,
         kind_N=kind_N,
         scenario_N=scenario_N,
         seed_N=seed_N,
     )
+
+
+def calendar_of(spec: NetworkSpec, seed: int, scenario: str, steps: int, quiet_steps: int) -> Float:
+    """Expected relative demand increase [steps + H, C] by the noisy calendar of an episode; 0 where it names nothing."""
+    horizon = spec.timing.horizon_steps
+    events = noisy_calendar(
+        TwinLayout.of(spec), seed, scenario, horizons=-(-(steps + horizon) // horizon), quiet_steps=quiet_steps
+    )
+    pieces = [known_events(events, spec, first - 1) for first in range(0, steps + horizon, horizon)]
+    return np.nan_to_num(np.concatenate(pieces, 1), nan=0.0)[:, : steps + horizon].T
 
 
 def frame_blocks(batch: FrameBatch) -> dict[str, Float]:

@@ -1,191 +1,184 @@
-"""Exogenous part of the CDWM: demand, action-free spectral efficiency and link capacity. It never receives an action.
+"""Exogenous part of the CDWM: samples of demand, action-free spectral efficiency, link capacity. It never receives an action.
 
-A recurrent state-space model (Hafner et al. 2019, "PlaNet") with deterministic state h and stochastic state z:
-h' = GRU(h, z), prior p(z' | h'), posterior q(z' | h', x'), decoder x' = f(h', z').
+The frozen Field World Model gives the marginals of every coming step; this part draws from them together. A latent state of
+unit normals moves on by a first-order autoregression whose noise is correlated over space (a shock raises its neighbours too),
+and each latent value picks its quantile: a Gaussian copula with temporal memory, as ensemble copula coupling does for weather
+(Schefzik et al. 2013). Its few constants are moments of the normal scores of the training residuals, so they fit any network.
 
-Shape suffixes: E members, N rows, W history frames, D_x exogenous columns, C cells, S slices, L links.
+`deter` is the forecast still to come, as a shift register; `stoch` is the latent state and a flag that says it has not begun.
+
+Shape suffixes: E members, N rows, W history frames, H slow steps, Q quantile levels, X exogenous columns, C cells, S slices,
+L links, Z latent width.
 """
 
 from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from twm.core.features import FAST_POOLED, ExogenousLayout, HistoryLayout, exogenous_layout
-from twm.core.frames import CELL_SLICE_FEATURES, LINK_FEATURES
 from twm.core.network import NetworkSpec
-from twm_train.layers import StackedGru, StackedLinear, StackedMlp, StackedNormal
-from twm_train.normalise import CLIP, ColumnScaler, coupling_factor
+from twm_train.fwm import DEMAND_LEVELS, FieldModel
+from twm_train.normalise import coupling_factor
 
-DETER, STOCH = 96, 32
-LINK_SPREAD = 0.25
-"""Link capacity is normalised as (capacity / nominal - 1) / LINK_SPREAD."""
 Float = NDArray[np.float32]
+KNOTS = tuple(NormalDist().inv_cdf(level) for level in DEMAND_LEVELS)
+TAIL_MAX = 2.5
+"""Latent values count up to this far: beyond, a quantile is extrapolated further than anything was seen."""
+LINK_MEMORY = 0.7
+LINK_SHARPNESS = 12.0
 
 
-def history_index(layout: HistoryLayout, picks: dict[str, tuple[int, ...]]) -> NDArray[np.int64]:
-    """Columns of the named features (last axis) of blocks, flattened."""
-    parts = []
-    for name, features in picks.items():
-        columns, shape = layout.blocks[name]
-        grid = np.arange(columns.start, columns.stop).reshape(shape)
-        parts.append(grid[..., list(features)].reshape(-1))
-    return np.concatenate(parts).astype(np.int64)
+@dataclass(frozen=True)
+class Dependence:
+    """How forecast errors hang together."""
 
-
-def exogenous_columns(layout: HistoryLayout) -> NDArray[np.int64]:
-    """History columns the exogenous encoder looks at besides the exogenous state: nothing that a policy sets."""
-    cs = CELL_SLICE_FEATURES.index
-    return history_index(
-        layout,
-        {
-            "cell_slice": (cs("active_ues"),),
-            "fast": (FAST_POOLED.index("offered_std_mbps"), FAST_POOLED.index("offered_max_mbps")),
-        },
-    )
+    shared_ratio: float = 0.5
+    """Share of a (cell, slice) error's variance that comes from the field all slices feel."""
+    length_km: float = 0.4
+    """Range of that field: correlation exp(-distance / length)."""
+    shared_memory: float = 0.8
+    """Its correlation from one slow step to the next."""
+    own_memory: float = 0.5
+    """The same for what is left."""
+    efficiency_sigma: float = 0.02
+    """Standard deviation of log spectral efficiency about its level."""
 
 
 class ExogenousModel(nn.Module):
-    """Ensemble of E exogenous state-space models."""
+    """Ensemble of E samplers of exogenous futures."""
 
-    def __init__(
-        self,
-        spec: NetworkSpec,
-        members: int,
-        window: int,
-        scaler: ColumnScaler,
-        mean_X: Float,
-        std_X: Float,
-        coupling_UC: Float,
-        *,
-        hidden: int = 96,
-    ) -> None:
+    def __init__(self, spec: NetworkSpec, field: FieldModel, dependence: Dependence) -> None:
         super().__init__()
-        history, self.layout = HistoryLayout.of(spec), exogenous_layout(spec)
-        self.members, self.window, self.value_count = members, window, history.value_count
-        self.scaler = scaler
-        columns = exogenous_columns(history)
-        c, s, n_links = spec.sizes
-        self.register_buffer("columns", torch.tensor(columns))
-        self.register_buffer("event_columns", torch.arange(history.blocks["events"][0].start, history.blocks["events"][0].stop))
-        cs = CELL_SLICE_FEATURES.index
-        self.register_buffer("share_columns", torch.tensor(history_index(history, {"cell_slice": (cs("prb_share"),)})))
-        self.register_buffer("se_columns", torch.tensor(history_index(history, {"cell": (0,)})))
-        self.register_buffer("demand_columns", torch.tensor(history_index(history, {"cell_slice": (cs("offered_mbps"),)})))
-        both = (LINK_FEATURES.index("capacity_mbps"), LINK_FEATURES.index("up_ratio"))
-        self.register_buffer("link_columns", torch.tensor(history_index(history, {"link": both})))
-        self.register_buffer("mean", torch.tensor(mean_X))
-        self.register_buffer("std", torch.tensor(std_X))
-        self.register_buffer("coupling", torch.tensor(coupling_UC))
-        self.register_buffer("nominal", torch.tensor(spec.topology().link_capacity_mbps, dtype=torch.float32))
-        self.sizes = (c, s, n_links)
-        per_frame = len(columns) + self.layout.width
-        self.encoder = StackedMlp(
-            members, (window * per_frame + len(self.event_columns), hidden, DETER + STOCH), last_scale=0.5
-        )
-        self.keep = StackedLinear(members, 2 * self.layout.width, DETER)
-        self.cell = StackedGru(members, STOCH, DETER, memory=3.0)
-        self.prior_head = StackedNormal(members, DETER, STOCH)
-        self.posterior_head = nn.ModuleList(
-            [StackedLinear(members, DETER + self.layout.width, hidden), StackedNormal(members, hidden, STOCH)]
-        )
-        self.decoder = StackedMlp(members, (DETER + STOCH, hidden, self.layout.width), last_scale=0.3)
-        self.direct = StackedLinear(members, DETER + STOCH, self.layout.width, scale=0.3)
-        self._start_at_persistence()
-        self.log_noise = nn.Parameter(torch.full((members, 1, self.layout.width), -1.0))
+        self.field = field.requires_grad_(False)
+        self.sizes, self.members, self.window, self.horizon = field.sizes, field.members, field.window, field.horizon
+        self.value_count = field.value_count
+        c, s, n_links = self.sizes
+        q = len(DEMAND_LEVELS)
+        self.row = c * s * q + n_links
+        self.deter = self.horizon * self.row + c + n_links
+        self.latent = c + c * s + c + n_links
+        self.stoch = self.latent + 1
+        self.register_buffer("dependence", torch.tensor([float(v) for v in vars(dependence).values()]))
+        xy = spec.topology().cell_xy_km
+        distance = np.sqrt(((xy[:, None] - xy[None]) ** 2).sum(-1))
+        self.register_buffer("distance", torch.tensor(distance.astype(np.float32)))
+        self.register_buffer("factor", torch.eye(c))
+        self.register_buffer("nominal", field.nominal.clone())
+        self.set_dependence(dependence)
 
-    def _start_at_persistence(self) -> None:
-        """Untrained, a forecast is the mean of the newest state and the window's average, carried through h."""
-        with torch.no_grad():
-            for member in range(self.members):
-                basis = torch.linalg.qr(torch.randn(max(self.layout.width, DETER), min(self.layout.width, DETER)))[0]
-                basis = basis if self.layout.width >= DETER else basis.T
-                self.keep.weight[member] = torch.cat([basis, basis]) * 0.5
-                self.direct.weight[member, :DETER] = basis.T
+    def set_dependence(self, dependence: Dependence) -> None:
+        """Take other constants of the joint distribution."""
+        self.dependence.copy_(torch.tensor([float(v) for v in vars(dependence).values()]))
+        kernel = torch.exp(-self.distance.double() / max(dependence.length_km, 1e-3))
+        self.factor.copy_(torch.linalg.cholesky(kernel + 1e-6 * torch.eye(len(kernel), dtype=torch.float64)).float())
 
     def encode(self, history: Tensor) -> tuple[Tensor, Tensor]:
-        """(h, z) [E, N, .] from histories [E, N, W, D_h]."""
-        values, known = history.split(self.value_count, -1)
-        scaled = self.scaler(values, known)
-        seen, flag = self.observe(values, known)
-        newest = seen[..., -1, :]
-        average = seen.sum(-2) / flag.sum(-2).clamp(min=1.0)
-        rows = torch.cat([scaled[..., self.columns], seen], -1).flatten(-2)
-        state = self.encoder(torch.cat([rows, scaled[..., -1, :][..., self.event_columns]], -1))
-        deter, stoch = state.split((DETER, STOCH), -1)
-        return torch.tanh(deter) + self.keep(torch.cat([newest, average], -1)), stoch
-
-    def observe(self, values: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
-        """(normalised exogenous state, flags) [..., D_x] in history rows: SE as it would be with all PRBs in use.
-
-        For that the recorded past shares are taken out of what was seen of SE (an even split where they are missing).
-        """
-        c, s, n_links = self.sizes
-        share, share_known = values[..., self.share_columns], known[..., self.share_columns]
-        used = torch.where(share_known > 0, share, torch.full_like(share, 1.0 / s)).unflatten(-1, (c, s)).sum(-1)
-        log_se = torch.log(values[..., self.se_columns].clamp(min=1e-3)) - coupling_factor(used, self.coupling)
-        raw = [torch.log1p(values[..., self.demand_columns].clamp(min=0)), log_se]
-        flags = [known[..., self.demand_columns], known[..., self.se_columns]]
-        if n_links:
-            capacity, up = values[..., self.link_columns].unflatten(-1, (n_links, 2)).unbind(-1)
-            capacity_known, up_known = known[..., self.link_columns].unflatten(-1, (n_links, 2)).unbind(-1)
-            raw.append(capacity * torch.where(up_known > 0, up, torch.ones_like(up)) / self.nominal)
-            flags.append(capacity_known)
-        flag = torch.cat(flags, -1)
-        return ((torch.cat(raw, -1) - self.mean) / self.std).clamp(-CLIP, CLIP) * flag, flag
-
-    def advance(self, deter: Tensor, stoch: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(h', prior mean, prior std)."""
-        following = self.cell(stoch, deter)
-        mean, std = self.prior_head(following)
-        return following, mean, std
-
-    def posterior(self, deter: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
-        """q(z' | h', x'): seen is normalised, 0 where unknown."""
-        first, head = self.posterior_head
-        mean, std = head(nn.functional.silu(first(torch.cat([deter, seen], -1))))
-        return mean, std
-
-    def decode(self, deter: Tensor, stoch: Tensor) -> Tensor:
-        """Normalised exogenous state [E, N, D_x]."""
-        state = torch.cat([deter, stoch], -1)
-        return self.decoder(state) + self.direct(state)
+        """(deter [E, N, .], stoch [E, N, .]) from histories [E, N, W, D_h]."""
+        forecast = self.field.forecast(history)
+        e, n = history.shape[:2]
+        steps = torch.cat([forecast.demand_log.transpose(3, 4).transpose(4, 5).flatten(3), -forecast.down_logit], -1)
+        deter = torch.cat([steps.flatten(2), forecast.efficiency_log, forecast.capacity_ratio], -1)
+        stoch = torch.cat([deter.new_zeros(e, n, self.latent), deter.new_ones(e, n, 1)], -1)
+        return deter, stoch
 
     def step(self, deter: Tensor, stoch: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(h', z', exogenous' in physical units): one step of a sampled future."""
-        following, mean, std = self.advance(deter, stoch)
-        drawn = mean + std * noise
-        return following, drawn, self.to_physical(self.decode(following, drawn))
-
-    def to_normal(self, exogenous: Tensor, share_C: Tensor) -> tuple[Tensor, Tensor]:
-        """(normalised, known flags) of observed states [..., D_x] with NaN, seen under summed PRB shares [..., C]."""
-        demand, se, link = exogenous.split((self.sizes[0] * self.sizes[1], self.sizes[0], self.sizes[2]), -1)
-        log_se = torch.log(se.clamp(min=1e-3)) - coupling_factor(share_C, self.coupling)
-        raw = torch.cat([torch.log1p(demand.clamp(min=0)), log_se, link / self.nominal], -1)
-        normal = (raw - self.mean) / self.std
-        known = torch.isfinite(normal) & torch.isfinite(exogenous)
-        return torch.where(known, normal.clamp(-CLIP, CLIP), torch.zeros_like(normal)), known.to(normal.dtype)
-
-    def to_physical(self, normal: Tensor) -> Tensor:
-        """Physical units: Mbps, bit/s/Hz at full PRB use, Mbps."""
+        """(deter', stoch', exogenous' [E, N, X] in physical units): one step of a sampled future; noise is standard normal."""
         c, s, n_links = self.sizes
-        raw = normal.clamp(-CLIP - 2, CLIP + 2) * self.std + self.mean
-        parts = [torch.expm1(raw[..., : c * s]).clamp(min=0), torch.exp(raw[..., c * s : c * s + c])]
+        shared_ratio, _, shared_memory, own_memory, sigma = self.dependence.unbind()
+        rows, tail = deter.split((self.horizon * self.row, c + n_links), -1)
+        now = rows[..., : self.row]
+        latent, first = stoch[..., :-1], stoch[..., -1:]
+        fresh = noise[..., : self.latent]
+        fresh = torch.cat([torch.matmul(fresh[..., :c], self.factor.T), fresh[..., c:]], -1)
+        memory = torch.cat(
+            [
+                shared_memory.expand(c),
+                own_memory.expand(c * s),
+                torch.zeros(c, dtype=noise.dtype),
+                torch.full((n_links,), LINK_MEMORY, dtype=noise.dtype),
+            ]
+        )
+        drawn = memory * latent + torch.sqrt(1 - memory**2 * (1 - first)) * fresh
+        shared, own, fading, link = drawn.split((c, c * s, c, n_links), -1)
+        score = torch.sqrt(shared_ratio) * shared.unsqueeze(-1) + torch.sqrt(1 - shared_ratio) * own.unflatten(-1, (c, s))
+        demand = torch.expm1(at_score(now[..., : c * s * len(DEMAND_LEVELS)].unflatten(-1, (c, s, -1)), score)).clamp(min=0)
+        efficiency = torch.exp(tail[..., :c] + sigma * fading)
+        parts = [demand.flatten(-2), efficiency]
         if n_links:
-            parts.append(raw[..., c * s + c :].clamp(0, 1) * self.nominal)
-        return torch.cat(parts, -1)
+            # up where Phi(z) > P(down); logit(Phi(z)) is 1.702 z closely
+            up = torch.sigmoid(LINK_SHARPNESS * (1.702 * link + now[..., c * s * len(DEMAND_LEVELS) :]))
+            parts.append(up * tail[..., c:] * self.nominal)
+        following = torch.cat([rows[..., self.row :], now, tail], -1)
+        return following, torch.cat([drawn, torch.zeros_like(first)], -1), torch.cat(parts, -1)
+
+    def sample(self, history: Tensor, samples: int) -> Tensor:
+        """Futures [E, M, B, H, X] in physical units of histories [E, B, W, D_h]."""
+        deter, stoch = self.encode(history)
+        e, b = deter.shape[:2]
+        wide = lambda x: x.unsqueeze(1).expand(e, samples, b, x.shape[-1]).reshape(e, samples * b, -1)
+        deter, stoch = wide(deter), wide(stoch)
+        out = []
+        for _ in range(self.horizon):
+            deter, stoch, future = self.step(deter, stoch, torch.randn(e, samples * b, self.stoch))
+            out.append(future)
+        return torch.stack(out, 2).unflatten(1, (samples, b))
+
+    def action_free(self, exogenous: Tensor, share_C: Tensor) -> Tensor:
+        """Observed states [..., X] (NaN where missing), SE as with all PRBs in use; `share_C` [..., C] were in use."""
+        c, s, n_links = self.sizes
+        demand, se, link = exogenous.split((c * s, c, n_links), -1)
+        return torch.cat([demand, se * torch.exp(-coupling_factor(share_C, self.field.coupling)), link], -1)
 
 
-def exogenous_statistics(layout: ExogenousLayout, exogenous_NX: Float, log_factor_NC: Float) -> tuple[Float, Float]:
-    """(mean, std) [D_x] of the transformed training states."""
-    demand, se, _ = layout.split(exogenous_NX)
-    with np.errstate(invalid="ignore"):
-        logs = np.concatenate([np.log1p(demand).reshape(len(demand), -1), np.log(np.maximum(se, 1e-3)) - log_factor_NC], -1)
-    known = np.isfinite(logs)
-    count = np.maximum(known.sum(0), 1)
-    mean = np.where(known, logs, 0).sum(0) / count
-    std = np.maximum(np.sqrt((np.where(known, logs - mean, 0) ** 2).sum(0) / count), 1e-2)
-    ones = np.ones(layout.links)
-    return np.concatenate([mean, ones]).astype(np.float32), np.concatenate([std, LINK_SPREAD * ones]).astype(np.float32)
+def at_score(quantiles: Tensor, score: Tensor) -> Tensor:
+    """Value [...] at a normal score [...] of quantiles [..., Q]: linear between the knots, tails go on with the last slope."""
+    z = score.clamp(-TAIL_MAX, TAIL_MAX)
+    value = quantiles[..., 0]
+    for i in range(len(KNOTS) - 1):
+        width = KNOTS[i + 1] - KNOTS[i]
+        low = -math.inf if i == 0 else 0.0
+        high = math.inf if i == len(KNOTS) - 2 else width
+        part = (z - KNOTS[i]).clamp(low, high) / width
+        value = value + part * (quantiles[..., i + 1] - quantiles[..., i])
+    return value
+
+
+def normal_scores(quantiles: Tensor, truth: Tensor) -> Tensor:
+    """Inverse of `at_score`: normal score of a value among quantiles [..., Q]."""
+    score = torch.full_like(truth, KNOTS[0])
+    for i in range(len(KNOTS) - 1):
+        step = (quantiles[..., i + 1] - quantiles[..., i]).clamp(min=1e-4)
+        low = -math.inf if i == 0 else 0.0
+        high = math.inf if i == len(KNOTS) - 2 else 1.0
+        score = score + ((truth - quantiles[..., i]) / step).clamp(low, high) * (KNOTS[i + 1] - KNOTS[i])
+    return score.clamp(-TAIL_MAX, TAIL_MAX)
+
+
+def fit_dependence(score_BHCS: NDArray[np.floating], distance_CC: NDArray[np.floating], efficiency_sigma: float) -> Dependence:
+    """Moments of the normal scores of forecast errors (NaN: unknown)."""
+    z = np.nan_to_num(np.asarray(score_BHCS, np.float64))
+    z = z - z.mean((0, 1))
+    z /= np.maximum(z.std((0, 1)), 1e-6)
+    _, _, c, s = z.shape
+    common = z.mean(-1)
+    if s > 1:
+        pairs = ((s * common) ** 2 - (z**2).sum(-1)).mean() / (s * (s - 1))
+        shared = float(np.clip(pairs, 0.05, 0.95))
+    else:
+        shared = 0.5
+    field = common / np.maximum(common.std((0, 1)), 1e-6)
+    correlation = np.einsum("bhc,bhd->cd", field, field) / (field.shape[0] * field.shape[1])
+    apart = ~np.eye(c, dtype=bool)
+    length = 0.4
+    if c > 1:
+        grid = np.geomspace(0.05, 3.0, 40)
+        error = [((correlation[apart] - np.exp(-distance_CC[apart] / g)) ** 2).mean() for g in grid]
+        length = float(grid[int(np.argmin(error))])
+    lag = lambda x: float(np.clip((x[:, 1:] * x[:, :-1]).mean() / max((x * x).mean(), 1e-9), 0.0, 0.98))
+    return Dependence(shared, length, lag(field), lag(z - common[..., None]), float(np.clip(efficiency_sigma, 1e-3, 0.5)))

@@ -20,16 +20,18 @@ import torch
 from torch import Tensor, nn
 
 from twm.core.errors import ModelMismatchError
-from twm.core.features import KPI_NAMES, HistoryLayout, exogenous_layout
+from twm.core.features import FIELD_FEATURES, KPI_NAMES, HistoryLayout, exogenous_layout
 from twm.core.network import NetworkSpec
-from twm.core.zoo import GraphSpec, GridGeometry, TensorSpec
+from twm.core.zoo import GraphSpec, TensorSpec
 from twm_train.controllable import ControllableModel
-from twm_train.exogenous import DETER, STOCH, ExogenousModel
-from twm_train.fwm import FieldModel
+from twm_train.exogenous import ExogenousModel
+from twm_train.fwm import DEMAND_LEVELS, FIELD_LEVELS, FieldModel
 
 OPSET = 20
 TOLERANCE = 2e-3
 """Largest accepted |onnx - torch| / (1 + |torch|); it is about 1e-5 in practice, sums are taken in another order."""
+
+Named = tuple[str, tuple[int | str, ...], str]
 
 
 class Encode(nn.Module):
@@ -79,66 +81,101 @@ def export_cdwm(
     layout = exogenous_layout(spec)
     c, s, n_links = spec.sizes
     a, x, p = c * s + n_links * s, layout.width, len(KPI_NAMES)
-    state = [("deter", (e, "{}", DETER), "1"), ("stoch", (e, "{}", STOCH), "1"), ("noise", (e, "{}", STOCH), "standard normal")]
-    rows = lambda dim: [(n, tuple(dim if d == "{}" else d for d in shape), unit) for n, shape, unit in state]
-    following = lambda dim: [("next_deter", (e, dim, DETER), "1"), ("next_stoch", (e, dim, STOCH), "1")]
+
+    def state(part: ExogenousModel | ControllableModel, rows: str) -> list[Named]:
+        return [
+            ("deter", (e, rows, part.deter), "1"),
+            ("stoch", (e, rows, part.stoch), "1"),
+            ("noise", (e, rows, part.stoch), "standard normal"),
+        ]
+
+    def following(part: ExogenousModel | ControllableModel, rows: str) -> list[Named]:
+        return [("next_deter", (e, rows, part.deter), "1"), ("next_stoch", (e, rows, part.stoch), "1")]
+
     exogenous_unit = "Mbps [C*S], bit/s/Hz at full PRB use [C], Mbps [L]"
     kpi_unit = "ratio, ms, ratio, Mbps"
     history = torch.tensor(sample_history)
     with torch.no_grad():
         start = Encode(exogenous, controllable)(history)
         generator = torch.Generator().manual_seed(0)
-        draw = lambda n: torch.randn(e, n, STOCH, generator=generator)
+        draw = lambda n, part: torch.randn(e, n, part.stoch, generator=generator)
         wide = lambda part, n: part.unsqueeze(1).expand(e, n, part.shape[-1]).contiguous()
-        exo_inputs = (wide(start[0], 3), wide(start[1], 3), draw(3))
+        exo_inputs = (wide(start[0], 3), wide(start[1], 3), draw(3, exogenous))
         future = ExogenousStep(exogenous)(*exo_inputs)[2]
         action = torch.rand(5, a, generator=generator) / s
-        ctl_inputs = (wide(start[2], 5), wide(start[3], 5), draw(5), action, future[:, [0, 1, 2, 0, 1]].contiguous())
+        ctl_inputs = (
+            wide(start[2], 5),
+            wide(start[3], 5),
+            draw(5, controllable),
+            action,
+            future[:, [0, 1, 2, 0, 1]].contiguous(),
+        )
+    parts = (("exo", exogenous), ("ctl", controllable))
     return {
         "encode.onnx": _export(
             Encode(exogenous, controllable),
             (history,),
             [("history", (w, HistoryLayout.of(spec).width), "physical, then known flags")],
-            [(f"{part}_{kind}", (e, n), "1") for part in ("exo", "ctl") for kind, n in (("deter", DETER), ("stoch", STOCH))],
+            [
+                (f"{name}_{kind}", (e, width), "1")
+                for name, part in parts
+                for kind, width in (("deter", part.deter), ("stoch", part.stoch))
+            ],
             folder / "encode.onnx",
         ),
         "exogenous_step.onnx": _export(
             ExogenousStep(exogenous),
             exo_inputs,
-            rows("J"),
-            [*following("J"), ("exogenous", (e, "J", x), exogenous_unit)],
+            state(exogenous, "J"),
+            [*following(exogenous, "J"), ("exogenous", (e, "J", x), exogenous_unit)],
             folder / "exogenous_step.onnx",
         ),
         "controllable_step.onnx": _export(
             ControllableStep(controllable),
             ctl_inputs,
-            [*rows("N"), ("action", ("N", a), "share"), ("exogenous", (e, "N", x), exogenous_unit)],
-            [*following("N"), ("kpi_mean", (e, "N", s, p), kpi_unit), ("kpi_std", (e, "N", s, p), kpi_unit)],
+            [*state(controllable, "N"), ("action", ("N", a), "share"), ("exogenous", (e, "N", x), exogenous_unit)],
+            [
+                *following(controllable, "N"),
+                ("kpi_mean", (e, "N", s, p), kpi_unit),
+                ("kpi_std", (e, "N", s, p), kpi_unit),
+            ],
             folder / "controllable_step.onnx",
         ),
     }
 
 
+class PredictField(nn.Module):
+    """history [W, D_h] and the newest field features [C, F] (NaN: unknown) to quantiles; the mean over the members."""
+
+    def __init__(self, model: FieldModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, history: Tensor, newest: Tensor) -> tuple[Tensor, Tensor]:
+        """field [T, Q, C, F]; demand [H, Q', C, S] in Mbps."""
+        model = self.model
+        forecast = model.forecast(history.expand(model.members, 1, *history.shape))
+        field = model.field(forecast, newest.expand(model.members, 1, *newest.shape))
+        demand = torch.expm1(forecast.demand_log).clamp(min=0)
+        return model.to_physical(field).mean((0, 1)), demand.mean((0, 1))
+
+
 def export_fwm(
-    model: FieldModel, spec: NetworkSpec, grid: GridGeometry, folder: Path, sample: np.ndarray
+    model: FieldModel, spec: NetworkSpec, folder: Path, history: np.ndarray, newest: np.ndarray
 ) -> dict[str, GraphSpec]:
-    """Write fwm.onnx; returns its card entry. `sample` [1, Cin, G, G] is a real input, for the check."""
-
-    class Squeezed(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.model = model
-
-        def forward(self, grid: Tensor) -> Tensor:
-            return self.model(grid).squeeze(0)
-
-    t, q, f = model.shape
-    inputs = [("grid", (1, sample.shape[1], grid.size, grid.size), "physical")]
-    outputs = [("field", (t, q, len(spec.cells), f), "units in feature_names")]
-    return {"fwm.onnx": _export(Squeezed(), (torch.tensor(sample),), inputs, outputs, folder / "fwm.onnx")}
-
-
-Named = tuple[str, tuple[int | str, ...], str]
+    """Write fwm.onnx; returns its card entry. `history` [W, D_h] and `newest` [C, F] are real ones, for the check."""
+    c, s, _ = spec.sizes
+    t, f = len(model.offsets), len(FIELD_FEATURES)
+    inputs: list[Named] = [
+        ("history", (model.window, HistoryLayout.of(spec).width), "physical, then known flags"),
+        ("newest", (c, f), "units in feature_names, NaN where unknown"),
+    ]
+    outputs: list[Named] = [
+        ("field", (t, len(FIELD_LEVELS), c, f), "units in feature_names"),
+        ("demand", (model.horizon, len(DEMAND_LEVELS), c, s), "Mbps"),
+    ]
+    args = (torch.tensor(history), torch.tensor(newest))
+    return {"fwm.onnx": _export(PredictField(model), args, inputs, outputs, folder / "fwm.onnx")}
 
 
 def _export(

@@ -1,10 +1,10 @@
-"""Losses of the CDWM: likelihood and KL along the posterior path, and the prior path over the whole horizon (overshooting).
+"""Losses: pinball for the Field World Model; likelihood, KL and overshooting for the controllable part of the CDWM.
 
 Teacher forcing alone gives 40-70 % real coverage of nominal 90 % intervals (architecture), hence the second term: from the
-encoded history the prior runs free for H steps, as in serving, and is scored there: the exogenous part by the fair CRPS of M
-samples, the controllable part by the likelihood of the mixture over exogenous samples.
+encoded history the prior runs free for H steps, as in serving, and is scored there on sampled exogenous futures, by the
+likelihood of their mixture.
 
-Shape suffixes: E members, B windows, H steps, M samples, X exogenous columns, S slices, P KPIs.
+Shape suffixes: E members, B windows, H steps, M samples, X exogenous columns, S slices, P KPIs, C cells.
 """
 
 from __future__ import annotations
@@ -12,71 +12,76 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from twm_train.controllable import ControllableModel
-from twm_train.exogenous import STOCH, ExogenousModel
-from twm_train.layers import fair_crps, free_bits, normal_kl
+from twm_train.exogenous import ExogenousModel
+from twm_train.fwm import DEMAND_LEVELS, DEMAND_SCALE, FIELD_LEVELS, FieldModel, pinball, to_field_z
+from twm_train.layers import free_bits, normal_kl
+from twm_train.normalise import CLIP
 from twm_train.windows import Windows
 
-FREE_NATS = 3.0
+FREE_NATS = 1.0
 KL_WEIGHT = 0.1
-EXOGENOUS_SAMPLES, CONTROLLABLE_SAMPLES = 4, 2
+CONTROLLABLE_SAMPLES = 2
+Terms = dict[str, float]
 
 
-def summed_prb(action: Tensor, model: ExogenousModel) -> Tensor:
+def summed_prb(action: Tensor, sizes: tuple[int, int, int]) -> Tensor:
     """Summed PRB share per cell [..., C] of actions [..., A]."""
-    c, s, _ = model.sizes
+    c, s, _ = sizes
     return action[..., : c * s].unflatten(-1, (c, s)).sum(-1)
 
 
-def exogenous_loss(model: ExogenousModel, windows: Windows) -> tuple[Tensor, dict[str, float]]:
-    """Loss of the exogenous part, and its terms."""
-    seen, known = model.to_normal(windows.exogenous, summed_prb(windows.action, model))
-    deter, stoch = model.encode(windows.history)
-    steps = seen.shape[2]
-    h, z, nll, kl = deter, stoch, [], []
-    log_noise = model.log_noise.clamp(-4, 2)
-    for t in range(steps):
-        h, prior_mean, prior_std = model.advance(h, z)
-        mean, std = model.posterior(h, seen[:, :, t])
-        z = mean + std * torch.randn_like(mean)
-        error = (seen[:, :, t] - model.decode(h, z)) * torch.exp(-log_noise)
-        nll.append(((0.5 * error**2 + log_noise) * known[:, :, t]).sum() / known[:, :, t].sum().clamp(min=1))
-        kl.append(normal_kl(mean, std, prior_mean, prior_std))
-    samples = sample_normal(model, deter, stoch, EXOGENOUS_SAMPLES, steps)
-    crps = fair_crps(samples, seen, known)
+def demand_truth(exogenous: Tensor, model: FieldModel) -> tuple[Tensor, Tensor]:
+    """(log(1 + demand), known flags) [..., C, S] of observed exogenous states [..., X] with NaN."""
     c, s, _ = model.sizes
-    together = lambda x: x[..., : c * s].unflatten(-1, (c, s)).mean(-2)
-    all_known = known[..., : c * s].unflatten(-1, (c, s)).amin(-2)
-    crps_sum = fair_crps(together(samples), together(seen), all_known)
-    divergence = free_bits(torch.stack(kl), FREE_NATS)
-    likelihood = torch.stack(nll).mean()
-    loss = 0.3 * likelihood + KL_WEIGHT * 0.3 * divergence + 3.0 * crps + 3.0 * crps_sum
-    return loss, _floats(nll=likelihood, kl=divergence, crps=crps, crps_sum=crps_sum)
+    truth = torch.log1p(exogenous[..., : c * s].clamp(min=0)).unflatten(-1, (c, s))
+    known = torch.isfinite(truth)
+    return torch.where(known, truth, torch.zeros_like(truth)), known.to(truth.dtype)
 
 
-def sample_normal(model: ExogenousModel, deter: Tensor, stoch: Tensor, samples: int, steps: int) -> Tensor:
-    """Free-running futures [M, E, B, H, X], normalised."""
-    e, b, _ = deter.shape
-    wide = lambda x: x.unsqueeze(1).expand(e, samples, b, x.shape[-1]).reshape(e, samples * b, -1)
-    h, z, out = wide(deter), wide(stoch), []
-    for _ in range(steps):
-        h, mean, std = model.advance(h, z)
-        z = mean + std * torch.randn(mean.shape[0], mean.shape[1], STOCH)
-        out.append(model.decode(h, z))
-    return torch.stack(out, 2).unflatten(1, (samples, b)).transpose(0, 1)
+def field_truth(windows: Windows, model: FieldModel) -> tuple[Tensor, Tensor]:
+    """(normalised field features, known flags) [E, B, T, C, F] at the model's offsets."""
+    ahead = [offset - 1 for offset in model.offsets if offset]
+    truth = torch.cat([windows.field_now.unsqueeze(2), windows.field[:, :, ahead]], 2)
+    normal = (to_field_z(truth) - model.feature_mean) / model.feature_std
+    known = torch.isfinite(normal)
+    return torch.where(known, normal.clamp(-CLIP, CLIP), torch.zeros_like(normal)), known.to(normal.dtype)
 
 
-def controllable_loss(model: ControllableModel, exogenous: ExogenousModel, windows: Windows) -> tuple[Tensor, dict[str, float]]:
-    """Loss of the controllable part on true and on sampled exogenous futures, and its terms; the exogenous part is fixed."""
+def field_loss(model: FieldModel, windows: Windows) -> tuple[Tensor, Terms]:
+    """Loss of the Field World Model, and its terms."""
+    c, s, n_links = model.sizes
+    forecast = model.forecast(windows.history)
+    truth, known = demand_truth(windows.exogenous, model)
+    demand = pinball(forecast.demand_log / DEMAND_SCALE, DEMAND_LEVELS, truth / DEMAND_SCALE, known, 3)
+    field = pinball(model.field(forecast, windows.field_now), FIELD_LEVELS, *field_truth(windows, model), 3)
+    down = torch.zeros(())
+    if n_links:
+        capacity = windows.exogenous[..., c * s + c :]
+        seen = torch.isfinite(capacity).to(demand.dtype)
+        is_down = (capacity < 0.5 * model.nominal).to(demand.dtype)
+        entropy = nn.functional.binary_cross_entropy_with_logits(forecast.down_logit, is_down, reduction="none")
+        down = (entropy * seen).sum() / seen.sum().clamp(min=1)
+    return demand + 0.5 * field + 2.0 * down, _floats(demand=demand, field=field, down=down)
+
+
+def controllable_loss(
+    model: ControllableModel, exogenous: ExogenousModel, windows: Windows, *, free_running: bool = True
+) -> tuple[Tensor, Terms]:
+    """Loss of the controllable part on true and on sampled exogenous futures, and its terms; the exogenous part is fixed.
+
+    Without `free_running` only the posterior path counts (teacher forcing).
+    """
     truth, known = model.to_normal(windows.kpi_z)
     e, b, steps = truth.shape[:3]
     with torch.no_grad():
-        seen, _ = exogenous.to_normal(windows.exogenous, summed_prb(windows.action, exogenous))
-        drawn = sample_normal(exogenous, *exogenous.encode(windows.history), CONTROLLABLE_SAMPLES, steps)
+        drawn = exogenous.sample(windows.history, CONTROLLABLE_SAMPLES)
+        seen = exogenous.action_free(windows.exogenous, summed_prb(windows.action, exogenous.sizes))
+        seen = torch.where(torch.isfinite(seen), seen, drawn[:, 0])
         # rows: posterior path, prior path on the true future, prior paths on sampled futures
-        futures = exogenous.to_physical(torch.cat([seen.unsqueeze(1), seen.unsqueeze(1), drawn.transpose(0, 1)], 1))
+        futures = torch.cat([seen.unsqueeze(1), seen.unsqueeze(1), drawn], 1)
     groups = 2 + CONTROLLABLE_SAMPLES
     action = windows.action.unsqueeze(1).expand(e, groups, b, steps, windows.action.shape[-1])
     pooled, base = model.pool(action[:, 1:].reshape(e, -1, action.shape[-1]), futures[:, 1:].reshape(e, -1, futures.shape[-1]))
@@ -88,7 +93,7 @@ def controllable_loss(model: ControllableModel, exogenous: ExogenousModel, windo
     kl, hs, zs = [], [], []
     for t in range(steps):
         h, prior_mean, prior_std = model.advance(h, z, pooled[:, :, t])
-        mean, std = model.posterior(h[:, :b], truth[:, :, t].flatten(-2))
+        mean, std = model.posterior(h[:, :b], truth[:, :, t])
         kl.append(normal_kl(mean, std, prior_mean[:, :b], prior_std[:, :b]))
         z = torch.cat([mean, prior_mean[:, b:]], 1) + torch.cat([std, prior_std[:, b:]], 1) * torch.randn_like(prior_std)
         hs.append(h)
@@ -105,9 +110,11 @@ def controllable_loss(model: ControllableModel, exogenous: ExogenousModel, windo
     mixture = torch.logsumexp(log_density[:, 2:], 1) - math.log(CONTROLLABLE_SAMPLES)
     overshoot = -(mixture.clamp(min=-30) * known).sum() / count
     divergence = free_bits(torch.stack(kl), FREE_NATS)
-    loss = 0.3 * posterior + KL_WEIGHT * 0.1 * divergence + prior + 0.7 * overshoot
+    loss = posterior + KL_WEIGHT * divergence
+    if free_running:
+        loss = 0.3 * posterior + KL_WEIGHT * 0.1 * divergence + prior + 0.7 * overshoot
     return loss, _floats(posterior=posterior, kl=divergence, prior=prior, overshoot=overshoot)
 
 
-def _floats(**terms: Tensor) -> dict[str, float]:
+def _floats(**terms: Tensor) -> Terms:
     return {name: float(value.detach()) for name, value in terms.items()}

@@ -16,9 +16,9 @@ from twm.core.features import exogenous_layout
 from twm.core.frames import Float
 from twm.core.kpis import horizon_kpis, kpi_draw
 from twm.core.network import NetworkSpec
-from twm.core.scm import scm, sla_margins
+from twm.core.scm import least_margin, scm
 from twm_train.controllable import ControllableModel
-from twm_train.exogenous import STOCH, ExogenousModel
+from twm_train.exogenous import ExogenousModel
 
 
 @dataclass(frozen=True)
@@ -39,16 +39,7 @@ class Predictions:
         demand, _, _ = exogenous_layout(spec).split(self.exogenous_MBHX)
         drawn = kpi_draw(self.kpi_mean_MBHSP, self.kpi_std_MBHSP, noise)
         kpis, topology = horizon_kpis(drawn, demand.sum(-2)), spec.topology()
-        return scm(*kpis, topology).mean(0), least_margin(*kpis, spec).mean(0)
-
-
-def least_margin(
-    loss_ratio_S: NDArray[np.floating], delay_p99_ms_S: NDArray[np.floating], spec: NetworkSpec
-) -> NDArray[np.float64]:
-    """SCM without its floor at 0 [...]: still ranks policies that all break an SLA; 1 where no SLA has a bound."""
-    margins = sla_margins(loss_ratio_S, delay_p99_ms_S, spec.topology())
-    flat = margins.reshape(*margins.shape[:-2], -1)
-    return np.asarray(np.where(np.isnan(flat), 1.0, flat).min(-1))
+        return scm(*kpis, topology).mean(0), least_margin(*kpis, topology).mean(0)
 
 
 @torch.no_grad()
@@ -60,7 +51,7 @@ def predict(
     e = exogenous.members
     parts: list[tuple[Tensor, Tensor, Tensor]] = []
     steps = action_BHA.shape[1]
-    noise = torch.randn(2, steps, e, samples, 1, STOCH, generator=generator)
+    noises = [torch.randn(steps, e, samples, 1, part.stoch, generator=generator) for part in (exogenous, controllable)]
     for history, action in zip(history_BWD.split(128), action_BHA.split(128), strict=True):
         b = len(history)
         rows = history.unsqueeze(0).expand(e, *history.shape)
@@ -68,7 +59,7 @@ def predict(
         exo, ctl = [[wide(x) for x in model.encode(rows)] for model in (exogenous, controllable)]
         out: list[tuple[Tensor, Tensor, Tensor]] = []
         for t in range(steps):
-            exo_noise, ctl_noise = (n[t].expand(e, samples, b, STOCH).reshape(e, samples * b, STOCH) for n in noise)
+            exo_noise, ctl_noise = (n[t].expand(e, samples, b, -1).reshape(e, samples * b, -1) for n in noises)
             *exo, future = exogenous.step(exo[0], exo[1], exo_noise)
             shares = action[:, t].unsqueeze(0).expand(samples, *action[:, t].shape).reshape(1, samples * b, -1)
             *ctl, mean, std = controllable.step(ctl[0], ctl[1], ctl_noise, shares, future)

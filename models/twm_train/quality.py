@@ -17,38 +17,51 @@ from twm.core.features import FIELD_FEATURES, KPI_NAMES, action_vector, exogenou
 from twm.core.frames import Float
 from twm.core.kpis import kpi_quantiles, kpi_to_z, weighted_p99
 from twm.core.network import NetworkSpec
-from twm.core.scm import scm
+from twm.core.scm import least_margin, scm
 from twm.core.zoo import Conformal
 from twm.planner.library import library_policies
 from twm_train.conformal import coverage
 from twm_train.controllable import ControllableModel
-from twm_train.data import SCENARIOS, Episodes, derive, frame_blocks
+from twm_train.data import SCENARIOS, Episodes, calendar_of, derive, frame_blocks
 from twm_train.exogenous import ExogenousModel
-from twm_train.field_batches import FieldSampler
-from twm_train.fwm import QUANTILE_LEVELS, FieldModel
-from twm_train.prediction import Predictions, least_margin, predict
-from twm_train.windows import Windows, cut
+from twm_train.fwm import DEMAND_LEVELS, FIELD_LEVELS, FieldModel
+from twm_train.losses import demand_truth, summed_prb
+from twm_train.prediction import Predictions, predict
+from twm_train.windows import NEWEST_LEAST, Windows, cut
 from twm_twin.simulator import Twin
 
 Quality = dict[str, Any]
 
 
-def field_quality(model: FieldModel, sampler: FieldSampler, episodes: Episodes) -> Quality:
-    """R2 of the median per feature (now, ahead), R2 of persistence ahead, coverage of the 90 % interval ahead."""
-    offsets = np.array(model.offsets)
-    newest = np.arange(0, episodes.steps - offsets[-1], 2)
-    episode, at = (grid.reshape(-1) for grid in np.meshgrid(np.arange(episodes.count), newest, indexing="ij"))
-    predicted, truth = [], []
-    for start in range(0, len(episode), 256):
-        grid, features = sampler.at(episode[start : start + 256], at[start : start + 256])
-        with torch.no_grad():
-            predicted.append(model(grid).numpy())
-        truth.append(features.numpy())
-    field_BTQCF, truth_BTCF = np.concatenate(predicted), np.concatenate(truth)
-    median = field_BTQCF[:, :, len(QUANTILE_LEVELS) // 2]
+@torch.no_grad()
+def field_quality(model: FieldModel, episodes: Episodes, stride: int = 2) -> Quality:
+    """Quality of the forecasts without and with a calendar.
+
+    Of the field: R2 of the median per feature (now, ahead), R2 of persistence ahead, coverage of the 90 % interval ahead. Of
+    demand: 1 - pinball loss / that of persistence with its own error quantiles, by step; coverage of the outermost interval.
+    """
+    ahead = [offset - 1 for offset in model.offsets if offset]
+    out: Quality = {}
+    for variant, knows in (("history", False), ("calendar", True)):
+        windows, _ = validation_windows(episodes, model.window, model.horizon, stride, knows=knows)
+        field, demand = [], []
+        for start in range(0, windows.history.shape[1], 128):
+            piece = slice(start, start + 128)
+            rows = windows.history[:, piece].expand(model.members, -1, -1, -1)
+            forecast = model.forecast(rows)
+            now = windows.field_now[:, piece].expand(model.members, -1, -1, -1)
+            field.append(model.to_physical(model.field(forecast, now)).mean(0).numpy())
+            demand.append(forecast.demand_log.mean(0).numpy())
+        truth = torch.cat([windows.field_now.unsqueeze(2), windows.field[:, :, ahead]], 2)[0].numpy()
+        out[variant] = _field_scores(np.concatenate(field), truth)
+        out[variant]["demand"] = _demand_scores(np.concatenate(demand), windows, model)
+    return out
+
+
+def _field_scores(field_BTQCF: Float, truth_BTCF: Float) -> Quality:
+    median = field_BTQCF[:, :, len(FIELD_LEVELS) // 2]
     held = np.broadcast_to(truth_BTCF[:, :1], truth_BTCF.shape)
-    low, high = field_BTQCF[:, :, 0], field_BTQCF[:, :, -1]
-    inside = (truth_BTCF >= low - 1e-6) & (truth_BTCF <= high + 1e-6)
+    inside = (truth_BTCF >= field_BTQCF[:, :, 0] - 1e-6) & (truth_BTCF <= field_BTQCF[:, :, -1] + 1e-6)
     out: Quality = {"r2_now": {}, "r2_ahead": {}, "r2_ahead_persistence": {}, "coverage_90_ahead": {}}
     for f, name in enumerate(FIELD_FEATURES):
         known = np.isfinite(truth_BTCF[:, 1:, :, f])
@@ -58,8 +71,36 @@ def field_quality(model: FieldModel, sampler: FieldSampler, episodes: Episodes) 
         out["r2_ahead"][name] = _r2(median[:, 1:, :, f], truth_BTCF[:, 1:, :, f])
         out["r2_ahead_persistence"][name] = _r2(held[:, 1:, :, f], truth_BTCF[:, 1:, :, f])
         out["coverage_90_ahead"][name] = _round((inside[:, 1:, :, f] & known).sum() / known.sum())
-    out["windows"] = len(episode)
+    out["windows"] = len(truth_BTCF)
     return out
+
+
+def _demand_scores(quantiles_BHQCS: Float, windows: Windows, model: FieldModel) -> Quality:
+    truth, known = (x[0].numpy() for x in demand_truth(windows.exogenous, model))
+    c, s, _ = model.sizes
+    now = np.log1p(windows.history[0, :, -1, model.demand_columns].numpy().reshape(-1, c, s))
+    now_known = windows.history[0, :, -1, model.value_count + model.demand_columns].numpy().reshape(-1, c, s) > 0
+    level = np.array(DEMAND_LEVELS).reshape(-1, 1, 1, 1)
+    skill, covered = [], []
+    for h in range(truth.shape[1]):
+        good = (known[:, h] > 0) & now_known
+        errors = np.where(good, truth[:, h] - now, np.nan)
+        spread = np.nan_to_num(np.nanquantile(errors, DEMAND_LEVELS, axis=0)) if good.any() else np.zeros((len(level), c, s))
+
+        def pinball_of(quantiles_QBCS: Float, h: int = h, good: NDArray[np.bool_] = good) -> float:
+            error = truth[:, h] - quantiles_QBCS
+            return float(np.maximum(level * error, (level - 1) * error)[:, good].mean()) if good.any() else float("nan")
+
+        own = np.moveaxis(quantiles_BHQCS[:, h], 1, 0)
+        base = pinball_of(now + spread[:, None])
+        skill.append(_round(1 - pinball_of(own) / base) if base else 0.0)
+        inside = (truth[:, h] >= own[0]) & (truth[:, h] <= own[-1])
+        covered.append(_round(float(inside[good].mean())) if good.any() else None)
+    return {
+        "pinball_skill_by_step": skill,
+        "coverage_by_step": covered,
+        "coverage_nominal": _round(DEMAND_LEVELS[-1] - DEMAND_LEVELS[0]),
+    }
 
 
 def _r2(predicted: Float, truth: Float) -> float | None:
@@ -70,11 +111,22 @@ def _r2(predicted: Float, truth: Float) -> float | None:
     return _round(1.0 - ((y - p) ** 2).sum() / spread) if spread > 1e-9 else None
 
 
-def validation_windows(episodes: Episodes, window: int, horizon: int, stride: int) -> tuple[Windows, NDArray[np.intp]]:
-    """Windows [1, B, ...] at every `stride`-th step of the episodes, and each one's episode."""
-    newest = np.arange(min(window, episodes.steps - horizon) - 1, episodes.steps - horizon, stride)
+def validation_starts(episodes: Episodes, window: int, horizon: int, stride: int) -> NDArray[np.intp]:
+    """Newest history steps of validation windows in each episode."""
+    return np.arange(min(window, NEWEST_LEAST, episodes.steps - horizon) - 1, episodes.steps - horizon, stride)
+
+
+def validation_windows(
+    episodes: Episodes, window: int, horizon: int, stride: int, *, knows: bool | None = None
+) -> tuple[Windows, NDArray[np.intp]]:
+    """Windows [1, B, ...] at every `stride`-th step of the episodes, and each one's episode.
+
+    `knows`: whether they see the calendar; None: each second episode does.
+    """
+    newest = validation_starts(episodes, window, horizon, stride)
     episode, at = (grid.reshape(1, -1) for grid in np.meshgrid(np.arange(episodes.count), newest, indexing="ij"))
-    return cut(episodes, episode, at, window, horizon), episode[0]
+    told = episode // len(SCENARIOS) % 2 == 1 if knows is None else np.full(episode.shape, knows)
+    return cut(episodes, episode, at, window, horizon, told), episode[0]
 
 
 def dynamics_quality(
@@ -118,12 +170,20 @@ def dynamics_quality(
 def _exogenous_quality(model: ExogenousModel, predictions: Predictions, windows: Windows, spec: NetworkSpec) -> Quality:
     """1 - RMSE / RMSE of persistence of the mean forecast, over cells; demand also against the mean of the window."""
     layout = exogenous_layout(spec)
-    c, s, _ = spec.sizes
-    summed = lambda action: action[..., : c * s].unflatten(-1, (c, s)).sum(-1)
-    seen, known = model.to_normal(windows.exogenous, summed(windows.action))
-    truth = torch.where(known > 0, model.to_physical(seen), torch.full_like(seen, torch.nan))[0].numpy()
-    now, now_known = model.observe(*windows.history[..., -1, :].split(model.value_count, -1))
-    held = torch.where(now_known > 0, model.to_physical(now), torch.full_like(now, torch.nan))[0].numpy()
+    share = summed_prb(windows.action, spec.sizes)
+    truth = model.action_free(windows.exogenous, share)[0].numpy()
+    values, known = windows.history[0, :, -1].split(model.value_count, -1)
+    log_se, se_known = model.field.efficiency(values, known)
+    nan = torch.tensor(torch.nan)
+    held_parts = [
+        torch.where(known[:, model.field.demand_columns] > 0, values[:, model.field.demand_columns], nan),
+        torch.where(se_known > 0, torch.exp(log_se), nan),
+    ]
+    if model.sizes[2]:
+        up = torch.where(known[:, model.field.up_columns] > 0, values[:, model.field.up_columns], torch.ones(()))
+        capacity = values[:, model.field.capacity_columns] * up
+        held_parts.append(torch.where(known[:, model.field.capacity_columns] > 0, capacity, nan))
+    held = torch.cat(held_parts, -1).numpy()
     forecast = predictions.exogenous_MBHX.mean(0)
     out: Quality = {}
     parts = zip(
@@ -169,6 +229,7 @@ def ranking_quality(
     warmup: int,
     samples: int,
     seed: int,
+    calendar: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> Quality:
     """Spearman of predicted against true SCM over library policies from the same state with common random numbers.
@@ -207,11 +268,14 @@ def ranking_quality(
             past,
             action_NTA=np.zeros((1, warmup, action_vector(chosen).shape[-1]), np.float32),
             log_propensity_NT=np.zeros((1, warmup)),
+            calendar_NTC=calendar_of(spec, first_seed + start, scenario, warmup, warmup)[None],
             kind_N=zeros,
             scenario_N=zeros,
             seed_N=zeros,
         )
-        history = cut(record, np.zeros((1, 1), np.intp), np.full((1, 1), warmup - 1), exogenous.window, 0).history[0]
+        newest, told = np.full((1, 1), warmup - 1), np.full((1, 1), calendar)
+        at = cut(record, np.zeros((1, 1), np.intp), newest, exogenous.window, horizon, told, with_future=False)
+        history = at.history[0]
         actions = torch.from_numpy(action_vector(chosen))
         futures = predict(exogenous, controllable, history.expand(k, -1, -1), actions, samples, seed)
         predicted, margin = futures.scores(spec)
@@ -254,7 +318,7 @@ def true_scores(blocks: dict[str, Float], spec: NetworkSpec) -> tuple[NDArray[np
     total = np.where(known, offered, 0).sum(1)
     lost = np.where(known, offered * loss, 0).sum(1) / np.maximum(total, 1e-9)
     delay = weighted_p99(fast[..., 1], fast[..., 0])
-    return scm(lost, delay, spec.topology()), least_margin(lost, delay, spec)
+    return scm(lost, delay, spec.topology()), least_margin(lost, delay, spec.topology())
 
 
 def spearman(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:

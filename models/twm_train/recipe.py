@@ -21,25 +21,33 @@ import torch
 from numpy.typing import NDArray
 
 from twm.core import ood
-from twm.core.features import FIELD_FEATURES, KPI_NAMES, grid_geometry
+from twm.core.features import FIELD_FEATURES, KPI_NAMES
 from twm.core.kpis import kpi_from_z
 from twm.core.network import NetworkSpec
-from twm.core.zoo import CONTRACTS, DataCard, ModelCard, Training, list_models, write_card
+from twm.core.zoo import CONTRACTS, Conformal, DataCard, GraphSpec, ModelCard, Training, list_models, write_card
 from twm_train import conformal, export
-from twm_train.build import build_dynamics, moments
+from twm_train.build import build_controllable, build_field, fit_exogenous
+from twm_train.controllable import ControllableModel
+from twm_train.curves import Curves
 from twm_train.data import SCENARIOS, TRAINING_SEED, VALIDATION_SEED, Episodes, record
-from twm_train.field_batches import FieldSampler
-from twm_train.fwm import QUANTILE_LEVELS, FieldModel, pinball, step_offsets, to_field_z
+from twm_train.exogenous import ExogenousModel
+from twm_train.fwm import DEMAND_LEVELS, FIELD_LEVELS, FieldModel
 from twm_train.logging_policies import POLICY_SHARES
-from twm_train.losses import controllable_loss, exogenous_loss
-from twm_train.normalise import ColumnScaler
+from twm_train.losses import controllable_loss, field_loss
 from twm_train.optimise import Schedule, Terms, train
-from twm_train.prediction import predict
-from twm_train.quality import dynamics_quality, field_quality, ranking_quality, validation_windows
-from twm_train.windows import WindowSampler, cut
+from twm_train.prediction import Predictions, predict
+from twm_train.quality import dynamics_quality, field_quality, ranking_quality, validation_starts, validation_windows
+from twm_train.visited import HOLD_STEPS, planner_on, record_visited
+from twm_train.windows import Windows, WindowSampler, cut
 
-REVISION = 3
+REVISION = 4
 """Part of the key of the work folder: raise it when checkpoints of older code no longer fit."""
+STRIDE = 3
+"""Slow steps between two validation windows of an episode."""
+VISITED_OFFSET = 0x8000
+"""Part of the training range that the planner's own episodes begin at."""
+VISITED_SHARE = 0.4
+"""Share of training windows that come from the planner's episodes, once there are some."""
 CONFORMAL_OFFSET, RANKING_OFFSET = 0x4000, 0x8000
 """Parts of the validation range: quality from its begin, the conformal fit and the ranking from these offsets."""
 
@@ -52,18 +60,21 @@ class Recipe:
     """Training episodes."""
     episode_steps: int = 36
     """Slow steps in an episode (at least horizon + 1)."""
-    window: int = 8
-    """History frames of the CDWM, W."""
+    window: int = 16
+    """History frames, W."""
     recent: int = 2
     """Newest of them that the controllable part looks at."""
     members: int = 3
     batch: int = 32
     """Windows of a member in a training step."""
-    exogenous_steps: int = 3000
-    controllable_steps: int = 3000
-    field_steps: int = 2000
-    field_batch: int = 64
-    grid_size: int = 12
+    field_steps: int = 2400
+    field_batch: int = 48
+    controllable_steps: int = 1800
+    """Over all rounds: half of them before the planner's first visits."""
+    rounds: int = 2
+    """How often the planner plays with the model so far and what it visits is fed back."""
+    visited_episodes: int = 48
+    """Episodes of each such round."""
     validation_episodes: int = 192
     """Episodes of the quality split, and of the conformal split."""
     samples: int = 8
@@ -74,13 +85,13 @@ class Recipe:
     @classmethod
     def of_minutes(cls, minutes: float) -> Recipe:
         """Sizes for about so many CPU-minutes on the reference machine; step counts, not the clock, end a run."""
-        scale = max(minutes, 0.5) / 20.0
+        scale = max(minutes, 0.5) / 30.0
         at = lambda full, least: max(least, round(full * scale))
         return cls(
-            episodes=min(4096, at(2560, 128)),
-            exogenous_steps=at(4000, 150),
-            controllable_steps=at(4000, 150),
-            field_steps=at(2400, 100),
+            episodes=min(4096, at(2048, 128)),
+            field_steps=at(4000, 100),
+            controllable_steps=at(3000, 120),
+            visited_episodes=min(256, at(64, 4)),
             validation_episodes=min(256, at(256, 48)),
             ranking_starts=min(48, at(48, 8)),
         )
@@ -92,10 +103,11 @@ class Recipe:
             episodes=48,
             episode_steps=24,
             batch=8,
-            exogenous_steps=25,
-            controllable_steps=25,
-            field_steps=25,
+            field_steps=40,
             field_batch=16,
+            controllable_steps=30,
+            rounds=1,
+            visited_episodes=2,
             validation_episodes=12,
             samples=2,
             ranking_starts=2,
@@ -157,10 +169,12 @@ def run(
     torch.use_deterministic_algorithms(True)
     folder = work / f"{spec.name}-{run_key(spec, recipe, seed)}"
     folder.mkdir(parents=True, exist_ok=True)
-    return _Run(spec, recipe, seed, zoo, folder, command, version, data, progress or Silent()).all()
+    return RecipeRun(spec, recipe, seed, zoo, folder, command, version, data, progress or Silent()).all()
 
 
-class _Run:
+class RecipeRun:
+    """One run, whose stages keep what they made in the work folder."""
+
     def __init__(
         self,
         spec: NetworkSpec,
@@ -179,16 +193,27 @@ class _Run:
         self.horizon = spec.timing.horizon_steps
         self.steps = max(recipe.episode_steps, recipe.window + self.horizon)
         self.spent: dict[str, float] = {}
+        self.curves = Curves(folder)
 
     def all(self) -> list[ModelCard]:
         """Every stage."""
+        training, quality, fitting = self.recorded()
+        data = self.data_card(training)
+        field = self.trained_field(training)
+        cards = [self._field(field, quality, data)]
+        exogenous = fit_exogenous(self.spec, field, training)
+        controllable = self.trained_controllable(exogenous, training).eval()
+        cards.append(self._dynamics(exogenous, controllable, training, quality, fitting, data))
+        return cards
+
+    def recorded(self) -> tuple[Episodes, Episodes, Episodes]:
+        """(training, quality, conformal) episodes: recorded, or as the work folder has them."""
         start = time.process_time()
         training = self._episodes("training", TRAINING_SEED, self.recipe.episodes, self.data_file)
         quality = self._episodes("quality", VALIDATION_SEED, self.recipe.validation_episodes)
         fitting = self._episodes("conformal", VALIDATION_SEED + CONFORMAL_OFFSET, self.recipe.validation_episodes)
         self.spent["data"] = time.process_time() - start
-        data = self._data_card(training)
-        return [self._field(training, quality, data), self._dynamics(training, quality, fitting, data)]
+        return training, quality, fitting
 
     def _next_version(self) -> str:
         taken = [m.card.order[0][-1] for n in CONTRACTS for m in list_models(self.zoo, n) if m.card.network == self.spec.name]
@@ -205,7 +230,7 @@ class _Run:
         episodes.save(path)
         return episodes
 
-    def _data_card(self, training: Episodes) -> DataCard:
+    def data_card(self, training: Episodes) -> DataCard:
         n = self.recipe.validation_episodes
         first = VALIDATION_SEED + RANKING_OFFSET
         return DataCard(
@@ -222,124 +247,204 @@ class _Run:
             },
         )
 
-    def _train(self, name: str, model: torch.nn.Module, steps: int, loss_of: Callable[[int], Any], rate: float) -> None:
+    def train_part(self, name: str, model: torch.nn.Module, steps: int, loss_of: Callable[[int], Any], rate: float) -> None:
         self.progress.start(f"train {name}", steps)
         done = [0]
 
         def report(step: int, terms: Terms) -> None:
             self.progress.advance(step - done[0], " ".join(f"{k} {v:.3f}" for k, v in terms.items()))
+            self.curves(name, step, terms)
             done[0] = step
 
         schedule = Schedule(steps=steps, peak_rate=rate)
         checkpoint = self.folder / f"{name}.pt"
         self.spent[name] = train(model, loss_of, schedule, seed=self.seed, checkpoint=checkpoint, progress=report)
 
-    def _field(self, training: Episodes, quality: Episodes, data: DataCard) -> ModelCard:
+    def trained_field(self, training: Episodes) -> FieldModel:
+        """The Field World Model, trained or as its checkpoint has it."""
+        recipe, spec = self.recipe, self.spec
         torch.manual_seed(self.seed)
-        grid = grid_geometry(self.spec, size=self.recipe.grid_size)
-        z = to_field_z(torch.from_numpy(training.field_NTCF.reshape(-1, len(FIELD_FEATURES)))).numpy()
-        mean, std = moments(z, least_std=1e-3)
-        offsets = step_offsets(self.horizon)
-        sampler = FieldSampler(training, self.spec, grid, offsets, self.seed)
-        model = FieldModel(self.spec, grid, ColumnScaler.fit(sampler.cell_rows(2000)), mean, std)
+        model = build_field(spec, training, members=recipe.members, window=recipe.window)
+        sampler = WindowSampler(training, spec, recipe.members, recipe.window, self.seed)
+        self.train_part(
+            "field", model, recipe.field_steps, lambda i: field_loss(model, sampler.draw(i, recipe.field_batch)), 3e-3
+        )
+        return model
 
-        def loss_of(step: int) -> tuple[torch.Tensor, Terms]:
-            raster, truth = sampler.draw(step, self.recipe.field_batch)
-            loss = pinball(model.normal(raster), *model.target(truth))
-            return loss, {"pinball": float(loss.detach())}
-
-        self._train("field", model, self.recipe.field_steps, loss_of, 3e-3)
+    def _field(self, model: FieldModel, quality: Episodes, data: DataCard) -> ModelCard:
         start = time.process_time()
-        held_out = FieldSampler(quality, self.spec, grid, offsets, self.seed)
-        measured = field_quality(model, held_out, quality)
+        measured = field_quality(model, quality)
+        windows, _ = validation_windows(quality, self.recipe.window, self.horizon, 3)
         folder = self._model_folder("fwm")
-        raster, _ = held_out.at(np.zeros(1, np.intp), np.array([grid.frames]))
-        graphs = export.export_fwm(model, self.spec, grid, folder, raster.numpy())
+        graphs = export.export_fwm(model, self.spec, folder, windows.history[0, 0].numpy(), windows.field_now[0, 0].numpy())
         self.spent["field_validation"] = time.process_time() - start
         card = self._card(
             "fwm",
             data,
             graphs=graphs,
-            window=grid.frames + 1,
+            window=self.recipe.window,
+            members=self.recipe.members,
             feature_names=FIELD_FEATURES,
-            step_offsets=offsets,
-            quantile_levels=QUANTILE_LEVELS,
-            grid=grid,
+            step_offsets=model.offsets,
+            quantile_levels=FIELD_LEVELS,
+            demand_levels=DEMAND_LEVELS,
             quality=measured,
             cpu_s=self.spent["data"] + self.spent["field"] + self.spent["field_validation"],
         )
         write_card(card, folder)
         return card
 
-    def _dynamics(self, training: Episodes, quality: Episodes, fitting: Episodes, data: DataCard) -> ModelCard:
+    def trained_controllable(self, exogenous: ExogenousModel, training: Episodes) -> ControllableModel:
+        """The controllable part: trained on the logged data, then in rounds also on what the planner visits with it."""
         recipe, spec = self.recipe, self.spec
         torch.manual_seed(self.seed)
-        exogenous, controllable = build_dynamics(
-            spec, training, members=recipe.members, window=recipe.window, recent=recipe.recent
-        )
-        sampler = WindowSampler(training, spec, recipe.members, recipe.window, self.seed)
-        other = WindowSampler(training, spec, recipe.members, recipe.window, self.seed + 1)
-        batch = recipe.batch
-        self._train(
-            "exogenous", exogenous, recipe.exogenous_steps, lambda i: exogenous_loss(exogenous, sampler.draw(i, batch)), 3e-3
-        )
-        exogenous.requires_grad_(False)
-        self._train(
-            "controllable",
-            controllable,
-            recipe.controllable_steps,
-            lambda i: controllable_loss(controllable, exogenous, other.draw(i, batch)),
-            3e-3,
-        )
+        controllable = build_controllable(spec, training, members=recipe.members, recent=recipe.recent)
+        statistics = self.ood_statistics(training)
+        seen = training
+        for index, steps in enumerate(split_steps(recipe.controllable_steps, recipe.rounds)):
+            if index:
+                visits = self._visits(index, exogenous, controllable, statistics)
+                steps_kept = min(seen.steps, visits.steps)
+                seen = Episodes.concatenate([part.take(slice(None), steps_kept) for part in (seen, visits)])
+            sampler = WindowSampler(seen, spec, recipe.members, recipe.window, self.seed + 1 + index, visited=VISITED_SHARE)
+            self.train_part(
+                f"controllable-{index}",
+                controllable,
+                steps,
+                lambda i, s=sampler: controllable_loss(controllable, exogenous, s.draw(i, recipe.batch)),  # type: ignore[misc]
+                3e-3 if index == 0 else 1e-3,
+            )
+        return controllable
+
+    def calibrated(
+        self, exogenous: ExogenousModel, controllable: ControllableModel, fitting: Episodes
+    ) -> tuple[Conformal, Windows]:
+        """(conformal correction, the windows it was fitted on)."""
+        windows, _ = validation_windows(fitting, self.recipe.window, self.horizon, STRIDE)
+        predictions = self._predicted(exogenous, controllable, windows)
+        return conformal.fit(predictions, _truth(windows.kpi_z), controllable.std.numpy()), windows
+
+    def _predicted(self, exogenous: ExogenousModel, controllable: ControllableModel, windows: Windows) -> Predictions:
+        return predict(exogenous, controllable, windows.history[0], windows.action[0], self.recipe.samples, self.seed)
+
+    def _dynamics(
+        self,
+        exogenous: ExogenousModel,
+        controllable: ControllableModel,
+        training: Episodes,
+        quality: Episodes,
+        fitting: Episodes,
+        data: DataCard,
+    ) -> ModelCard:
+        recipe, spec = self.recipe, self.spec
         start = time.process_time()
-        self.progress.start("conformal fit and quality", 2 + recipe.ranking_starts)
-        stride = 3
-        fit_windows, _ = validation_windows(fitting, recipe.window, self.horizon, stride)
-        fit_truth = _truth(fit_windows.kpi_z)
-        predictions = predict(exogenous, controllable, fit_windows.history[0], fit_windows.action[0], recipe.samples, self.seed)
-        corrections = conformal.fit(predictions, fit_truth, controllable.std.numpy())
+        self.progress.start("conformal fit and quality", 2 + 2 * recipe.ranking_starts)
+        corrections, _ = self.calibrated(exogenous, controllable, fitting)
         self.progress.advance(1)
-        windows, episode = validation_windows(quality, recipe.window, self.horizon, stride)
-        predictions = predict(exogenous, controllable, windows.history[0], windows.action[0], recipe.samples, self.seed)
-        newest = np.arange(min(recipe.window, quality.steps - self.horizon) - 1, quality.steps - self.horizon, stride)
+        windows, episode = validation_windows(quality, recipe.window, self.horizon, STRIDE)
+        predictions = self._predicted(exogenous, controllable, windows)
+        newest = validation_starts(quality, recipe.window, self.horizon, STRIDE)
         persisted = kpi_from_z(quality.kpi_z_NTSP[:, newest]).reshape(-1, *quality.kpi_z_NTSP.shape[2:])
         measured = dynamics_quality(
             exogenous, predictions, quality, windows, episode, _truth(windows.kpi_z), persisted, corrections, spec
         )
         self.progress.advance(1)
-        measured["ranking"] = ranking_quality(
-            spec,
-            exogenous,
-            controllable,
-            first_seed=VALIDATION_SEED + RANKING_OFFSET,
-            starts=recipe.ranking_starts,
-            candidates=recipe.ranking_candidates,
-            warmup=self.horizon * -(-recipe.window // self.horizon),
-            samples=recipe.samples,
-            seed=self.seed,
-            progress=self.progress.advance,
-        )
-        folder = self._model_folder("cdwm")
-        graphs = export.export_cdwm(exogenous, controllable, spec, folder, windows.history[0, 0].numpy())
-        statistics = self._ood(training)
+        for variant in ("history", "calendar"):
+            measured[f"ranking_{variant}"] = ranking_quality(
+                spec,
+                exogenous,
+                controllable,
+                first_seed=VALIDATION_SEED + RANKING_OFFSET,
+                starts=recipe.ranking_starts,
+                candidates=recipe.ranking_candidates,
+                warmup=self.horizon,
+                samples=recipe.samples,
+                seed=self.seed,
+                calendar=variant == "calendar",
+                progress=self.progress.advance,
+            )
         self.spent["validation"] = time.process_time() - start
+        folder = self._model_folder("cdwm")
+        return self.put_dynamics(folder, exogenous, controllable, training, corrections, windows, data, measured)
+
+    def put_dynamics(
+        self,
+        folder: Path,
+        exogenous: ExogenousModel,
+        controllable: ControllableModel,
+        training: Episodes,
+        corrections: Conformal,
+        windows: Windows,
+        data: DataCard,
+        measured: dict[str, Any],
+    ) -> ModelCard:
+        """Export both parts into `folder` with their card. `windows` hold a real history, for the check of the export."""
+        folder.mkdir(parents=True, exist_ok=True)
+        start = time.process_time()
+        graphs = export.export_cdwm(exogenous, controllable, self.spec, folder, windows.history[0, 0].numpy())
+        self.spent["export"] = time.process_time() - start
         card = self._card(
             "cdwm",
             data,
             graphs=graphs,
-            window=recipe.window,
-            members=recipe.members,
+            window=self.recipe.window,
+            members=self.recipe.members,
             kpi_names=KPI_NAMES,
-            quantile_levels=QUANTILE_LEVELS,
+            quantile_levels=FIELD_LEVELS,
             conformal=corrections,
-            ood=statistics,
+            ood=self.ood_statistics(training),
             quality=measured,
-            cpu_s=sum(v for k, v in self.spent.items() if not k.startswith("field")),
+            cpu_s=sum(self.spent.values()),
         )
         write_card(card, folder)
         return card
 
-    def _ood(self, training: Episodes) -> ood.OodStatistics:
+    def _visits(
+        self, index: int, exogenous: ExogenousModel, controllable: ControllableModel, statistics: ood.OodStatistics
+    ) -> Episodes:
+        """Episodes of round `index` that the planner makes with the models as they are."""
+        path = self.folder / f"visited-{index}.npz"
+        if path.is_file():
+            return Episodes.load(path)
+        start = time.process_time()
+        count = self.recipe.visited_episodes
+        first = TRAINING_SEED + VISITED_OFFSET + (index - 1) * count
+        decisions = count * -(-2 * self.horizon // HOLD_STEPS)
+        self.progress.start(f"planner visits, round {index}", decisions)
+        exogenous.eval(), controllable.eval()
+        cycle = planner_on(self.spec, exogenous, controllable, self.draft_card(statistics), f"{self.seed}-{index}")
+        seeds = list(range(first, first + count))
+        episodes = record_visited(self.spec, cycle, seeds, progress=self.progress.advance)
+        episodes.save(path)
+        self.spent[f"visits-{index}"] = time.process_time() - start
+        return episodes
+
+    def draft_card(self, statistics: ood.OodStatistics) -> ModelCard:
+        """A card for models in training: what the planner needs of it."""
+        _, s, _ = self.spec.sizes
+        p = len(KPI_NAMES)
+        return ModelCard(
+            name="cdwm",
+            version="training",
+            contract=CONTRACTS["cdwm"],  # type: ignore[arg-type]
+            network=self.spec.name,
+            topology_digest=self.spec.topology_digest(),
+            spec_digest=self.spec.digest(),
+            created=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+            graphs={"none.onnx": GraphSpec(sha256="0" * 64, inputs=(), outputs=())},
+            window=self.recipe.window,
+            horizon_steps=self.horizon,
+            members=self.recipe.members,
+            kpi_names=KPI_NAMES,
+            quantile_levels=FIELD_LEVELS,
+            conformal=Conformal(level=0.9, factor=(((1.0,) * p,) * s,) * self.horizon, floor=((0.0,) * p,) * s),
+            ood=statistics,
+            data=DataCard(sha256="0" * 64, episodes=0, steps=0, scenarios=(), policies={}, seeds={}),
+            training=Training(command=self.command, seed=self.seed, cpu_s=0.0, versions={}),
+            quality={},
+        )
+
+    def ood_statistics(self, training: Episodes) -> ood.OodStatistics:
         generator = np.random.default_rng([self.seed, 5])
         n = min(1024, training.count * 2)
         episode = generator.integers(training.count, size=(1, n))
@@ -375,3 +480,10 @@ class _Run:
 def _truth(kpi_z: torch.Tensor) -> NDArray[np.float64]:
     z = kpi_z[0].numpy()
     return np.where(np.isfinite(z), kpi_from_z(np.where(np.isfinite(z), z, 0.0)), np.nan)
+
+
+def split_steps(total: int, rounds: int) -> list[int]:
+    """Training steps before the first round of visits, and after each: half, then equal shares of the rest."""
+    if rounds == 0:
+        return [total]
+    return [total - rounds * (total // (2 * rounds)), *[total // (2 * rounds)] * rounds]

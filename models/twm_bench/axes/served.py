@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from twm.core.actions import PolicyArrays
 from twm.core.errors import ModelMismatchError
-from twm.core.features import action_vector, exogenous_layout, grid_tensor, history_matrix
+from twm.core.features import action_vector, exogenous_layout, history_matrix, newest_field
 from twm.core.frames import Float, FrameArrays
 from twm.core.kpis import conformal_quantiles
 from twm.core.network import NetworkSpec
@@ -118,10 +118,7 @@ class ServedModels:
         if loaded is None:
             raise ModelMismatchError(self.why_no_field)
         card = loaded.card
-        if "grid" in loaded.graph.inputs:
-            feeds = {"grid": grid_tensor(frames, self.spec, card)[None]}
-        else:
-            feeds = {"history": history_matrix(frames, self.spec, card.window)}
+        feeds = {"history": history_matrix(frames, self.spec, card.window), "newest": newest_field(frames, self.spec)}
         field = loaded.graph.run(feeds)["field"]
         return FieldForecast(np.asarray(field.reshape(field.shape[-4:])), card.step_offsets, card.quantile_levels)
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +19,6 @@ from twm.api.telemetry.v1 import telemetry_pb2
 from twm.core.actions import PolicyArrays
 from twm.core.errors import InvalidInputError
 from twm.core.frames import (
-    BLOCKS,
     CELL_FEATURES,
     CELL_SLICE_FEATURES,
     FAST_FEATURES,
@@ -32,7 +30,6 @@ from twm.core.frames import (
 )
 from twm.core.kpis import KPI_NAMES, horizon_kpis, horizon_scm, horizon_violated, kpi_quantiles, offered_by_slice, slice_kpis
 from twm.core.network import NetworkSpec
-from twm.core.zoo import GridGeometry, ModelCard
 
 __all__ = [
     "FAST_POOLED",
@@ -44,9 +41,6 @@ __all__ = [
     "exogenous_layout",
     "exogenous_of",
     "field_features",
-    "grid_geometry",
-    "grid_nodes",
-    "grid_tensor",
     "history_columns",
     "history_matrix",
     "horizon_kpis",
@@ -54,6 +48,7 @@ __all__ = [
     "horizon_violated",
     "known_events",
     "kpi_quantiles",
+    "newest_field",
     "offered_by_slice",
     "slice_kpis",
 ]
@@ -313,88 +308,11 @@ def _route_used(blocks: Mapping[str, Float], route_CL: NDArray[np.bool_], nomina
     return np.asarray(np.where(np.isfinite(seen), seen, np.nan), np.float32)
 
 
-def grid_geometry(spec: NetworkSpec, *, size: int = 12, frames: int = 4, margin_km: float = 0.2) -> GridGeometry:
-    """Raster over the bounding box of the cells, widened by a margin."""
-    xy = np.array([[cell.x_km, cell.y_km] for cell in spec.cells])
-    low, high = xy.min(0) - margin_km, xy.max(0) + margin_km
-    return GridGeometry(
-        size=size,
-        frames=frames,
-        x_min_km=round(float(low[0]), 6),
-        y_min_km=round(float(low[1]), 6),
-        x_max_km=round(float(high[0]), 6),
-        y_max_km=round(float(high[1]), 6),
-    )
+def newest_field(frames: Sequence[FrameArrays], spec: NetworkSpec) -> Float:
+    """Field features [C, F] of the newest frame; `offered_change_mbps` is missing where the step before is.
 
-
-def grid_nodes(spec: NetworkSpec, grid: GridGeometry) -> NDArray[np.intp]:
-    """Raster node of each cell [C], row-major (row: y, column: x)."""
-    xy = np.array([[cell.x_km, cell.y_km] for cell in spec.cells])
-    low, high = np.array([grid.x_min_km, grid.y_min_km]), np.array([grid.x_max_km, grid.y_max_km])
-    at = np.clip(((xy - low) / np.maximum(high - low, 1e-9) * grid.size).astype(np.intp), 0, grid.size - 1)
-    return np.asarray(at[:, 1] * grid.size + at[:, 0], np.intp)
-
-
-def grid_channels(spec: NetworkSpec, grid: GridGeometry) -> int:
-    """Channels of the grid tensor: per frame F features, S offered loads, 1 known flag; then coverage, zones, H events."""
-    per_frame = len(FIELD_FEATURES) + len(spec.slices) + 1
-    return grid.frames * per_frame + 1 + len(spec.zones) + spec.timing.horizon_steps
-
-
-_RANK = {"cell_slice": 3, "cell": 2, "link_slice": 3, "link": 2, "fast": 4, "events": 2}
-
-
-def frame_channels(blocks: Mapping[str, Float], spec: NetworkSpec) -> Float:
-    """Channels of each frame [..., T, C, F + S + 1] from blocks with a step axis T + 1, oldest first; missing values are 0.
-
-    F field features, S offered loads, and the share of features known. The oldest frame only serves for the change to the next.
+    Raises InvalidInputError where there is no frame.
     """
-
-    def steps(name: str, which: slice) -> Float:
-        at: Any = (Ellipsis, which, *([slice(None)] * _RANK[name]))
-        return np.asarray(blocks[name][at])
-
-    now = {name: steps(name, slice(1, None)) for name in BLOCKS}
-    features = field_features(now, {name: steps(name, slice(0, -1)) for name in BLOCKS}, spec)
-    offered = now["cell_slice"][..., CELL_SLICE_FEATURES.index("offered_mbps")]
-    known = np.isfinite(features).mean(-1, keepdims=True, dtype=np.float32)
-    joined = np.concatenate([features, offered, known], -1)
-    return np.where(np.isfinite(joined), joined, np.float32(0)).astype(np.float32)
-
-
-def stack_channels(frames_nCX: Float, events_CH: Float, spec: NetworkSpec) -> Float:
-    """Channels per cell [..., C, Cin] from those of n frames [..., n, C, X] and the known events [..., C, H] at the newest."""
-    per_frame = np.moveaxis(frames_nCX, -3, -2)
-    leading, c = per_frame.shape[:-3], per_frame.shape[-3]
-    zones = spec.topology().zone_member.T.astype(np.float32)
-    static = np.broadcast_to(np.concatenate([np.ones((c, 1), np.float32), zones], -1), (*leading, c, 1 + zones.shape[1]))
-    parts = [per_frame.reshape(*leading, c, -1), static, np.nan_to_num(events_CH, nan=0.0)]
-    return np.concatenate(parts, -1).astype(np.float32, copy=False)
-
-
-def splat(channels: Float, spec: NetworkSpec, grid: GridGeometry) -> Float:
-    """Cells [..., C, Cin] onto the raster [..., Cin, G, G]; cells that share a node are averaged, empty nodes are 0."""
-    nodes = grid_nodes(spec, grid)
-    weight = np.zeros((len(nodes), grid.size * grid.size), np.float32)
-    weight[np.arange(len(nodes)), nodes] = 1.0
-    weight /= np.maximum(weight.sum(0), 1.0)
-    flat = np.swapaxes(channels, -1, -2) @ weight
-    return np.asarray(flat.reshape(*flat.shape[:-1], grid.size, grid.size), np.float32)
-
-
-def grid_tensor(frames: Sequence[FrameArrays], spec: NetworkSpec, card: ModelCard | GridGeometry) -> Float:
-    """FWM input [Cin, G, G] from the newest frames; steps without a frame count as missing.
-
-    Raises InvalidInputError where there is no frame, or two frames claim one step.
-    """
-    grid = card if isinstance(card, GridGeometry) else card.grid
-    if grid is None:
-        raise InvalidInputError("card.grid: missing, needed to build the grid tensor")
-    shapes = block_shapes(spec)
-    blocks = {name: np.full((grid.frames + 1, *shapes[name]), np.nan, np.float32) for name in BLOCKS}
-    newest = max(frames, key=lambda frame: frame.step, default=None)
-    for position, frame in _positions(frames, grid.frames + 1):
-        for name, block in frame.blocks().items():
-            blocks[name][position] = block
-    events = known_events(newest.events if newest else (), spec, newest.step if newest else 0)
-    return splat(stack_channels(frame_channels(blocks, spec), events, spec), spec, grid)
+    placed = dict(_positions(frames, 2))
+    previous = placed[0].blocks() if 0 in placed else None
+    return field_features(placed[1].blocks(), previous, spec)

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from twm.core.network import Topology
 
 Floating = NDArray[np.floating]
+SHORTFALL_MARGIN = 5.0
+"""Margin below 0 at which the shortfall is 1."""
 
 
 def sla_margins(loss_ratio_S: Floating, delay_p99_ms_S: Floating, topology: Topology) -> NDArray[np.float64]:
@@ -21,15 +23,24 @@ def sla_margins(loss_ratio_S: Floating, delay_p99_ms_S: Floating, topology: Topo
     return np.stack([loss, delay], -1)
 
 
-def scm(loss_ratio_S: Floating, delay_p99_ms_S: Floating, topology: Topology) -> NDArray[np.float64]:
-    """SCM [...]: least margin, floored at 0; NaN where a bounded KPI is missing."""
+def least_margin(loss_ratio_S: Floating, delay_p99_ms_S: Floating, topology: Topology) -> NDArray[np.float64]:
+    """SCM without its floor [...]; NaN where a bounded KPI is missing, 1 where nothing has a bound."""
     margins = sla_margins(loss_ratio_S, delay_p99_ms_S, topology)
     bounded = np.stack([~np.isnan(topology.loss_max_ratio), ~np.isnan(topology.delay_p99_max_ms)], -1)
     if not bounded.any():
         return np.ones(margins.shape[:-2])
     filled = np.where(bounded, margins, np.inf)
-    least = filled.reshape(*filled.shape[:-2], -1).min(-1)
-    return np.asarray(np.maximum(least, 0.0))
+    return np.asarray(filled.reshape(*filled.shape[:-2], -1).min(-1))
+
+
+def scm(loss_ratio_S: Floating, delay_p99_ms_S: Floating, topology: Topology) -> NDArray[np.float64]:
+    """SCM [...]: least margin, floored at 0; NaN where a bounded KPI is missing."""
+    return np.asarray(np.maximum(least_margin(loss_ratio_S, delay_p99_ms_S, topology), 0.0))
+
+
+def shortfall(least_margin: Floating) -> NDArray[np.float64]:
+    """A fifth of what a least margin [...] lies below 0, at most 1: still ranks policies whose SCM is 0."""
+    return np.asarray(np.clip(-least_margin / SHORTFALL_MARGIN, 0.0, 1.0))
 
 
 def violated(loss_ratio_S: Floating, delay_p99_ms_S: Floating, topology: Topology) -> NDArray[np.bool_]:

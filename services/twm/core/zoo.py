@@ -21,7 +21,7 @@ from twm.core.network import NetworkSpec
 CARD_NAME = "card.yaml"
 MAX_CARD_BYTES = 4 * 1024 * 1024
 MAX_GRAPH_BYTES = 256 * 1024 * 1024
-CONTRACTS = {"fwm": "fwm/1", "cdwm": "cdwm/1", "actor": "actor/1"}
+CONTRACTS = {"fwm": "fwm/2", "cdwm": "cdwm/1", "actor": "actor/1"}
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Version = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
@@ -50,17 +50,6 @@ class GraphSpec(CardModel):
     sha256: Sha256
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
-
-
-class GridGeometry(CardModel):
-    """Raster over the area's bounding box, `size` x `size` nodes, and how many frames it stacks."""
-
-    size: int = Field(ge=4, le=256)
-    x_min_km: float
-    y_min_km: float
-    x_max_km: float
-    y_max_km: float
-    frames: int = Field(ge=1, le=64)
 
 
 class Conformal(CardModel):
@@ -128,7 +117,7 @@ class ModelCard(CardModel):
     name: Literal["fwm", "cdwm", "actor"]
     version: Version
     """Folder name; the last number in it orders versions of a network."""
-    contract: Literal["fwm/1", "cdwm/1", "actor/1"]
+    contract: Literal["fwm/2", "cdwm/1", "actor/1"]
     network: str
     topology_digest: Sha256
     spec_digest: Sha256
@@ -146,7 +135,8 @@ class ModelCard(CardModel):
     feature_names: tuple[str, ...] = ()
     step_offsets: tuple[int, ...] = ()
     quantile_levels: tuple[float, ...] = ()
-    grid: GridGeometry | None = None
+    demand_levels: tuple[float, ...] = ()
+    """Quantile levels of the demand that an FWM forecasts."""
     conformal: Conformal | None = None
     ood: OodStatistics | None = None
     data: DataCard
@@ -160,8 +150,8 @@ class ModelCard(CardModel):
     def _consistent(self) -> ModelCard:
         if self.contract != CONTRACTS[self.name]:
             raise ValueError(f"contract: {self.contract!r}, expected {CONTRACTS[self.name]!r} for {self.name}")
-        if self.name == "fwm" and (self.grid is None or not self.step_offsets or not self.quantile_levels):
-            raise ValueError("grid, step_offsets and quantile_levels: needed for fwm")
+        if self.name == "fwm" and not (self.step_offsets and self.quantile_levels and self.demand_levels):
+            raise ValueError("step_offsets, quantile_levels and demand_levels: needed for fwm")
         if self.name == "cdwm" and (self.conformal is None or self.ood is None or not self.kpi_names):
             raise ValueError("conformal, ood and kpi_names: needed for cdwm")
         for file in self.graphs:

@@ -18,7 +18,7 @@ from twm.api.worldmodel.v1 import worldmodel_pb2
 from twm.core import metrics
 from twm.core.actions import decode_policies
 from twm.core.errors import FrameError, InvalidInputError, ModelMismatchError
-from twm.core.features import FIELD_FEATURES, action_vector, exogenous_layout, grid_tensor, history_matrix
+from twm.core.features import FIELD_FEATURES, action_vector, exogenous_layout, history_matrix, newest_field
 from twm.core.frames import FrameArrays, FrameCodec
 from twm.core.kpis import KPI_NAMES, conformal_quantiles
 from twm.core.network import NetworkSpec
@@ -76,16 +76,20 @@ class Answers:
         loaded = self._store.field.get()
         card = loaded.card
         frames = self._decode(request.history)
-        field = loaded.graph.run({"grid": grid_tensor(frames, self._spec, card)[None]})["field"]
-        if not np.isfinite(field).all():
-            raise ModelMismatchError(f"fwm {card.version}: field: not finite")
+        history = history_matrix(frames, self._spec, card.window)
+        found = loaded.graph.run({"history": history, "newest": newest_field(frames, self._spec)})
+        for name, values in found.items():
+            if not np.isfinite(values).all():
+                raise ModelMismatchError(f"fwm {card.version}: {name}: not finite")
         response = worldmodel_pb2.PredictFieldResponse(
             feature_names=FIELD_FEATURES,
             quantile_levels=card.quantile_levels,
             step_offsets=card.step_offsets,
+            demand_levels=card.demand_levels,
             model=identity(card),
         )
-        extend_packed(response, "values", field)
+        extend_packed(response, "values", found["field"])
+        extend_packed(response, "demand_mbps", found["demand"])
         return response
 
     def rollout(self, request: worldmodel_pb2.RolloutRequest, check: Check = never) -> worldmodel_pb2.RolloutResponse:
@@ -121,6 +125,7 @@ class Answers:
         response = worldmodel_pb2.RolloutResponse(sample_count=samples, models=[identity(card)])
         extend_packed(response, "scm_mean", scores.scm_K)
         extend_packed(response, "scm_cvar", scores.cvar_K)
+        extend_packed(response, "shortfall", scores.shortfall_K)
         extend_packed(response, "violation_probability", scores.violation_KS)
         extend_packed(response, "any_violation_probability", scores.any_violation_K)
         extend_packed(response, "disagreement", scores.disagreement_K)

@@ -1,8 +1,8 @@
 """What a rollout needs of a dynamics model: the seam "cdwm/1" as a protocol.
 
 Shape suffixes: W window, D history width, E ensemble members, J exogenous samples, N = candidates x J, X exogenous
-width, A action width, S slices, P slice KPIs, Z stochastic and G deterministic latent width. Physical units at every
-boundary: normalisation lives inside the graphs.
+width, A action width, S slices, P slice KPIs, Z stochastic and G deterministic latent width (of the part in question).
+Physical units at every boundary: normalisation lives inside the graphs.
 """
 
 from __future__ import annotations
@@ -26,10 +26,14 @@ class DynamicsSizes:
     """Values per slow step of history, D."""
     members: int
     """Ensemble members, E."""
+    exogenous_deter: int
+    """Deterministic latent width of the exogenous part."""
+    exogenous_stoch: int
+    """Stochastic latent width of the exogenous part."""
     deter: int
-    """Deterministic latent width, G."""
+    """Deterministic latent width of the controllable part, G."""
     stoch: int
-    """Stochastic latent width, Z."""
+    """Stochastic latent width of the controllable part, Z."""
     exogenous: int
     """Exogenous values per step, X."""
     action: int

@@ -107,13 +107,14 @@ class OnnxDynamics:
         self._sizes, self._digest = sizes, digest
         e, g, z, x, a = sizes.members, sizes.deter, sizes.stoch, sizes.exogenous, sizes.action
         kpi = (e, None, sizes.slices, sizes.kpis)
+        f, y = sizes.exogenous_deter, sizes.exogenous_stoch
         encode.check(
             {"history": (sizes.window, sizes.history_width)},
-            {"exo_deter": (e, g), "exo_stoch": (e, z), "ctl_deter": (e, g), "ctl_stoch": (e, z)},
+            {"exo_deter": (e, f), "exo_stoch": (e, y), "ctl_deter": (e, g), "ctl_stoch": (e, z)},
         )
         exogenous_step.check(
-            {"deter": (e, None, g), "stoch": (e, None, z), "noise": (e, None, z)},
-            {"next_deter": (e, None, g), "next_stoch": (e, None, z), "exogenous": (e, None, x)},
+            {"deter": (e, None, f), "stoch": (e, None, y), "noise": (e, None, y)},
+            {"next_deter": (e, None, f), "next_stoch": (e, None, y), "exogenous": (e, None, x)},
         )
         controllable_step.check(
             {

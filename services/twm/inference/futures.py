@@ -50,8 +50,9 @@ def sample_futures(
     sizes = model.sizes
     latents = model.encode(history_WD)
     exogenous_seed, controllable_seed = np.random.SeedSequence(seed).spawn(2)
-    shape = (steps, sizes.members, samples, sizes.stoch)
-    noise_HEJZ = standard_normal(np.random.default_rng(exogenous_seed), *shape)
+    noise_HEJZ = standard_normal(
+        np.random.default_rng(exogenous_seed), steps, sizes.members, samples, latents.exogenous_stoch_EZ.shape[-1]
+    )
     exogenous = np.empty((steps, sizes.members, samples, sizes.exogenous), np.float32)
     deter = _spread(latents.exogenous_deter_EG, samples)
     stoch = _spread(latents.exogenous_stoch_EZ, samples)
@@ -61,7 +62,7 @@ def sample_futures(
     finite_H = np.isfinite(exogenous).all((1, 2, 3))
     if not finite_H.all():
         raise ModelMismatchError(f"exogenous_step: not finite at step {int(np.argmin(finite_H))}")
-    noise = standard_normal(np.random.default_rng(controllable_seed), *shape)
+    noise = standard_normal(np.random.default_rng(controllable_seed), steps, sizes.members, samples, sizes.stoch)
     return Futures(latents=latents, exogenous_HEJX=exogenous, noise_HEJZ=noise)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from twm.core.actions import uniform_policy
 from twm.core.errors import ModelMismatchError
-from twm.core.features import FIELD_FEATURES, HistoryLayout, action_vector, exogenous_layout, grid_channels
+from twm.core.features import FIELD_FEATURES, HistoryLayout, action_vector, exogenous_layout
 from twm.core.kpis import KPI_NAMES
 from twm.core.network import NetworkSpec
 from twm.core.zoo import ModelCard, ModelEntry, check_network
@@ -47,8 +47,10 @@ def load_dynamics(entry: ModelEntry, spec: NetworkSpec, options: EngineOptions) 
         window=card.window,
         history_width=HistoryLayout.of(spec).width,
         members=card.members,
-        deter=encode.output_size("exo_deter"),
-        stoch=encode.output_size("exo_stoch"),
+        exogenous_deter=encode.output_size("exo_deter"),
+        exogenous_stoch=encode.output_size("exo_stoch"),
+        deter=encode.output_size("ctl_deter"),
+        stoch=encode.output_size("ctl_stoch"),
         exogenous=exogenous_layout(spec).width,
         action=action_vector(uniform_policy(spec)).shape[-1],
         slices=len(spec.slices),
@@ -106,15 +108,20 @@ def load_field(entry: ModelEntry, spec: NetworkSpec, options: EngineOptions) -> 
     """Open, check and self-test an FWM. Raises ModelMismatchError."""
     card = entry.card
     check_network(card, spec)
-    if card.grid is None:
-        raise ModelMismatchError(f"fwm {card.version}: grid: missing in the card")
     if card.feature_names and card.feature_names != FIELD_FEATURES:
         raise ModelMismatchError(f"fwm {card.version}: feature_names: found {card.feature_names}, expected {FIELD_FEATURES}")
     graph = Graph(entry.read_graph(FIELD), f"{card.version}/{FIELD}", options)
-    grid = (1, grid_channels(spec, card.grid), card.grid.size, card.grid.size)
-    field = (len(card.step_offsets), len(card.quantile_levels), len(spec.cells), len(FIELD_FEATURES))
-    graph.check({"grid": grid}, {"field": field})
-    found = graph.run({"grid": np.zeros(grid, np.float32)})["field"]
-    if found.shape != field or not np.isfinite(found).all():
-        raise ModelMismatchError(f"fwm {card.version}: self-test: shape {found.shape} or not finite, expected {field}")
+    c, s, _ = spec.sizes
+    inputs = {"history": (card.window, HistoryLayout.of(spec).width), "newest": (c, len(FIELD_FEATURES))}
+    outputs = {
+        "field": (len(card.step_offsets), len(card.quantile_levels), c, len(FIELD_FEATURES)),
+        "demand": (card.horizon_steps, len(card.demand_levels), c, s),
+    }
+    graph.check(inputs, outputs)
+    found = graph.run({name: np.zeros(shape, np.float32) for name, shape in inputs.items()})
+    for name, shape in outputs.items():
+        if found[name].shape != shape or not np.isfinite(found[name]).all():
+            raise ModelMismatchError(
+                f"fwm {card.version}: self-test: {name}: {found[name].shape} or not finite, expected {shape}"
+            )
     return LoadedField(card=card, graph=graph)

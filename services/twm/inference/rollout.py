@@ -2,7 +2,7 @@
 
 The exogenous part runs once per decision (futures.py); here every candidate meets the same futures and the same noise, so
 that candidates differ only by what they do. Per step one call of the controllable graph serves all rows of a chunk; chunks
-of candidates go to worker threads. Horizon KPIs: loss weighted by offered load, delay as the load-weighted mean of the
+of candidates go to worker threads. Horizon KPIs: loss weighted by offered load, delay as the load-weighted power mean of the
 per-step p99 (twm.core.kpis.horizon_kpis, which this follows in float32 without keeping the trajectory).
 
 Shape suffixes: K candidates, J exogenous samples, E members, N = K x J rows of a chunk (candidate-major), H slow steps,
@@ -22,9 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twm.core.errors import ModelMismatchError
-from twm.core.kpis import DELAY_FLOOR_MS, KPI_NAMES, LOSS_SCALE_RATIO, kpi_quantiles
+from twm.core.kpis import DELAY_FLOOR_MS, DELAY_MAX_MS, DELAY_POWER, KPI_NAMES, LOSS_SCALE_RATIO, kpi_quantiles
 from twm.core.network import Topology
-from twm.core.scm import scm, violated
+from twm.core.scm import least_margin, shortfall, violated
 from twm.inference.dynamics import ControllablePass, DynamicsModel
 from twm.inference.futures import Futures
 
@@ -35,7 +35,7 @@ BOUNDED = slice(min(LOSS, DELAY), max(LOSS, DELAY) + 1)
 """The KPIs the SCM reads: neighbours at the head of KPI_NAMES, loss first."""
 _OFFSET, _MEAN_FLOOR, _UPPER = (
     np.array(pair, np.float32).reshape(2, 1, 1, 1, 1)
-    for pair in ((LOSS_SCALE_RATIO, 0.0), (0.0, DELAY_FLOOR_MS), (1.0, np.inf))
+    for pair in ((LOSS_SCALE_RATIO, 0.0), (0.0, DELAY_FLOOR_MS), (1.0, DELAY_MAX_MS))
 )
 _EXPONENT_MAX = np.float32(20.0)
 MAX_KEPT_PASSES = 8
@@ -51,6 +51,8 @@ class RolloutScores:
     """Mean SCM over members, futures and draws."""
     cvar_K: Float
     """Mean SCM over the worst `CVAR_SHARE` of members, futures and draws."""
+    shortfall_K: Float
+    """Expected shortfall below the SCM's floor (twm.core.scm.shortfall), 0..1."""
     violation_KS: Float
     """Probability that the slice's SLA is violated over the horizon."""
     any_violation_K: Float
@@ -168,14 +170,14 @@ class Rollouts:
             noise_EKJZ[:] = decision.futures.noise_HEJZ[step][:, None]
             exogenous_EKJX[:] = decision.futures.exogenous_HEJX[step][:, None]
             mean, std = rows.step()
+            if not (np.isfinite(mean).all() and np.isfinite(std).all()):
+                raise ModelMismatchError("controllable_step: KPIs are not finite")
             bounded = [x.reshape(e, k, j, s, -1)[..., BOUNDED].transpose(4, 3, 0, 2, 1) for x in (mean, std)]
             noise_R2SEJ1 = decision.kpi_noise_HR2SEJ[step, ..., None]
             _add_draws(horizon, bounded[0], bounded[1], noise_R2SEJ1, weight_HSEJ[step, ..., None])
             if levels is not None:
                 mixture = [m.reshape(e, k, j, s, -1).swapaxes(1, 2).reshape(e * j, k, s, -1) for m in (mean, std)]
                 fans.append(kpi_quantiles(mixture[0], mixture[1], levels))
-        if not np.isfinite(horizon).all():
-            raise ModelMismatchError("controllable_step: KPIs are not finite")
         self._pool.give_back(k * j, rows)
         return _scores(horizon, decision.topology, fans if levels is not None else None)
 
@@ -206,17 +208,27 @@ def _add_draws(horizon_R2SEJK: Float, mean_2SEJK: Float, std_2SEJK: Float, noise
             np.subtract(drawn, _OFFSET, out=drawn)
             np.maximum(drawn, _MEAN_FLOOR, out=drawn)
             np.minimum(drawn, _UPPER, out=drawn)
+            _raise(drawn[1])
             np.multiply(drawn, weight_SEJ1, out=drawn)
             horizon_R2SEJK[2 * pair + sign] += drawn
 
 
+def _raise(delay: Float) -> None:
+    """In place: to the power DELAY_POWER."""
+    for _ in range(int(DELAY_POWER).bit_length() - 1):
+        np.multiply(delay, delay, out=delay)
+
+
 def _scores(horizon_R2SEJK: Float, topology: Topology, fans: list[NDArray[np.float64]] | None) -> RolloutScores:
+    horizon_R2SEJK[:, 1] **= np.float32(1.0 / DELAY_POWER)
     loss, delay = (np.moveaxis(horizon_R2SEJK[:, i], 1, -1) for i in range(2))
-    margin_REJK = scm(loss, delay, topology)
+    least_REJK = least_margin(loss, delay, topology)
+    margin_REJK = np.maximum(least_REJK, 0.0)
     broken_REJKS = violated(loss, delay, topology)
     return RolloutScores(
         scm_K=margin_REJK.mean((0, 1, 2)).astype(np.float32),
         cvar_K=worst_mean(margin_REJK.reshape(-1, margin_REJK.shape[-1]), CVAR_SHARE).astype(np.float32),
+        shortfall_K=shortfall(least_REJK).mean((0, 1, 2)).astype(np.float32),
         violation_KS=broken_REJKS.mean((0, 1, 2)).astype(np.float32),
         any_violation_K=broken_REJKS.any(-1).mean((0, 1, 2)).astype(np.float32),
         disagreement_K=margin_REJK.mean((0, 2)).std(0).astype(np.float32),
@@ -237,6 +249,7 @@ def _join(parts: Sequence[RolloutScores]) -> RolloutScores:
     return RolloutScores(
         scm_K=np.concatenate([p.scm_K for p in parts]),
         cvar_K=np.concatenate([p.cvar_K for p in parts]),
+        shortfall_K=np.concatenate([p.shortfall_K for p in parts]),
         violation_KS=np.concatenate([p.violation_KS for p in parts]),
         any_violation_K=np.concatenate([p.any_violation_K for p in parts]),
         disagreement_K=np.concatenate([p.disagreement_K for p in parts]),

@@ -26,6 +26,8 @@ class ObjectiveWeights:
     """SCM lost per unit of violation probability; also what ranks candidates whose SCM is 0 everywhere."""
     cvar: float = 0.0
     """Share of the CVaR in the SCM that counts, 0..1: 0 the mean over all futures, 1 the mean over the worst quarter only."""
+    shortfall: float = 0.5
+    """SCM lost per unit of expected shortfall below the floor: the search has a slope where no candidate holds all SLAs."""
     disagreement: float = 0.5
     """SCM lost per unit of ensemble disagreement [SCM]: candidates the members do not agree on are not searched into."""
     ood: float = 0.02
@@ -85,10 +87,14 @@ class Predictions:
     """Out-of-distribution score, 0 = inside."""
     cvar_K: Float = field(default_factory=lambda: np.zeros(0))
     """Mean SCM of the worst quarter of the futures; NaN where the world model does not say."""
+    shortfall_K: Float = field(default_factory=lambda: np.zeros(0))
+    """Expected shortfall below the SCM's floor, 0..1; 0 where the world model does not say."""
 
     def __post_init__(self) -> None:
         if self.cvar_K.shape != self.scm_mean_K.shape:
             object.__setattr__(self, "cvar_K", np.full(self.scm_mean_K.shape, np.nan))
+        if self.shortfall_K.shape != self.scm_mean_K.shape:
+            object.__setattr__(self, "shortfall_K", np.zeros(self.scm_mean_K.shape))
 
     def take(self, indices: NDArray[np.intp] | list[int] | slice) -> Predictions:
         """Those of some candidates."""
@@ -134,6 +140,7 @@ def doubt_term(predictions: Predictions, weights: ObjectiveWeights) -> Float:
 def score(predictions: Predictions, saving_K: Float, weights: ObjectiveWeights, move_K: Float | float = 0.0) -> Float:
     """Score [K] that the search maximises. `move_K`: mean change from the shares in force to the first step."""
     certain = risky_scm(predictions.scm_mean_K, predictions.cvar_K, weights) - weights.risk * predictions.any_violation_K
+    certain = certain - weights.shortfall * predictions.shortfall_K
     return np.asarray(certain + doubt_term(predictions, weights) + saving_term(saving_K, weights) - weights.churn * move_K)
 
 
@@ -155,6 +162,7 @@ def verified_score(
     worst = max(round(WORST_SHARE * scm_PJ.shape[1]), 1)
     cvar_P = np.sort(scm_PJ, 1)[:, :worst].mean(1)
     certain = risky_scm(scm_PJ.mean(1), cvar_P, weights) - weights.risk * violation_ratio_P
+    certain = certain - weights.shortfall * predictions.shortfall_K
     return np.asarray(certain + doubt_term(predictions, weights) + saving_term(saving_P, weights) - weights.churn * move_P)
 
 

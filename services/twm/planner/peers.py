@@ -226,6 +226,7 @@ def read_rollout(answer: worldmodel_pb2.RolloutResponse, count: int, spec: Netwo
         disagreement_K=_column(answer.disagreement, (count,), "disagreement", 0.0, np.inf),
         ood_K=_column(answer.ood_score, (count,), "ood_score", 0.0, np.inf),
         cvar_K=_column(answer.scm_cvar, (count,), "scm_cvar", -np.inf, 1.0) if len(answer.scm_cvar) else np.full(count, np.nan),
+        shortfall_K=_column(answer.shortfall, (count,), "shortfall", 0.0, 1.0) if len(answer.shortfall) else np.zeros(count),
     )
     models = tuple((m.name[:64], m.version[:64], m.digest[:128]) for m in answer.models[:16])
     if not with_trajectories:

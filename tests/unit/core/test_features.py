@@ -15,9 +15,9 @@ from twm.core.features import (
     HistoryLayout,
     exogenous_layout,
     exogenous_of,
-    grid_tensor,
     history_matrix,
     known_events,
+    newest_field,
     slice_kpis,
 )
 from twm.core.frames import CELL_SLICE_FEATURES, FrameArrays
@@ -88,7 +88,7 @@ def test_history_refuses_nothing_and_two_frames_of_a_step(spec: NetworkSpec) -> 
     with pytest.raises(InvalidInputError, match="two frames of step 100"):
         history_matrix(frames, spec, 4)
     with pytest.raises(InvalidInputError, match="no frames"):
-        grid_tensor([], spec, features.grid_geometry(spec))
+        newest_field([], spec)
 
 
 def test_wrong_block_shape_is_named(spec: NetworkSpec) -> None:
@@ -124,7 +124,7 @@ def test_action_columns_are_prb_then_bandwidth_shares(spec: NetworkSpec) -> None
     assert action[0, 3, 1] == np.float32(0.1)
 
 
-def test_known_events_reach_the_newest_row_and_the_grid(spec: NetworkSpec) -> None:
+def test_known_events_reach_the_newest_row(spec: NetworkSpec) -> None:
     frames = random_frames(spec, 4)
     cell = spec.cells[0]
     event = telemetry_pb2.KnownEvent(
@@ -139,23 +139,17 @@ def test_known_events_reach_the_newest_row_and_the_grid(spec: NetworkSpec) -> No
     history = history_matrix(frames, spec, 4)
     assert history[-1, layout.blocks["events"][0]].max() == pytest.approx(0.8)
     assert history[:, layout.known("events")].sum(1).tolist()[:3] == [0, 0, 0]
-    geometry = features.grid_geometry(spec)
-    grid = grid_tensor(frames, spec, geometry)
-    frames[-1].events = []
-    assert not np.array_equal(grid, grid_tensor(frames, spec, geometry))
 
 
-def test_grid_puts_each_cell_at_its_node(spec: NetworkSpec) -> None:
-    geometry = features.grid_geometry(spec)
-    frames = random_frames(spec, 6)
-    grid = grid_tensor(frames, spec, geometry)
-    assert grid.shape == (features.grid_channels(spec, geometry), geometry.size, geometry.size)
-    nodes = features.grid_nodes(spec, geometry)
-    assert len(set(nodes.tolist())) == len(spec.cells)
-    per_frame = len(features.FIELD_FEATURES) + len(spec.slices) + 1
-    newest = grid.reshape(len(grid), -1)[(geometry.frames - 1) * per_frame][nodes]
-    assert newest == pytest.approx(frames[-1].cell_slice_feature("offered_mbps").sum(-1), rel=1e-5)
-    assert not grid.reshape(len(grid), -1)[:, np.setdiff1d(np.arange(geometry.size**2), nodes)].any()
+def test_newest_field_needs_the_step_before_for_the_change(spec: NetworkSpec) -> None:
+    frames = random_frames(spec, 3)
+    field = newest_field(frames, spec)
+    change = features.FIELD_FEATURES.index("offered_change_mbps")
+    offered = [frame.cell_slice_feature("offered_mbps").sum(-1) for frame in frames]
+    assert field.shape == (len(spec.cells), len(features.FIELD_FEATURES))
+    assert field[:, 0] == pytest.approx(offered[-1], rel=1e-5)
+    assert field[:, change] == pytest.approx(offered[-1] - offered[-2], rel=1e-4, abs=1e-4)
+    assert np.isnan(newest_field([frames[0], frames[-1]], spec)[:, change]).all()
 
 
 def test_field_features_follow_their_definitions() -> None:

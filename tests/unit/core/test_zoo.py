@@ -29,7 +29,7 @@ def card_data(spec: NetworkSpec, version: str = "poc-city-1", **changes: Any) ->
     data: dict[str, Any] = {
         "name": "fwm",
         "version": version,
-        "contract": "fwm/1",
+        "contract": "fwm/2",
         "network": spec.name,
         "topology_digest": spec.topology_digest(),
         "spec_digest": spec.digest(),
@@ -37,7 +37,7 @@ def card_data(spec: NetworkSpec, version: str = "poc-city-1", **changes: Any) ->
         "graphs": {
             "fwm.onnx": {
                 "sha256": hashlib.sha256(GRAPH).hexdigest(),
-                "inputs": [{"name": "grid", "shape": [1, 80, 12, 12], "unit": "physical"}],
+                "inputs": [{"name": "history", "shape": [16, 80], "unit": "physical"}],
                 "outputs": [{"name": "field", "shape": [7, 5, 10, 12], "unit": "units in feature_names"}],
             }
         },
@@ -45,7 +45,7 @@ def card_data(spec: NetworkSpec, version: str = "poc-city-1", **changes: Any) ->
         "horizon_steps": spec.timing.horizon_steps,
         "step_offsets": [0, 1],
         "quantile_levels": [0.5],
-        "grid": {"size": 12, "x_min_km": 0.0, "y_min_km": 0.0, "x_max_km": 2.0, "y_max_km": 2.0, "frames": 4},
+        "demand_levels": [0.1, 0.5, 0.9],
         "data": {
             "sha256": "0" * 64,
             "episodes": 1,
@@ -128,7 +128,7 @@ def test_an_unreadable_card_does_not_hide_a_good_model(spec: NetworkSpec, tmp_pa
     ("changes", "message"),
     [
         ({"contract": "cdwm/1"}, "contract"),
-        ({"grid": None}, "grid"),
+        ({"demand_levels": []}, "demand_levels"),
         ({"window": 0}, "window"),
         ({"unknown": 1}, "unknown"),
         ({"topology_digest": "xyz"}, "topology_digest"),

@@ -26,7 +26,6 @@ COAST = Path(__file__).resolve().parents[2] / "fixtures" / "networks" / "coast.y
 TINY = replace(
     Recipe.quick(),
     episodes=12,
-    exogenous_steps=4,
     controllable_steps=4,
     field_steps=4,
     validation_episodes=4,
@@ -75,10 +74,11 @@ def test_another_network_trains_without_a_change_in_code(trained: tuple[Path, li
         check_digests(entry)
         check_network(entry.card, coast)
         assert entry.card.spec_digest == coast.digest()
-    grid = field.card.grid
-    assert grid is not None
-    raster = np.random.default_rng(0).random(field.card.graphs["fwm.onnx"].inputs[0].shape, np.float32)
-    (output,) = session(field, "fwm.onnx").run(None, {"grid": raster})
+    draw = np.random.default_rng(0)
+    feeds = {i.name: draw.random(i.shape, np.float32) for i in field.card.graphs["fwm.onnx"].inputs}
+    output, demand = session(field, "fwm.onnx").run(["field", "demand"], feeds)
+    assert demand.shape == (coast.timing.horizon_steps, len(field.card.demand_levels), c, s)
+    assert (np.diff(demand, axis=1) >= 0).all()
     t, q = len(field.card.step_offsets), len(field.card.quantile_levels)
     assert output.shape == (t, q, c, len(FIELD_FEATURES))
     assert (np.diff(output, axis=1) >= 0).all()
@@ -88,8 +88,8 @@ def test_another_network_trains_without_a_change_in_code(trained: tuple[Path, li
     assert 0xA0000 <= low <= high < 0xB0000
     others = [seed for name, pair in field.card.data.seeds.items() if name != "training" for seed in pair]
     assert all(0xB0000 <= seed < 0xC0000 for seed in others)
-    assert {"kpi", "exogenous", "ranking"} <= set(dynamics.card.quality)
-    assert "r2_ahead" in field.card.quality
+    assert {"kpi", "exogenous", "ranking_history", "ranking_calendar"} <= set(dynamics.card.quality)
+    assert {"r2_ahead", "demand"} <= set(field.card.quality["calendar"])
     assert n_links == exogenous_layout(coast).links
 
 
@@ -105,7 +105,10 @@ def test_exogenous_futures_are_bit_equal_whatever_the_actions(
     history = np.zeros((entry.card.window, layout.width), np.float32)
     history[:, : layout.value_count] = rng.random((entry.card.window, layout.value_count))
     history[:, layout.value_count :] = 1.0
-    noise = rng.standard_normal((coast.timing.horizon_steps, 2, entry.card.members, 4, 32)).astype(np.float32)
+    draw = lambda graph: rng.standard_normal(
+        (coast.timing.horizon_steps, entry.card.members, 4, next(i.shape[-1] for i in graph.get_inputs() if i.name == "noise"))
+    ).astype(np.float32)
+    noise = list(zip(draw(outside), draw(inside), strict=True))
 
     def rollout(actions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         parts = [np.repeat(part[:, None], 4, 1) for part in encode.run(None, {"history": history})]
@@ -208,7 +211,7 @@ def test_evaluation_seeds_cannot_be_recorded(coast: NetworkSpec) -> None:
 
 def test_recipe_sizes_grow_with_the_minutes() -> None:
     small, large = Recipe.of_minutes(2), Recipe.of_minutes(20)
-    assert small.exogenous_steps < large.exogenous_steps
+    assert small.field_steps < large.field_steps
     assert large.episodes <= RANGE_LENGTH
 
 

@@ -33,5 +33,7 @@ def test_shipped_dynamics_were_trained() -> None:
     for kpi in quality["kpi"].values():
         assert kpi["rmse"] < kpi["rmse_persistence"]
         assert 0.8 < kpi["coverage_90"] < 0.98
-    assert quality["ranking"]["spearman_all"] > 0.5
+    for variant in ("history", "calendar"):
+        assert quality[f"ranking_{variant}"]["spearman_all"] > 0.5
+        assert quality[f"ranking_{variant}"]["spearman_margin"] > 0.8
     assert quality["exogenous"]["demand"]["skill"] > 0.1

@@ -39,18 +39,22 @@ class PredictFieldRequest(_message.Message):
     def __init__(self, area_id: _Optional[str] = ..., history: _Optional[_Iterable[_Union[_telemetry_pb2.KpiFrame, _Mapping]]] = ...) -> None: ...
 
 class PredictFieldResponse(_message.Message):
-    __slots__ = ("feature_names", "quantile_levels", "step_offsets", "values", "model")
+    __slots__ = ("feature_names", "quantile_levels", "step_offsets", "values", "model", "demand_levels", "demand_mbps")
     FEATURE_NAMES_FIELD_NUMBER: _ClassVar[int]
     QUANTILE_LEVELS_FIELD_NUMBER: _ClassVar[int]
     STEP_OFFSETS_FIELD_NUMBER: _ClassVar[int]
     VALUES_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
+    DEMAND_LEVELS_FIELD_NUMBER: _ClassVar[int]
+    DEMAND_MBPS_FIELD_NUMBER: _ClassVar[int]
     feature_names: _containers.RepeatedScalarFieldContainer[str]
     quantile_levels: _containers.RepeatedScalarFieldContainer[float]
     step_offsets: _containers.RepeatedScalarFieldContainer[int]
     values: _containers.RepeatedScalarFieldContainer[float]
     model: ModelIdentity
-    def __init__(self, feature_names: _Optional[_Iterable[str]] = ..., quantile_levels: _Optional[_Iterable[float]] = ..., step_offsets: _Optional[_Iterable[int]] = ..., values: _Optional[_Iterable[float]] = ..., model: _Optional[_Union[ModelIdentity, _Mapping]] = ...) -> None: ...
+    demand_levels: _containers.RepeatedScalarFieldContainer[float]
+    demand_mbps: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, feature_names: _Optional[_Iterable[str]] = ..., quantile_levels: _Optional[_Iterable[float]] = ..., step_offsets: _Optional[_Iterable[int]] = ..., values: _Optional[_Iterable[float]] = ..., model: _Optional[_Union[ModelIdentity, _Mapping]] = ..., demand_levels: _Optional[_Iterable[float]] = ..., demand_mbps: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class RolloutRequest(_message.Message):
     __slots__ = ("area_id", "history", "policies", "sample_count", "seed", "with_trajectories")
@@ -69,7 +73,7 @@ class RolloutRequest(_message.Message):
     def __init__(self, area_id: _Optional[str] = ..., history: _Optional[_Iterable[_Union[_telemetry_pb2.KpiFrame, _Mapping]]] = ..., policies: _Optional[_Union[PolicyBatch, _Mapping]] = ..., sample_count: _Optional[int] = ..., seed: _Optional[int] = ..., with_trajectories: _Optional[bool] = ...) -> None: ...
 
 class RolloutResponse(_message.Message):
-    __slots__ = ("scm_mean", "violation_probability", "any_violation_probability", "disagreement", "ood_score", "quantile_levels", "kpi_names", "kpi_quantiles", "exogenous_scenarios", "sample_count", "models", "scm_cvar")
+    __slots__ = ("scm_mean", "violation_probability", "any_violation_probability", "disagreement", "ood_score", "quantile_levels", "kpi_names", "kpi_quantiles", "exogenous_scenarios", "sample_count", "models", "scm_cvar", "shortfall")
     SCM_MEAN_FIELD_NUMBER: _ClassVar[int]
     VIOLATION_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
     ANY_VIOLATION_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
@@ -82,6 +86,7 @@ class RolloutResponse(_message.Message):
     SAMPLE_COUNT_FIELD_NUMBER: _ClassVar[int]
     MODELS_FIELD_NUMBER: _ClassVar[int]
     SCM_CVAR_FIELD_NUMBER: _ClassVar[int]
+    SHORTFALL_FIELD_NUMBER: _ClassVar[int]
     scm_mean: _containers.RepeatedScalarFieldContainer[float]
     violation_probability: _containers.RepeatedScalarFieldContainer[float]
     any_violation_probability: _containers.RepeatedScalarFieldContainer[float]
@@ -94,7 +99,8 @@ class RolloutResponse(_message.Message):
     sample_count: int
     models: _containers.RepeatedCompositeFieldContainer[ModelIdentity]
     scm_cvar: _containers.RepeatedScalarFieldContainer[float]
-    def __init__(self, scm_mean: _Optional[_Iterable[float]] = ..., violation_probability: _Optional[_Iterable[float]] = ..., any_violation_probability: _Optional[_Iterable[float]] = ..., disagreement: _Optional[_Iterable[float]] = ..., ood_score: _Optional[_Iterable[float]] = ..., quantile_levels: _Optional[_Iterable[float]] = ..., kpi_names: _Optional[_Iterable[str]] = ..., kpi_quantiles: _Optional[_Iterable[float]] = ..., exogenous_scenarios: _Optional[_Iterable[float]] = ..., sample_count: _Optional[int] = ..., models: _Optional[_Iterable[_Union[ModelIdentity, _Mapping]]] = ..., scm_cvar: _Optional[_Iterable[float]] = ...) -> None: ...
+    shortfall: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, scm_mean: _Optional[_Iterable[float]] = ..., violation_probability: _Optional[_Iterable[float]] = ..., any_violation_probability: _Optional[_Iterable[float]] = ..., disagreement: _Optional[_Iterable[float]] = ..., ood_score: _Optional[_Iterable[float]] = ..., quantile_levels: _Optional[_Iterable[float]] = ..., kpi_names: _Optional[_Iterable[str]] = ..., kpi_quantiles: _Optional[_Iterable[float]] = ..., exogenous_scenarios: _Optional[_Iterable[float]] = ..., sample_count: _Optional[int] = ..., models: _Optional[_Iterable[_Union[ModelIdentity, _Mapping]]] = ..., scm_cvar: _Optional[_Iterable[float]] = ..., shortfall: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class ProposeRequest(_message.Message):
     __slots__ = ("area_id", "history", "running", "saving_wanted_ratio")

@@ -1,0 +1,84 @@
+"""World models that the benchmark takes apart: `python -m twm_train.variants`, from the checkpoints of a run of the recipe.
+
+`analytic`: the same Field World Model and sampler, but of the controllable part only the physics, untrained: constants measured
+in frames, no residual. `teacher-forced`: the controllable part trained along the posterior path only, which sees every KPI
+before it predicts the next; no free running.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from twm.core.errors import InvalidInputError, TwmError
+from twm.core.network import load_network
+from twm.core.paths import find_network
+from twm_train.build import build_controllable, fit_exogenous
+from twm_train.losses import controllable_loss
+from twm_train.recipe import Recipe, RecipeRun, Silent, run_key
+from twm_train.windows import WindowSampler
+
+KINDS = ("analytic", "teacher-forced")
+
+
+def make(run: RecipeRun, kind: str, out: Path) -> Path:
+    """Make one variant into `out`/`kind`. Raises InvalidInputError for another kind, or a run without a trained field model."""
+    if kind not in KINDS:
+        raise InvalidInputError(f"kind: {kind[:64]!r} is not one of {', '.join(KINDS)}")
+    if not (run.folder / "field.pt").is_file():
+        raise InvalidInputError(f"{run.folder}: no trained Field World Model; run the recipe with the same sizes first")
+    training, _, fitting = run.recorded()
+    exogenous = fit_exogenous(run.spec, run.trained_field(training), training)
+    torch.manual_seed(run.seed)
+    controllable = build_controllable(run.spec, training, members=run.recipe.members, recent=run.recipe.recent)
+    if kind == "teacher-forced":
+        sampler = WindowSampler(training, run.spec, run.recipe.members, run.recipe.window, run.seed + 1)
+        run.train_part(
+            kind,
+            controllable,
+            run.recipe.controllable_steps // 2,
+            lambda i: controllable_loss(controllable, exogenous, sampler.draw(i, run.recipe.batch), free_running=False),
+            3e-3,
+        )
+    corrections, windows = run.calibrated(exogenous, controllable.eval(), fitting)
+    folder = out / kind
+    run.version = kind
+    run.put_dynamics(folder, exogenous, controllable, training, corrections, windows, run.data_card(training), {})
+    return folder
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; exit code 2 on bad input."""
+    parser = argparse.ArgumentParser(prog="python -m twm_train.variants", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--network", default="poc-city", metavar="NAME|FILE")
+    parser.add_argument("--minutes", type=float, default=30.0, help="as the recipe's run was started with")
+    parser.add_argument("--seed", type=int, default=1, help="the same")
+    parser.add_argument("--work", type=Path, default=Path("var/train"), help="the same")
+    parser.add_argument("--kinds", default=",".join(KINDS), help="comma-separated (default: %(default)s)")
+    parser.add_argument("--out", type=Path, default=Path("models/twm_bench/variants"))
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    options = parser.parse_args(given)
+    console = Console(stderr=True)
+    try:
+        torch.set_num_threads(1)
+        torch.use_deterministic_algorithms(True)
+        spec, recipe = load_network(find_network(options.network)), Recipe.of_minutes(options.minutes)
+        folder = options.work / f"{spec.name}-{run_key(spec, recipe, options.seed)}"
+        command = shlex.join(["python", "-m", "twm_train.variants", *given])
+        for kind in options.kinds.split(","):
+            run = RecipeRun(spec, recipe, options.seed, options.out, folder, command, kind, None, Silent())
+            console.print(f"{kind}: {make(run, kind.strip(), options.out)}")
+    except TwmError as error:
+        console.print(f"twm_train.variants: {error}", markup=False)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
