@@ -1,4 +1,4 @@
-"""The recipe: twin data, FWM, CDWM (exogenous, then controllable part), conformal fit, measured quality, export, card.
+"""The recipe: twin data, FWM, CDWM on the frozen FWM, conformal fit, measured quality, actor, export, cards.
 
 Everything follows from (network spec, recipe, seed). Stages keep their results in the work folder, so that an interrupted run
 goes on where it stopped and ends with the same models.
@@ -11,7 +11,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any, Protocol
@@ -26,12 +26,14 @@ from twm.core.kpis import kpi_from_z
 from twm.core.network import NetworkSpec
 from twm.core.zoo import CONTRACTS, Conformal, DataCard, GraphSpec, ModelCard, Training, list_models, write_card
 from twm_train import conformal, export
+from twm_train.actor_recipe import train_actor
 from twm_train.build import build_controllable, build_field, fit_exogenous
 from twm_train.controllable import ControllableModel
 from twm_train.curves import Curves
 from twm_train.data import SCENARIOS, TRAINING_SEED, VALIDATION_SEED, Episodes, record
 from twm_train.exogenous import ExogenousModel
 from twm_train.fwm import DEMAND_LEVELS, FIELD_LEVELS, FieldModel
+from twm_train.imagination import ActorSizes
 from twm_train.logging_policies import POLICY_SHARES
 from twm_train.losses import controllable_loss, field_loss
 from twm_train.optimise import Schedule, Terms, train
@@ -75,6 +77,8 @@ class Recipe:
     """How often the planner plays with the model so far and what it visits is fed back."""
     visited_episodes: int = 48
     """Episodes of each such round."""
+    actor: ActorSizes = field(default_factory=ActorSizes)
+    """How the actor is trained on the finished world model."""
     validation_episodes: int = 192
     """Episodes of the quality split, and of the conformal split."""
     samples: int = 8
@@ -92,6 +96,7 @@ class Recipe:
             field_steps=at(4000, 100),
             controllable_steps=at(3000, 120),
             visited_episodes=min(256, at(64, 4)),
+            actor=ActorSizes.of_minutes(minutes),
             validation_episodes=min(256, at(256, 48)),
             ranking_starts=min(48, at(48, 8)),
         )
@@ -108,6 +113,7 @@ class Recipe:
             controllable_steps=30,
             rounds=1,
             visited_episodes=2,
+            actor=ActorSizes.quick(),
             validation_episodes=12,
             samples=2,
             ranking_starts=2,
@@ -160,7 +166,7 @@ def run(
     threads: int = 1,
     progress: Progress | None = None,
 ) -> list[ModelCard]:
-    """Train both models and put them into the zoo. Returns their cards, FWM first.
+    """Train the models and put them into the zoo. Returns their cards: FWM, CDWM, actor.
 
     `data`: file of recorded training episodes (Episodes.save) to use instead of recording new ones.
     """
@@ -204,6 +210,22 @@ class RecipeRun:
         exogenous = fit_exogenous(self.spec, field, training)
         controllable = self.trained_controllable(exogenous, training).eval()
         cards.append(self._dynamics(exogenous, controllable, training, quality, fitting, data))
+        cards.append(
+            train_actor(
+                self.spec,
+                exogenous,
+                controllable,
+                training,
+                quality,
+                self.recipe.actor,
+                seed=self.seed,
+                folder=self._model_folder("actor"),
+                data=data,
+                command=self.command,
+                checkpoint=self.folder / "actor.pt",
+                progress=self.progress,
+            )
+        )
         return cards
 
     def recorded(self) -> tuple[Episodes, Episodes, Episodes]:
