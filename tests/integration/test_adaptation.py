@@ -100,11 +100,11 @@ def test_the_monitor_tells_after_the_shift_and_not_before(scene: Scene, adapted_
     model = forecaster(adapted_zoo, version, scene.spec)
     h, stride = scene.spec.timing.horizon_steps, 4
     found: list[Origin] = origins(scene.frames, model.card.window, scene.spec)[::stride]
-    seen = [o for o in found if o.step < scene.shift_step + 8 * h]
+    seen = [o for o in found if o.step < scene.shift_step + (AFTER - 1) * h]
     said = monitor(model, seen, scene.spec, scene.shift_step, stride, Silent())
     assert said["alarms_before_shift"] == 0
     assert said["detection_delay_horizons"] is not None
-    assert 0 < said["detection_delay_horizons"] <= 8
+    assert 0 < said["detection_delay_horizons"] <= AFTER
     assert said["reasons"]
 
 
