@@ -417,7 +417,8 @@ def forecast_by_step(report: Report) -> Figure | None:
             ax.set_title(_name(kpi), loc="left")
             ax.set_ylim(bottom=0)
         axes[0].set_ylabel("CRPS [standard deviations]")
-        axes[0].legend(loc="best", fontsize=7)
+        lines, labels = axes[0].get_legend_handles_labels()
+        figure.legend(lines, labels, loc="outside upper center", ncols=max(len(labels), 1))
         figure.supxlabel(f"slow steps ahead, variant {_name(variant)}, all scenarios", fontsize=9)
         return figure
     return None

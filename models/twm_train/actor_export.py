@@ -17,6 +17,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 import torch
+from onnx_ir.passes.common import CommonSubexpressionEliminationPass
+from onnxscript import optimizer
 from torch import Tensor, nn
 
 from twm.core.errors import ModelMismatchError
@@ -66,14 +68,17 @@ def export_actor(
             input_names=list(inputs),
             output_names=["policy"],
             opset_version=OPSET,
-            # folding takes longer here than all the rest; the runtime folds what is constant when it opens the graph
-            optimize=False,
+            optimize=False,  # its search for patterns takes longer than all the rest: only what pays is done below
             verbose=False,
         )
         logging.getLogger("torch.onnx").setLevel(level)
     path = folder / FILE
     if program is None:
         raise ModelMismatchError(f"{path}: export gave no program")
+    for _ in range(2):  # types known after the first pass let the second drop casts
+        optimizer.fold_constants(program.model)
+        CommonSubexpressionEliminationPass()(program.model)
+        optimizer.remove_unused_nodes(program.model)
     proto = program.model_proto
     for node in proto.graph.node:
         node.doc_string = ""

@@ -1,4 +1,4 @@
-"""Demand shifts in the middle of a run: the monitor tells, a challenger is tuned, wins in the shadow, is promoted and rolled back.
+"""Demand shifts in the middle of a run: the monitor tells, a challenger is tuned, wins in the shadow, is promoted, rolled back.
 
 Real twin, shipped model, real Redis, real gRPC; the running service follows every change of the pins.
 """
@@ -45,8 +45,8 @@ pytestmark = pytest.mark.redis
 
 BEFORE, AFTER, FIT = 20, 20, 13
 """Horizons before and after the shift; horizons after it that are adapted on."""
-SAMPLES, LEAST = 3, 48
-QUICK = AdaptOptions(samples=SAMPLES, tune=TuneOptions(steps=8, batch=4, look_every=4, look_windows=6))
+SAMPLES, LEAST = 2, 48
+QUICK = AdaptOptions(samples=SAMPLES, tune=TuneOptions(steps=6, batch=3, look_every=3, look_windows=4))
 
 
 @dataclass
@@ -100,12 +100,11 @@ def test_the_monitor_tells_after_the_shift_and_not_before(scene: Scene, adapted_
     model = forecaster(adapted_zoo, version, scene.spec)
     h, stride = scene.spec.timing.horizon_steps, 4
     found: list[Origin] = origins(scene.frames, model.card.window, scene.spec)[::stride]
-    said = monitor(
-        model, [o for o in found if o.step < scene.shift_step + 8 * h], scene.spec, scene.shift_step, stride, Silent()
-    )
+    seen = [o for o in found if o.step < scene.shift_step + (AFTER - 1) * h]
+    said = monitor(model, seen, scene.spec, scene.shift_step, stride, Silent())
     assert said["alarms_before_shift"] == 0
     assert said["detection_delay_horizons"] is not None
-    assert 0 < said["detection_delay_horizons"] <= 8
+    assert 0 < said["detection_delay_horizons"] <= AFTER
     assert said["reasons"]
 
 

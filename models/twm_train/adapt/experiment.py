@@ -25,7 +25,7 @@ from twm_train.data import VALIDATION_SEED
 from twm_train.recipe import Progress, Silent
 
 SEED_OFFSET = 0x7000
-BASELINE, QUIET, REACT, FIT, SHADOW = 16, 6, 6, 16, 10
+BASELINE, QUIET, REACT, FIT, SHADOW = 16, 6, 12, 10, 10
 """Horizons: the monitor's baseline, a quiet time, the shift's detection, frames to adapt on, the shadow."""
 
 

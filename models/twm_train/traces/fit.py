@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from twm_train.layers import fair_crps, free_bits, normal_kl
 from twm_train.optimise import Schedule, Terms, train
-from twm_train.traces.model import DETER, QUANTILES, STOCH, P, TraceControllable, TraceExogenous, action_features
-from twm_train.traces.windows import HORIZON, Float, Windows
+from twm_train.traces.model import STOCH, TraceControllable, TraceExogenous, action_features
+from twm_train.traces.windows import Float, Windows
 
 FREE_NATS, KL_WEIGHT = 1.0, 0.05
 SAMPLES = 2
@@ -77,12 +77,10 @@ class TraceModel(nn.Module):
 
 
 def tensors(windows: Windows, members: int) -> dict[str, Tensor]:
-    """Inputs and targets of a batch [E, B, ...]; windows hold E x B rows or B rows for every member."""
-    rows = windows.count // members if windows.count % members == 0 else 0
+    """Inputs and targets of a batch [E, B, ...] from E x B windows."""
 
     def shaped(array: Float) -> Tensor:
-        x = torch.from_numpy(np.ascontiguousarray(array, np.float32))
-        return x.unflatten(0, (members, rows))
+        return torch.from_numpy(np.ascontiguousarray(array, np.float32)).unflatten(0, (members, -1))
 
     ues = shaped(windows.level_NSF[..., -1]).unsqueeze(2)
     action = shaped(windows.action_NHS)
@@ -219,9 +217,3 @@ def _quantile(forecast: Forecast, wanted: float) -> Float:
 def _known(x: Tensor) -> tuple[Tensor, Tensor]:
     known = torch.isfinite(x)
     return torch.where(known, x, torch.zeros_like(x)), known.to(x.dtype)
-
-
-__all__ = [
-    "DETER", "HORIZON", "LEVELS", "QUANTILES", "Forecast", "P", "TraceModel", "TraceRecipe", "conform", "fit", "interval",
-    "loss_of", "predict", "tensors",
-]  # fmt: skip

@@ -48,14 +48,13 @@ def load_frames(spec: NetworkSpec, path: Path, *, steps: int = EPISODE_STEPS) ->
         longest = max(map(len, runs), default=0)
         raise InvalidInputError(f"frames: {path} holds at most {longest} steps in a row, an episode needs {steps}")
     blocks = {name: np.stack([[getattr(f, name) for f in frames] for frames in cut]).astype(np.float32) for name in BLOCKS}
-    if any(frame.events for frames in cut for frame in frames):
-        blocks["events"] = np.stack([[known_events(f.events, spec, f.step) for f in frames] for frames in cut])
     n = len(cut)
     return derive(
         spec,
         blocks,
         action_NTA=np.stack([_actions(frames, spec) for frames in cut]),
         log_propensity_NT=np.full((n, steps), np.nan),
+        calendar_NTC=np.stack([_calendar(frames, spec) for frames in cut]),
         kind_N=np.full(n, -1, np.int64),
         scenario_N=np.full(n, -1, np.int64),
         seed_N=np.arange(n, dtype=np.int64),
@@ -106,6 +105,13 @@ def _recordings(spec: NetworkSpec, path: Path) -> Iterator[list[FrameArrays]]:
             raise InvalidInputError(f"frames: {path} is no frame file, no folder of *{SUFFIX}, and no known trace")
         for file in files:
             yield frame_file.load_frames(file, spec)
+
+
+def _calendar(frames: Sequence[FrameArrays], spec: NetworkSpec) -> Float:
+    """Expected relative demand increase [T + H, C], of each step as the frame before it told; 0 where none is known."""
+    told = np.nan_to_num(np.stack([known_events(f.events, spec, f.step) for f in frames]))
+    first = np.zeros((1, told.shape[1]), np.float32)
+    return np.concatenate([first, told[:-1, :, 0], told[-1].T], 0).astype(np.float32)
 
 
 def _actions(frames: Sequence[FrameArrays], spec: NetworkSpec) -> Float:

@@ -14,7 +14,7 @@ from twm.core.hindsight import origins
 from twm.core.network import NetworkSpec, load_network
 from twm.core.paired import Gain, PairedScores
 from twm.core.paths import find_network, zoo_folder
-from twm.core.pins import challenge, history, in_use, load_pins, promote, rollback
+from twm.core.pins import challenge, history, in_use, load_pins, promote, rollback, unseen_from
 from twm.core.streams import Streams
 from twm.core.zoo import CONTRACTS, ModelEntry, list_models
 
@@ -98,7 +98,7 @@ async def _measured(url: str, area_id: str) -> Gain | None:
 
 
 def measure(zoo: Path, spec: NetworkSpec, version: str, frames: list[FrameArrays]) -> Gain | None:
-    """The gain of `version` over the one in use, on the newest forecasts that recorded frames allow."""
+    """The gain of `version` over the one in use, on the newest forecasts that frames neither was adapted on allow."""
     from twm.inference.forecaster import ENGINE, Forecaster
     from twm.inference.loading import load_dynamics
 
@@ -108,7 +108,9 @@ def measure(zoo: Path, spec: NetworkSpec, version: str, frames: list[FrameArrays
         raise InvalidInputError(f"version: {version[:64]!r} or the version in use is not in {zoo}")
     champion, challenger = (Forecaster(load_dynamics(found[v], spec, ENGINE), spec) for v in (active, version))
     pairs = PairedScores(active, version, spec.timing.horizon_steps)
-    for at in origins(frames, max(champion.card.window, challenger.card.window), spec)[-MAX_ORIGINS:]:
+    first = unseen_from([champion.card, challenger.card])
+    found_at = origins(frames, max(champion.card.window, challenger.card.window), spec)
+    for at in [at for at in found_at if at.step >= first][-MAX_ORIGINS:]:
         pairs.add(at.step, champion.score(at), challenger.score(at))
     return pairs.gain()
 

@@ -20,7 +20,7 @@ from pydantic import Field, ValidationError
 
 from twm.core.errors import InvalidInputError, ModelMismatchError
 from twm.core.paired import Gain
-from twm.core.zoo import CONTRACTS, CardModel, ModelEntry, Version, list_models
+from twm.core.zoo import CONTRACTS, CardModel, ModelCard, ModelEntry, Version, list_models
 
 FOLDER = "active"
 MAX_BYTES = 64 * 1024
@@ -96,6 +96,11 @@ def in_use(zoo: Path, network: str, name: str, pins: Pins) -> str | None:
     entries = [entry for entry in list_models(zoo, name) if entry.card.network == network]
     found = choose(entries, pins.of(name))
     return found[0].card.version if found else None
+
+
+def unseen_from(cards: Sequence[ModelCard]) -> int:
+    """First slow step from which forecasts say something of all these models: none was adapted on frames after it."""
+    return max((card.adaptation.steps[1] for card in cards if card.adaptation is not None), default=-1)
 
 
 def challenge(zoo: Path, network: str, name: str, version: str | None, *, reason: str) -> Pins:

@@ -16,6 +16,7 @@ from twm.core.frames import FrameArrays, FrameCodec
 from twm.core.hindsight import origin
 from twm.core.network import NetworkSpec
 from twm.core.paired import Gain, PairedScores
+from twm.core.pins import unseen_from
 from twm.core.stream_worker import Backoff, pause
 from twm.core.streams import KeyWrite, StreamNames, Streams
 from twm.inference.forecaster import Forecaster
@@ -25,6 +26,8 @@ from twm.inference.model_store import ModelStore
 log = logging.getLogger(__name__)
 
 SHADOW_KEY = "inference-shadow"
+BACKLOG = 512
+"""Frames that lie in the stream already and are looked at too, when a challenger comes or the process starts."""
 _PAGE = 32
 
 
@@ -82,7 +85,7 @@ class Shadow:
         stored = await streams.get(key) or b""
         pairs = self._pairs(stored, champion.version, challenger.version)
         if not self._cursor:
-            entries = await streams.last(self._names.frames, keep)
+            entries = await streams.last(self._names.frames, BACKLOG)
         else:
             entries = await streams.range(self._names.frames, after=self._cursor, count=_PAGE)
         before = len(pairs), pairs.last_step
@@ -108,7 +111,10 @@ class Shadow:
     async def _score(self, step: int, pairs: PairedScores) -> None:
         if self._forecasters is None or step <= pairs.last_step:
             return
-        window = max(forecaster.card.window for forecaster in self._forecasters)
+        cards = [forecaster.card for forecaster in self._forecasters]
+        if step < unseen_from(cards):
+            return
+        window = max(card.window for card in cards)
         found = origin(self._frames, step, window, self._spec)
         if found is None or len(found.history) < (window + 1) // 2:
             return

@@ -103,6 +103,7 @@ def test_chunks_and_processes_do_not_change_a_result(spec: NetworkSpec, folders:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 @pytest.mark.filterwarnings("ignore")
 def test_ray_gives_what_local_processes_give(spec: NetworkSpec, folders: ModelFolders, tmp_path: Path) -> None:
     pytest.importorskip("ray", reason="the extra ray is not installed")

@@ -43,11 +43,12 @@ def test_the_shipped_graphs_run_alike_in_torch_and_weights_go_back(spec: Network
     graph = TorchGraph(path)
     feeds = random_feeds(path, 5)
     graph.check({k: torch.from_numpy(v) for k, v in feeds.items()})
-    assert graph.tunable > 1000
     before = run(path, feeds)
     same = run(graph.content(), feeds)
     for name, value in before.items():
         np.testing.assert_array_equal(same[name], value)
+    if not graph.tunable:  # all arithmetic, nothing learnt
+        return
     outputs = graph({k: torch.from_numpy(v) for k, v in feeds.items()})
     sum(o.square().mean() for o in outputs.values()).backward()
     assert any(p.grad is not None and float(p.grad.abs().max()) > 0 for p in graph.parameters())
@@ -167,6 +168,7 @@ def test_tuning_lowers_the_loss_and_keeps_the_best(spec: NetworkSpec) -> None:
     model.check(windows.history[0])
     options = TuneOptions(steps=4, batch=2, look_every=2, look_windows=3)
     some = torch.arange(len(found))
+    assert sum(graph.tunable for graph in model.graphs.values()) > 1000
     before, after = fine_tune(model, windows.take(some[:40]), windows.take(some[-12:]), options, seed=0)
     assert after < before
     assert TorchGraph(entry.graph("encode.onnx")).content() != model.encode.content()

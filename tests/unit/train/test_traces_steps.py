@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from twm.api.telemetry.v1 import telemetry_pb2
 from twm.core.errors import InvalidInputError
 from twm.core.frame_file import write_frames
 from twm.core.frames import FrameCodec
@@ -148,6 +149,9 @@ def test_frame_files_become_episodes(tmp_path: Path, spec: NetworkSpec) -> None:
         pytest.skip("the EXPLORA trace is not there")
     frames = frames_of(_first_observations(spec), spec)
     codec, path = FrameCodec(spec), tmp_path / "recorded.frames"
+    event = telemetry_pb2.KnownEvent(x_km=0, y_km=0, onset_step=frames[3].step, duration_steps=2, amplitude=0.5)
+    for frame in frames:
+        frame.events = [event]
     write_frames(path, [codec.encode(frame) for frame in frames])
     episodes = load_frames(spec, path, steps=8)
     assert episodes.count == sum(len(run) // 8 for run in runs_of(frames, spec)) > 2
@@ -155,6 +159,8 @@ def test_frame_files_become_episodes(tmp_path: Path, spec: NetworkSpec) -> None:
     seen = np.stack([f.cell_slice_feature("prb_share").reshape(-1) for f in frames[:8]])
     known = np.isfinite(seen)
     np.testing.assert_allclose(episodes.action_NTA[0][known], seen[known])
+    assert episodes.calendar_NTC[0, :8, 0].tolist() == [0, 0, 0, 0.5, 0.5, 0, 0, 0]
+    assert episodes.calendar_NTC.shape[1] == 8 + spec.timing.horizon_steps
     assert episodes.digest() == load_frames(spec, tmp_path, steps=8).digest()
     with pytest.raises(InvalidInputError, match="an episode needs 5000"):
         load_frames(spec, path, steps=5000)
