@@ -106,6 +106,17 @@ class Futures:
         """Number of futures, J."""
         return int(self.demand_mbps_JHTCS.shape[0])
 
+    @property
+    def steps(self) -> int:
+        """Slow steps, H."""
+        return int(self.demand_mbps_JHTCS.shape[1])
+
+    def first(self, steps: int) -> Futures:
+        """The first slow steps of all of them."""
+        whole = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        cut = {name: np.ascontiguousarray(array[:, :steps]) for name, array in whole.items() if "_JH" in name}
+        return Futures(**{**whole, **cut})
+
     def take(self, index: int) -> Futures:
         """One of them."""
         return Futures(**{name: getattr(self, name)[index : index + 1] for name in self.__dataclass_fields__})

@@ -52,8 +52,19 @@ class VerificationCall:
         if request.policies.step_count != horizon:
             raise InvalidInputError(f"policies.step_count: {request.policies.step_count}, expected {horizon}")
         policies = decode_policies(request.policies, self._spec)
+        if request.played_steps > horizon:
+            raise InvalidInputError(f"played_steps: {request.played_steps}, no more than {horizon}")
         demand, efficiency, capacity = self._scenarios(request)
-        outcome, saving = self._verifier.verify(start, policies, demand, efficiency, capacity, seed=request.seed, check=check)
+        outcome, saving = self._verifier.verify(
+            start,
+            policies,
+            demand,
+            efficiency,
+            capacity,
+            seed=request.seed,
+            played_steps=request.played_steps or horizon,
+            check=check,
+        )
         response = twin_pb2.VerifyResponse(twin_call_count=calls, spec_digest=self._digest)
         extend_packed(response, "scm", outcome.scm)
         extend_packed(response, "saving_ratio", saving)

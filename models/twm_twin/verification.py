@@ -62,19 +62,24 @@ class Verifier:
         link_capacity_mbps_JHL: NDArray[np.floating],
         *,
         seed: int,
+        played_steps: int | None = None,
         check: Callable[[], None] | None = None,
     ) -> tuple[Outcome, Doubles]:
-        """(outcome [P, J], control saving [P]). `check` is called before each policy and may raise.
+        """(outcome [P, J] of the first `played_steps` slow steps (None: all), control saving [P] of all).
+
+        `check` is called before each policy and may raise.
 
         Queues begin as the frame says (radio; transport and what was not measured: empty), running shares likewise (not
         measured: uniform). Raises InvalidInputError where sizes differ or a scenario holds a negative or not finite value.
         """
         futures = self.futures(start, demand_mbps_JHCS, spectral_efficiency_JHC, link_capacity_mbps_JHL, seed)
+        if played_steps is not None:
+            futures = futures.first(played_steps)
         parts = []
         for p in range(policies.count):
             if check is not None:
                 check()
-            parts.append(simulate(self.layout, policies.take([p]), futures, all_delays=True))
+            parts.append(simulate(self.layout, policies.take([p]).first(futures.steps), futures, all_delays=True))
         loss = np.concatenate([part.loss_ratio_S for part in parts])
         delay = np.concatenate([part.delay_p99_ms_S for part in parts])
         prb_CS, bandwidth_LS = self._running(start)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from twm.core.account import SlaAccount
 from twm.core.actions import PolicyArrays, saving_ratio
 from twm.planner.memory import LastPlan
 from twm.planner.search import Search, SearchSettings
@@ -24,7 +25,7 @@ from twm_bench.methods.forecast import Forecaster, mean_of, rule_factors, world_
 from twm_bench.methods.method import Task
 from twm_train.in_process import Decided, Observed
 from twm_twin.oracle import needs, objective, pack, template
-from twm_twin.outcomes import Futures, simulate
+from twm_twin.outcomes import Futures, outcome_of, simulate
 
 Doubles = NDArray[np.float64]
 SAVING_MIN_RATIO = 0.08
@@ -107,6 +108,7 @@ class TwinSearch:
         expected = self._forecaster.futures(frame, mean_of(scenarios))
         need_HRS = needs(self._layout, expected)
         running = observed.running(index)
+        account = SlaAccount.of(observed.frames_B[index], self._spec)
         random = np.random.default_rng([decision_seed(self._spec.area_id, frame.step), index])
         if not searching:
             return pack(self._layout, template(self._layout, need_HRS, memory.mean_D)[None]), float("nan")
@@ -119,7 +121,7 @@ class TwinSearch:
             draws = memory.mean_D + memory.std_D * random.standard_normal((size, len(memory.mean_D)))
             draws[0] = best
             policies = pack(self._layout, np.stack([template(self._layout, need_HRS, d) for d in draws]))
-            score = self._score(policies, futures, running)
+            score = self._score(policies, futures, running, account)
             elites = draws[np.argsort(-score)[: max(size // 5, 2)]]
             best = draws[int(np.argmax(score))]
             keep = 0.5
@@ -129,7 +131,7 @@ class TwinSearch:
             values.append(score)
         seeds_KHRS, score_K = np.concatenate(rows), np.concatenate(values)
         if plan.row_rounds:
-            seeds_KHRS, score_K = self._row_search(space, seeds_KHRS, score_K, futures, memory, frame.step, random)
+            seeds_KHRS, score_K = self._row_search(space, seeds_KHRS, score_K, futures, memory, frame.step, random, account)
         top = int(np.argmax(score_K))
         policy = space.policies(seeds_KHRS[top : top + 1])
         memory.last = LastPlan(frame.step, policy)
@@ -146,6 +148,7 @@ class TwinSearch:
         memory: Memory,
         step: int,
         random: np.random.Generator,
+        account: SlaAccount,
     ) -> tuple[NDArray[np.float32], Doubles]:
         """The planner's search around what the template found and the plan made before; its first round is scored already."""
         first, *others = self.plan.row_rounds
@@ -165,12 +168,16 @@ class TwinSearch:
         around = space.feasible(around)
         search = Search(space, np.concatenate([seeds_KHRS, around]), ["seed"] * (len(seeds_KHRS) + len(around)), settings, step)
         search.ask()
-        search.tell(np.concatenate([score_K, self._score(space.policies(around), futures, running)]))
+        search.tell(np.concatenate([score_K, self._score(space.policies(around), futures, running, account)]))
         while (rows := search.ask()) is not None:
-            search.tell(self._score(space.policies(rows), futures, running))
+            search.tell(self._score(space.policies(rows), futures, running, account))
         return search.rows_NHRS, search.score_N
 
-    def _score(self, policies: PolicyArrays, futures: Futures, running: PolicyArrays) -> Doubles:
-        outcome = simulate(self._layout, policies, futures)
+    def _score(self, policies: PolicyArrays, futures: Futures, running: PolicyArrays, account: SlaAccount) -> Doubles:
+        """By the whole SLA window, what it has cost so far included, as the planner of twm judges."""
+        cut = futures.first(account.remaining_steps)
+        played = simulate(self._layout, policies.first(cut.steps), cut)
+        offered_JS = cut.demand_mbps_JHTCS.mean(2).sum((1, 2))
+        outcome = outcome_of(self._spec, *account.pooled(played.loss_ratio_S, played.delay_p99_ms_S, offered_JS))
         saving = saving_ratio(policies, self._spec, running)
         return objective(self._layout, outcome, saving, SAVING_MIN_RATIO).mean(1)

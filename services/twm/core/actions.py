@@ -44,6 +44,12 @@ class PolicyArrays:
             prb_share_KHCS=self.prb_share_KHCS[indices], bandwidth_share_KHLS=self.bandwidth_share_KHLS[indices]
         )
 
+    def first(self, steps: int) -> PolicyArrays:
+        """The first slow steps of each."""
+        return PolicyArrays(
+            prb_share_KHCS=self.prb_share_KHCS[:, :steps], bandwidth_share_KHLS=self.bandwidth_share_KHLS[:, :steps]
+        )
+
     @staticmethod
     def concatenate(parts: list[PolicyArrays]) -> PolicyArrays:
         """All policies of `parts`, in order."""

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from twm.api.telemetry.v1 import telemetry_pb2
 from twm.api.worldmodel.v1 import worldmodel_pb2
 from twm.core import metrics
+from twm.core.account import SlaAccount
 from twm.core.actions import decode_policies
 from twm.core.errors import FrameError, InvalidInputError, ModelMismatchError
 from twm.core.features import FIELD_FEATURES, action_vector, exogenous_layout, history_matrix, newest_field
@@ -117,6 +118,7 @@ class Answers:
             offered_HEJS=self._layout.split(futures.exogenous_HEJX)[0].sum(-2),
             kpi_noise_HR2SEJ=kpi_noise(steps, model.sizes.members, samples, model.sizes.slices, seed=request.seed),
             topology=self._topology,
+            account=SlaAccount.from_message(request.account, self._spec) if request.HasField("account") else None,
         )
         action_KHA = action_vector(policies)
         scores = self._rollouts_of(loaded).score(

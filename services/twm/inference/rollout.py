@@ -21,6 +21,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from twm.core.account import SlaAccount
 from twm.core.errors import ModelMismatchError
 from twm.core.kpis import DELAY_FLOOR_MS, DELAY_MAX_MS, DELAY_POWER, KPI_NAMES, LOSS_SCALE_RATIO, kpi_quantiles
 from twm.core.network import Topology
@@ -73,6 +74,8 @@ class Decision:
     kpi_noise_HR2SEJ: Float
     """Noise of the predicted loss and delay, shared by all candidates; each value is used with both signs."""
     topology: Topology
+    account: SlaAccount | None = None
+    """Past of the SLA window: SCM and violations are those of the whole window, steps beyond it do not count."""
 
 
 def kpi_noise(steps: int, members: int, samples: int, slices: int, *, seed: int, pairs: int = 1) -> Float:
@@ -163,7 +166,8 @@ class Rollouts:
         action_KJA = rows.action_NA.reshape(k, j, a)
         noise_EKJZ = rows.noise_ENZ.reshape(e, k, j, -1)
         exogenous_EKJX = rows.exogenous_ENX.reshape(e, k, j, -1)
-        weight_HSEJ = np.ascontiguousarray(_weights(decision.offered_HEJS).transpose(0, 3, 1, 2))
+        counted = h if decision.account is None else min(decision.account.remaining_steps, h)
+        weight_HSEJ = _begin(horizon, decision, counted)
         for step in range(h):
             check()
             action_KJA[:] = action_KHA[:, step, None]
@@ -172,9 +176,10 @@ class Rollouts:
             mean, std = rows.step()
             if not (np.isfinite(mean).all() and np.isfinite(std).all()):
                 raise ModelMismatchError("controllable_step: KPIs are not finite")
-            bounded = [x.reshape(e, k, j, s, -1)[..., BOUNDED].transpose(4, 3, 0, 2, 1) for x in (mean, std)]
-            noise_R2SEJ1 = decision.kpi_noise_HR2SEJ[step, ..., None]
-            _add_draws(horizon, bounded[0], bounded[1], noise_R2SEJ1, weight_HSEJ[step, ..., None])
+            if step < counted:
+                bounded = [x.reshape(e, k, j, s, -1)[..., BOUNDED].transpose(4, 3, 0, 2, 1) for x in (mean, std)]
+                noise_R2SEJ1 = decision.kpi_noise_HR2SEJ[step, ..., None]
+                _add_draws(horizon, bounded[0], bounded[1], noise_R2SEJ1, weight_HSEJ[step, ..., None])
             if levels is not None:
                 mixture = [m.reshape(e, k, j, s, -1).swapaxes(1, 2).reshape(e * j, k, s, -1) for m in (mean, std)]
                 fans.append(kpi_quantiles(mixture[0], mixture[1], levels))
@@ -182,11 +187,21 @@ class Rollouts:
         return _scores(horizon, decision.topology, fans if levels is not None else None)
 
 
-def _weights(offered_HEJS: Float) -> Float:
-    """Share of the horizon's offered load that falls into each step; even where a slice offers nothing."""
-    offered = np.maximum(offered_HEJS, 0.0).astype(np.float64)
+def _begin(horizon_R2SEJK: Float, decision: Decision, counted: int) -> Float:
+    """Put the window's past into the sums; returns the weight of each counted step [H, S, E, J]: its share of the offered load.
+
+    Even weights where a slice offers nothing.
+    """
+    offered = np.maximum(decision.offered_HEJS[:counted], 0.0).astype(np.float64).transpose(0, 3, 1, 2)
+    account = decision.account
     total = offered.sum(0)
-    even = np.full_like(offered, 1.0 / offered.shape[0])
+    if account is not None:
+        past = account.offered_S[:, None, None]
+        total = total + past
+        share = np.divide(past, total, out=np.zeros_like(total), where=total > 1e-9).astype(np.float32)[..., None]
+        horizon_R2SEJK[:, 0] += share * account.loss_S.astype(np.float32)[:, None, None, None]
+        horizon_R2SEJK[:, 1] += share * (account.delay_S.astype(np.float32) ** DELAY_POWER)[:, None, None, None]
+    even = np.full_like(offered, 1.0 / counted)
     return np.where(total > 1e-9, offered / np.maximum(total, 1e-9), even).astype(np.float32)
 
 

@@ -175,6 +175,7 @@ class PlanningCycle:
                 rows = search.ask()
             if rows is None:
                 break
+            decision.hold_beyond(rows)
             try:
                 answer = await decision.rollout(rows, settings.search_samples, part="rollout")
             except DeadlineError:

@@ -42,6 +42,8 @@ class CycleSettings:
     worse one. For so few twin calls that a share of violated futures says nothing."""
     remembered: int = 4
     """Good policies that differ, the proposed one among them, kept as seeds of the next decision."""
+    account: bool = True
+    """Whether plans are judged by the whole SLA window, what it has cost so far included; else by their own steps alone."""
     use_actor: bool = True
     """Whether the actor is asked, where there is one."""
     search: SearchSettings = field(default_factory=SearchSettings)

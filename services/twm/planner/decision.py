@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twm.api.planning.v1 import planning_pb2
+from twm.core.account import SlaAccount
 from twm.core.actions import PolicyArrays
 from twm.core.clock import Clock
 from twm.core.errors import DeadlineError, InvalidInputError, ModelMismatchError
@@ -45,9 +46,20 @@ class Decision:
         """Steady time by which everything is answered [s]."""
         return self.begin + self.settings.budget_s + self.settings.grace_s
 
+    @property
+    def account(self) -> SlaAccount | None:
+        """Past of the SLA window; None where it does not count."""
+        return self.draft.situation.account if self.settings.account else None
+
+    def hold_beyond(self, rows_KHRS: Rows) -> None:
+        """In place: after the end of the SLA window, which no search looks beyond, the last shares are held."""
+        if (account := self.account) is not None:
+            rows_KHRS[:, account.remaining_steps :] = rows_KHRS[:, account.remaining_steps - 1 : account.remaining_steps]
+
     async def rollout(self, rows_KHRS: Rows, samples: int, *, part: str) -> Rollout:
         """Ask the world model. "forecast" and "trajectories" bring fans; "rerank" and "trajectories" may use the grace."""
         settings, draft = self.settings, self.draft
+        account = self.account
         trajectories = part in ("forecast", "trajectories")
         deadline = self.last_call if part in ("rerank", "trajectories") else self.begin + settings.budget_s
         count, asked = len(rows_KHRS), self.clock.monotonic_s()
@@ -55,11 +67,14 @@ class Decision:
             with draft.timed(part + "_reduced" if draft.reduced and not trajectories else part):
                 answer = await self.peers.rollout(
                     draft.situation.history,
-                    self.space.policies(rows_KHRS),
+                    self.space.policies(
+                        rows_KHRS if trajectories or account is None else rows_KHRS[:, : account.remaining_steps]
+                    ),
                     seed=draft.situation.seed,
                     sample_count=samples,
                     with_trajectories=trajectories,
                     deadline=deadline,
+                    account=account,
                 )
         except DeadlineError:
             if part == "rollout":
@@ -136,6 +151,7 @@ class Decision:
                     final.scenarios.spread(min(settings.scenario_count, final.scenarios.count)),
                     seed=draft.situation.seed,
                     deadline=self.last_call,
+                    account=self.account,
                 )
             draft.twin_call_count += verdict.call_count
             scm_PJ, violation_P = verdict.scm_PJ, verdict.violated_PJ.mean(1)

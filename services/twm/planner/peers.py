@@ -7,7 +7,7 @@ J scenarios.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 import grpc
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from twm.api.telemetry.v1 import telemetry_pb2
 from twm.api.twin.v1 import twin_pb2, twin_pb2_grpc
 from twm.api.worldmodel.v1 import worldmodel_pb2, worldmodel_pb2_grpc
+from twm.core.account import SlaAccount
 from twm.core.actions import PolicyArrays, decode_policies, encode_policies
 from twm.core.clock import Clock
 from twm.core.errors import DeadlineError, InvalidInputError, ModelMismatchError, TwmError, UnavailableError
@@ -110,6 +111,9 @@ class TwinVerdict:
     scm_PJ: NDArray[np.float64]
     violated_PJ: NDArray[np.bool_]
     """Whether any slice's SLA is broken."""
+    loss_PJS: NDArray[np.float64]
+    delay_PJS: NDArray[np.float64]
+    """99th percentile [ms]."""
     call_count: int
 
 
@@ -140,8 +144,9 @@ class Peers:
         sample_count: int,
         with_trajectories: bool,
         deadline: float,
+        account: SlaAccount | None = None,
     ) -> Rollout:
-        """What each policy would lead to. `deadline`: steady time of the clock [s].
+        """What each policy would lead to. `deadline`: steady time of the clock [s]; `account`: past of the SLA window.
 
         Raises a TwmError whose reason says what went wrong.
         """
@@ -152,6 +157,7 @@ class Peers:
             sample_count=sample_count,
             seed=seed,
             with_trajectories=with_trajectories,
+            account=account.to_message() if account else None,
         )
         answer = await self._ask(lambda timeout: self._rollout(request, timeout=timeout), deadline, "world model")
         return read_rollout(answer, policies.count, self._spec, with_trajectories=with_trajectories)
@@ -183,20 +189,33 @@ class Peers:
         return read_actor(answer, self._spec)
 
     async def verify(
-        self, start: telemetry_pb2.KpiFrame, policies: PolicyArrays, scenarios: Scenarios, *, seed: int, deadline: float
+        self,
+        start: telemetry_pb2.KpiFrame,
+        policies: PolicyArrays,
+        scenarios: Scenarios,
+        *,
+        seed: int,
+        deadline: float,
+        account: SlaAccount | None = None,
     ) -> TwinVerdict:
-        """What the twin says of each policy under each scenario; errors as `rollout`."""
+        """What the twin says of each policy in each scenario; with `account`, of the whole SLA window. Errors as `rollout`."""
         request = twin_pb2.VerifyRequest(
             area_id=self._spec.area_id,
             start=start,
             policies=encode_policies(policies),
             scenario_count=scenarios.count,
             seed=seed,
+            played_steps=account.remaining_steps if account else 0,
         )
         for block in vars(scenarios).values():
             extend_packed(request, "exogenous_scenarios", block)
         answer = await self._ask(lambda timeout: self._verify(request, timeout=timeout), deadline, "twin")
-        return read_verdict(answer, policies.count, scenarios.count, self._spec, self._spec_digest)
+        verdict = read_verdict(answer, policies.count, scenarios.count, self._spec, self._spec_digest)
+        if account is None:
+            return verdict
+        offered_JS = scenarios.demand_mbps_JHCS[:, : account.remaining_steps].sum((1, 2)).astype(np.float64)
+        margin_PJ = account.least_margin(verdict.loss_PJS, verdict.delay_PJS, offered_JS, self._spec)
+        return replace(verdict, scm_PJ=np.maximum(margin_PJ, 0.0), violated_PJ=margin_PJ < 0.0)
 
     async def _ask(self, call: Callable[[float], Awaitable[Answer]], deadline: float, peer: str) -> Answer:
         timeout = deadline - self._clock.monotonic_s()
@@ -280,7 +299,14 @@ def read_verdict(
     if len(answer.violated) != policy_count * scenario_count * slices:
         raise GarbageError(f"violated: {len(answer.violated)} values, expected {policy_count * scenario_count * slices}")
     violated = np.array(answer.violated, bool).reshape(*shape, slices).any(-1)
-    return TwinVerdict(scm_PJ=scm_PJ, violated_PJ=np.asarray(violated), call_count=answer.twin_call_count)
+    by_slice = (*shape, slices)
+    return TwinVerdict(
+        scm_PJ=scm_PJ,
+        violated_PJ=np.asarray(violated),
+        loss_PJS=_column(answer.loss_ratio, by_slice, "loss_ratio", 0.0, 1.0),
+        delay_PJS=_column(answer.delay_p99_ms, by_slice, "delay_p99_ms", 0.0, np.inf),
+        call_count=answer.twin_call_count,
+    )
 
 
 def _column(values: Sequence[float], shape: tuple[int, ...], name: str, low: float, high: float) -> NDArray[np.float64]:

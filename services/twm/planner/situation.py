@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twm.api.telemetry.v1 import telemetry_pb2
+from twm.core.account import SlaAccount
 from twm.core.actions import PolicyArrays
 from twm.core.frames import FrameArrays, FrameCodec
 from twm.core.network import NetworkSpec
@@ -32,6 +33,8 @@ class Situation:
     """Whether the frame holds any load measurement; without one there is nothing to plan from."""
     seed: int
     """Decision seed: of area and step, so that a redelivered frame gets the same plan."""
+    account: SlaAccount
+    """What the SLA window has cost so far."""
 
     @classmethod
     def of(cls, history: Sequence[telemetry_pb2.KpiFrame], spec: NetworkSpec, codec: FrameCodec) -> Situation:
@@ -54,7 +57,16 @@ class Situation:
             ),
             measured=not all(np.isnan(load).all() for load in loads),
             seed=decision_seed(spec.area_id, frame.step),
+            account=SlaAccount.of([*_in_window(history[:-1], frame.step, spec, codec), frame], spec),
         )
+
+
+def _in_window(
+    older: Sequence[telemetry_pb2.KpiFrame], newest_step: int, spec: NetworkSpec, codec: FrameCodec
+) -> list[FrameArrays]:
+    """Older frames of the SLA window that the next step belongs to."""
+    first = (newest_step + 1) // spec.timing.horizon_steps * spec.timing.horizon_steps
+    return [codec.decode(message) for message in older if message.step >= first]
 
 
 def decision_seed(area_id: str, step: int) -> int:

@@ -10,20 +10,22 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class VerifyRequest(_message.Message):
-    __slots__ = ("area_id", "start", "policies", "scenario_count", "exogenous_scenarios", "seed")
+    __slots__ = ("area_id", "start", "policies", "scenario_count", "exogenous_scenarios", "seed", "played_steps")
     AREA_ID_FIELD_NUMBER: _ClassVar[int]
     START_FIELD_NUMBER: _ClassVar[int]
     POLICIES_FIELD_NUMBER: _ClassVar[int]
     SCENARIO_COUNT_FIELD_NUMBER: _ClassVar[int]
     EXOGENOUS_SCENARIOS_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
+    PLAYED_STEPS_FIELD_NUMBER: _ClassVar[int]
     area_id: str
     start: _telemetry_pb2.KpiFrame
     policies: _worldmodel_pb2.PolicyBatch
     scenario_count: int
     exogenous_scenarios: _containers.RepeatedScalarFieldContainer[float]
     seed: int
-    def __init__(self, area_id: _Optional[str] = ..., start: _Optional[_Union[_telemetry_pb2.KpiFrame, _Mapping]] = ..., policies: _Optional[_Union[_worldmodel_pb2.PolicyBatch, _Mapping]] = ..., scenario_count: _Optional[int] = ..., exogenous_scenarios: _Optional[_Iterable[float]] = ..., seed: _Optional[int] = ...) -> None: ...
+    played_steps: int
+    def __init__(self, area_id: _Optional[str] = ..., start: _Optional[_Union[_telemetry_pb2.KpiFrame, _Mapping]] = ..., policies: _Optional[_Union[_worldmodel_pb2.PolicyBatch, _Mapping]] = ..., scenario_count: _Optional[int] = ..., exogenous_scenarios: _Optional[_Iterable[float]] = ..., seed: _Optional[int] = ..., played_steps: _Optional[int] = ...) -> None: ...
 
 class VerifyResponse(_message.Message):
     __slots__ = ("scm", "saving_ratio", "loss_ratio", "delay_p99_ms", "violated", "twin_call_count", "spec_digest")

@@ -56,21 +56,35 @@ class PredictFieldResponse(_message.Message):
     demand_mbps: _containers.RepeatedScalarFieldContainer[float]
     def __init__(self, feature_names: _Optional[_Iterable[str]] = ..., quantile_levels: _Optional[_Iterable[float]] = ..., step_offsets: _Optional[_Iterable[int]] = ..., values: _Optional[_Iterable[float]] = ..., model: _Optional[_Union[ModelIdentity, _Mapping]] = ..., demand_levels: _Optional[_Iterable[float]] = ..., demand_mbps: _Optional[_Iterable[float]] = ...) -> None: ...
 
+class SlaAccount(_message.Message):
+    __slots__ = ("remaining_steps", "offered_mbps_steps", "loss_ratio", "delay_p99_ms")
+    REMAINING_STEPS_FIELD_NUMBER: _ClassVar[int]
+    OFFERED_MBPS_STEPS_FIELD_NUMBER: _ClassVar[int]
+    LOSS_RATIO_FIELD_NUMBER: _ClassVar[int]
+    DELAY_P99_MS_FIELD_NUMBER: _ClassVar[int]
+    remaining_steps: int
+    offered_mbps_steps: _containers.RepeatedScalarFieldContainer[float]
+    loss_ratio: _containers.RepeatedScalarFieldContainer[float]
+    delay_p99_ms: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, remaining_steps: _Optional[int] = ..., offered_mbps_steps: _Optional[_Iterable[float]] = ..., loss_ratio: _Optional[_Iterable[float]] = ..., delay_p99_ms: _Optional[_Iterable[float]] = ...) -> None: ...
+
 class RolloutRequest(_message.Message):
-    __slots__ = ("area_id", "history", "policies", "sample_count", "seed", "with_trajectories")
+    __slots__ = ("area_id", "history", "policies", "sample_count", "seed", "with_trajectories", "account")
     AREA_ID_FIELD_NUMBER: _ClassVar[int]
     HISTORY_FIELD_NUMBER: _ClassVar[int]
     POLICIES_FIELD_NUMBER: _ClassVar[int]
     SAMPLE_COUNT_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     WITH_TRAJECTORIES_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     area_id: str
     history: _containers.RepeatedCompositeFieldContainer[_telemetry_pb2.KpiFrame]
     policies: PolicyBatch
     sample_count: int
     seed: int
     with_trajectories: bool
-    def __init__(self, area_id: _Optional[str] = ..., history: _Optional[_Iterable[_Union[_telemetry_pb2.KpiFrame, _Mapping]]] = ..., policies: _Optional[_Union[PolicyBatch, _Mapping]] = ..., sample_count: _Optional[int] = ..., seed: _Optional[int] = ..., with_trajectories: _Optional[bool] = ...) -> None: ...
+    account: SlaAccount
+    def __init__(self, area_id: _Optional[str] = ..., history: _Optional[_Iterable[_Union[_telemetry_pb2.KpiFrame, _Mapping]]] = ..., policies: _Optional[_Union[PolicyBatch, _Mapping]] = ..., sample_count: _Optional[int] = ..., seed: _Optional[int] = ..., with_trajectories: _Optional[bool] = ..., account: _Optional[_Union[SlaAccount, _Mapping]] = ...) -> None: ...
 
 class RolloutResponse(_message.Message):
     __slots__ = ("scm_mean", "violation_probability", "any_violation_probability", "disagreement", "ood_score", "quantile_levels", "kpi_names", "kpi_quantiles", "exogenous_scenarios", "sample_count", "models", "scm_cvar", "shortfall")
