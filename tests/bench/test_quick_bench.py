@@ -15,7 +15,7 @@ from twm_bench.__main__ import main
 from twm_bench.results import MEAN, Report
 from twm_twin.seeds import purpose_of
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 SCENARIOS = ("hotspot-id", "wave-id")
 COMMAND = ["--quick", "--scenarios", ",".join(SCENARIOS), "--seeds", "2", "--jobs", "2"]
 
