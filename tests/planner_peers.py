@@ -127,10 +127,12 @@ class ArithmeticTwin(twin_pb2_grpc.TwinServiceServicer):
         j, h = request.scenario_count, self.spec.timing.horizon_steps
         demand = np.array(request.exogenous_scenarios, np.float64)[: j * h * c * s].reshape(j, h, c, s)
         value_PJ = np.stack([margin(rows, demand[i, 0, 0] / SCALE_MBPS) for i in range(j)], 1)
+        bound_S = np.nan_to_num(self.spec.topology().loss_max_ratio, nan=0.0)
+        loss_PJS = np.clip((1.0 - value_PJ)[..., None] * bound_S, 0.0, 1.0)  # what makes the least margin `value`
         answer = twin_pb2.VerifyResponse(
             scm=np.maximum(value_PJ, 0.0).reshape(-1),
             saving_ratio=np.zeros(policies.count),
-            loss_ratio=np.zeros(policies.count * j * s),
+            loss_ratio=loss_PJS.reshape(-1),
             delay_p99_ms=np.zeros(policies.count * j * s),
             violated=np.repeat(value_PJ.reshape(-1) < 0, s).tolist(),
             twin_call_count=policies.count * j,

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from twm.core.kpis import DELAY_FLOOR_MS, LOSS_SCALE_RATIO
+from twm.core.kpis import DELAY_FLOOR_MS, DELAY_POWER, LOSS_SCALE_RATIO
 from twm.core.network import NetworkSpec
 from twm_train.actor import LOOK_STEPS, Actor
 from twm_train.controllable import ControllableModel
@@ -27,9 +27,6 @@ from twm_train.data import Episodes
 from twm_train.exogenous import ExogenousModel
 from twm_train.optimise import Schedule, Terms, train
 from twm_train.windows import Windows, WindowSampler
-
-DELAY_POWER = 8.0
-"""Exponent of the load-weighted power mean that stands for the horizon's p99 delay (twm.core.kpis.horizon_kpis)."""
 
 
 @dataclass(frozen=True, kw_only=True)

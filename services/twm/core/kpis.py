@@ -22,8 +22,10 @@ KPI_NAMES = ("loss_ratio", "delay_p99_ms", "utilisation_ratio", "served_mbps")
 LOSS_SCALE_RATIO = 0.01
 """Loss is linear below, logarithmic above this ratio in z."""
 DELAY_FLOOR_MS = 0.1
-DELAY_POWER, DELAY_MAX_MS = 8, 5000.0
-"""Exponent of the power mean over the steps of a horizon, and the largest delay that enters it."""
+DELAY_POWER, DELAY_MAX_MS = 16, 5000.0
+"""Exponent of the power mean over the steps of a horizon, and the largest delay that enters it. On validation seeds under the
+reactive rule the pooled percentile lies 2 % above this mean (9 % with exponent 8, 22 % with 1), and follows it best.
+"""
 LEVELS_PER_COMPONENT = (-1.4051, -0.5688, 0.0, 0.5688, 1.4051)
 """Standard normal quantiles at 0.08, 0.285, 0.5, 0.715, 0.92: one component as five equally weighted points (variance 0.92)."""
 

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from twm.core.network import Topology
 
 Floating = NDArray[np.floating]
+SOFT_TEMPERATURE, SOFT_LEAST = 0.15, 2.0
+"""Temperature of the soft minimum, and how far below 0 a margin counts in it."""
 SHORTFALL_MARGIN = 5.0
 """Margin below 0 at which the shortfall is 1."""
 
@@ -36,6 +38,19 @@ def least_margin(loss_ratio_S: Floating, delay_p99_ms_S: Floating, topology: Top
 def scm(loss_ratio_S: Floating, delay_p99_ms_S: Floating, topology: Topology) -> NDArray[np.float64]:
     """SCM [...]: least margin, floored at 0; NaN where a bounded KPI is missing."""
     return np.asarray(np.maximum(least_margin(loss_ratio_S, delay_p99_ms_S, topology), 0.0))
+
+
+def soft_margin(loss_ratio_S: Floating, delay_p99_ms_S: Floating, topology: Topology) -> NDArray[np.float64]:
+    """Soft minimum of the margins [...]: -T log(mean(exp(-margin / T))) over the bounded terms; 1 where nothing has a bound.
+
+    A hard minimum leaves every other term to chance; which term will bind at the end is not known when a step is decided.
+    """
+    margins = sla_margins(loss_ratio_S, delay_p99_ms_S, topology)
+    bounded = np.stack([~np.isnan(topology.loss_max_ratio), ~np.isnan(topology.delay_p99_max_ms)], -1)
+    if not bounded.any():
+        return np.ones(margins.shape[:-2])
+    terms = np.clip(margins[..., bounded], -SOFT_LEAST, 1.0)
+    return np.asarray(-SOFT_TEMPERATURE * np.log(np.exp(-terms / SOFT_TEMPERATURE).mean(-1)))
 
 
 def shortfall(least_margin: Floating) -> NDArray[np.float64]:

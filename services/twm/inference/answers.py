@@ -26,6 +26,7 @@ from twm.core.network import NetworkSpec
 from twm.core.ood import ood_score
 from twm.core.packed import extend_packed
 from twm.core.zoo import ModelCard
+from twm.inference.actor import HistoryRows
 from twm.inference.dynamics import Float
 from twm.inference.futures import FutureCache, Futures, futures_key, sample_futures
 from twm.inference.loading import LoadedDynamics
@@ -64,6 +65,7 @@ class Answers:
         self._topology = spec.topology()
         self._layout = exogenous_layout(spec)
         self._codec = FrameCodec(spec)
+        self._history = HistoryRows(spec)
         self._default_samples = default_samples
         self._rows = {"max_rows": max_rows, "worker_count": worker_count}
         self._workers = workers
@@ -106,7 +108,7 @@ class Answers:
         levels = card.quantile_levels or QUANTILE_LEVELS
         self._check_size(request, card, len(levels))
         samples = request.sample_count or self._default_samples
-        history_WD = history_matrix(self._decode(request.history), self._spec, card.window)
+        history_WD = self._history.matrix(request.history, card.window)
         check()
         steps = policies.step_count
         futures = self._cache.get(
@@ -128,6 +130,7 @@ class Answers:
         extend_packed(response, "scm_mean", scores.scm_K)
         extend_packed(response, "scm_cvar", scores.cvar_K)
         extend_packed(response, "shortfall", scores.shortfall_K)
+        extend_packed(response, "soft_margin", scores.soft_K)
         extend_packed(response, "violation_probability", scores.violation_KS)
         extend_packed(response, "any_violation_probability", scores.any_violation_K)
         extend_packed(response, "disagreement", scores.disagreement_K)

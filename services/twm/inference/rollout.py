@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 
 from twm.core.account import SlaAccount
 from twm.core.errors import ModelMismatchError
-from twm.core.kpis import DELAY_FLOOR_MS, DELAY_MAX_MS, DELAY_POWER, KPI_NAMES, LOSS_SCALE_RATIO, kpi_quantiles
+from twm.core.kpis import DELAY_FLOOR_MS, DELAY_POWER, KPI_NAMES, LOSS_SCALE_RATIO, kpi_quantiles
 from twm.core.network import Topology
-from twm.core.scm import least_margin, shortfall, violated
+from twm.core.scm import least_margin, shortfall, soft_margin, violated
 from twm.inference.dynamics import ControllablePass, DynamicsModel
 from twm.inference.futures import Futures
 
@@ -36,9 +36,11 @@ BOUNDED = slice(min(LOSS, DELAY), max(LOSS, DELAY) + 1)
 """The KPIs the SCM reads: neighbours at the head of KPI_NAMES, loss first."""
 _OFFSET, _MEAN_FLOOR, _UPPER = (
     np.array(pair, np.float32).reshape(2, 1, 1, 1, 1)
-    for pair in ((LOSS_SCALE_RATIO, 0.0), (0.0, DELAY_FLOOR_MS), (1.0, DELAY_MAX_MS))
+    for pair in ((LOSS_SCALE_RATIO, 0.0), (0.0, DELAY_FLOOR_MS), (1.0, np.inf))
 )
 _EXPONENT_MAX = np.float32(20.0)
+_RATIO_MAX = np.float32(100.0)
+"""Delay over its bound counts up to this: its power must fit into a float32."""
 MAX_KEPT_PASSES = 8
 CVAR_SHARE = 0.25
 """Share of the worst futures that the CVaR of the SCM is the mean of."""
@@ -54,6 +56,8 @@ class RolloutScores:
     """Mean SCM over the worst `CVAR_SHARE` of members, futures and draws."""
     shortfall_K: Float
     """Expected shortfall below the SCM's floor (twm.core.scm.shortfall), 0..1."""
+    soft_K: Float
+    """Expected soft minimum of the margins (twm.core.scm.soft_margin)."""
     violation_KS: Float
     """Probability that the slice's SLA is violated over the horizon."""
     any_violation_K: Float
@@ -168,6 +172,7 @@ class Rollouts:
         exogenous_EKJX = rows.exogenous_ENX.reshape(e, k, j, -1)
         counted = h if decision.account is None else min(decision.account.remaining_steps, h)
         weight_HSEJ = _begin(horizon, decision, counted)
+        scale_S111 = _delay_scale(decision.topology).astype(np.float32)[:, None, None, None]
         for step in range(h):
             check()
             action_KJA[:] = action_KHA[:, step, None]
@@ -179,7 +184,7 @@ class Rollouts:
             if step < counted:
                 bounded = [x.reshape(e, k, j, s, -1)[..., BOUNDED].transpose(4, 3, 0, 2, 1) for x in (mean, std)]
                 noise_R2SEJ1 = decision.kpi_noise_HR2SEJ[step, ..., None]
-                _add_draws(horizon, bounded[0], bounded[1], noise_R2SEJ1, weight_HSEJ[step, ..., None])
+                _add_draws(horizon, bounded[0], bounded[1], noise_R2SEJ1, weight_HSEJ[step, ..., None], scale_S111)
             if levels is not None:
                 mixture = [m.reshape(e, k, j, s, -1).swapaxes(1, 2).reshape(e * j, k, s, -1) for m in (mean, std)]
                 fans.append(kpi_quantiles(mixture[0], mixture[1], levels))
@@ -200,12 +205,25 @@ def _begin(horizon_R2SEJK: Float, decision: Decision, counted: int) -> Float:
         total = total + past
         share = np.divide(past, total, out=np.zeros_like(total), where=total > 1e-9).astype(np.float32)[..., None]
         horizon_R2SEJK[:, 0] += share * account.loss_S.astype(np.float32)[:, None, None, None]
-        horizon_R2SEJK[:, 1] += share * (account.delay_S.astype(np.float32) ** DELAY_POWER)[:, None, None, None]
+        past_ratio = np.minimum(account.delay_S / _delay_scale(decision.topology), _RATIO_MAX).astype(np.float32)
+        horizon_R2SEJK[:, 1] += share * (past_ratio**DELAY_POWER)[:, None, None, None]
     even = np.full_like(offered, 1.0 / counted)
     return np.where(total > 1e-9, offered / np.maximum(total, 1e-9), even).astype(np.float32)
 
 
-def _add_draws(horizon_R2SEJK: Float, mean_2SEJK: Float, std_2SEJK: Float, noise_R2SEJ1: Float, weight_SEJ1: Float) -> None:
+def _delay_scale(topology: Topology) -> NDArray[np.float64]:
+    """Delay [S] [ms] that counts as 1 in the power mean: the slice's bound, 1 s without one; its power must fit a float32."""
+    return np.where(np.isnan(topology.delay_p99_max_ms), 1000.0, topology.delay_p99_max_ms)
+
+
+def _add_draws(
+    horizon_R2SEJK: Float,
+    mean_2SEJK: Float,
+    std_2SEJK: Float,
+    noise_R2SEJ1: Float,
+    weight_SEJ1: Float,
+    delay_scale_S111: Float,
+) -> None:
     """Add one step's weighted draws of loss and delay: twm.core.kpis.kpi_draw in one expression, two draws for each noise.
 
     With z = log(x + c): x' = exp(log(m + c) + sigma n) - c = (m + c) exp(s n / (m + c)) - c, c = 0.01 for loss, 0 for delay.
@@ -223,19 +241,23 @@ def _add_draws(horizon_R2SEJK: Float, mean_2SEJK: Float, std_2SEJK: Float, noise
             np.subtract(drawn, _OFFSET, out=drawn)
             np.maximum(drawn, _MEAN_FLOOR, out=drawn)
             np.minimum(drawn, _UPPER, out=drawn)
-            _raise(drawn[1])
+            _raise(drawn[1], delay_scale_S111)
             np.multiply(drawn, weight_SEJ1, out=drawn)
             horizon_R2SEJK[2 * pair + sign] += drawn
 
 
-def _raise(delay: Float) -> None:
-    """In place: to the power DELAY_POWER."""
+def _raise(delay_SEJK: Float, scale_S111: Float) -> None:
+    """In place: delay over its scale to the power DELAY_POWER."""
+    delay = delay_SEJK
+    np.divide(delay, scale_S111, out=delay)
+    np.minimum(delay, _RATIO_MAX, out=delay)
     for _ in range(int(DELAY_POWER).bit_length() - 1):
         np.multiply(delay, delay, out=delay)
 
 
 def _scores(horizon_R2SEJK: Float, topology: Topology, fans: list[NDArray[np.float64]] | None) -> RolloutScores:
     horizon_R2SEJK[:, 1] **= np.float32(1.0 / DELAY_POWER)
+    horizon_R2SEJK[:, 1] *= _delay_scale(topology).astype(np.float32)[:, None, None, None]
     loss, delay = (np.moveaxis(horizon_R2SEJK[:, i], 1, -1) for i in range(2))
     least_REJK = least_margin(loss, delay, topology)
     margin_REJK = np.maximum(least_REJK, 0.0)
@@ -244,6 +266,7 @@ def _scores(horizon_R2SEJK: Float, topology: Topology, fans: list[NDArray[np.flo
         scm_K=margin_REJK.mean((0, 1, 2)).astype(np.float32),
         cvar_K=worst_mean(margin_REJK.reshape(-1, margin_REJK.shape[-1]), CVAR_SHARE).astype(np.float32),
         shortfall_K=shortfall(least_REJK).mean((0, 1, 2)).astype(np.float32),
+        soft_K=soft_margin(loss, delay, topology).mean((0, 1, 2)).astype(np.float32),
         violation_KS=broken_REJKS.mean((0, 1, 2)).astype(np.float32),
         any_violation_K=broken_REJKS.any(-1).mean((0, 1, 2)).astype(np.float32),
         disagreement_K=margin_REJK.mean((0, 2)).std(0).astype(np.float32),
@@ -265,6 +288,7 @@ def _join(parts: Sequence[RolloutScores]) -> RolloutScores:
         scm_K=np.concatenate([p.scm_K for p in parts]),
         cvar_K=np.concatenate([p.cvar_K for p in parts]),
         shortfall_K=np.concatenate([p.shortfall_K for p in parts]),
+        soft_K=np.concatenate([p.soft_K for p in parts]),
         violation_KS=np.concatenate([p.violation_KS for p in parts]),
         any_violation_K=np.concatenate([p.any_violation_K for p in parts]),
         disagreement_K=np.concatenate([p.disagreement_K for p in parts]),

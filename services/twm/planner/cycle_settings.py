@@ -32,6 +32,10 @@ class CycleSettings:
     """Exogenous samples for finalists and fans."""
     rerank_count: int = 32
     """Best candidates of the search that are scored again on `final_samples`: the best of many on few was also lucky."""
+    blend_counts: tuple[int, ...] = (4, 12, 24)
+    """Means of so many of the best candidates are looked at too: what the search left to chance in each of them cancels out."""
+    blend_bonus: float = 0.01
+    """What a mean is preferred by [SCM]: a single best candidate is also the one whose noise the model likes best."""
     scenario_count: int = 4
     """Scenarios the twin plays for each finalist; 0: it is not asked, and the world model's word stands."""
     verify_every: int = 1
@@ -44,6 +48,9 @@ class CycleSettings:
     """Good policies that differ, the proposed one among them, kept as seeds of the next decision."""
     account: bool = True
     """Whether plans are judged by the whole SLA window, what it has cost so far included; else by their own steps alone."""
+    look_steps: int = 12
+    """Slow steps ahead that a plan is judged by, at most to the end of the SLA window. Later steps will be decided again, with
+    better knowledge; judged open-loop, their uncertainty hides what the next step does."""
     use_actor: bool = True
     """Whether the actor is asked, where there is one."""
     search: SearchSettings = field(default_factory=SearchSettings)
@@ -64,6 +71,7 @@ class CycleSettings:
             ("scenario_count", 0, self.final_samples),
             ("rerank_count", 0, 4096),
             ("verify_every", 1, 10_000),
+            ("look_steps", 1, 10_000),
             ("remembered", 1, MAX_ALTERNATIVES + 1),
         ):
             if not low <= getattr(self, name) <= high:

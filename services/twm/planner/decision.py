@@ -6,7 +6,7 @@ then links), S slices, J scenarios.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,8 +48,11 @@ class Decision:
 
     @property
     def account(self) -> SlaAccount | None:
-        """Past of the SLA window; None where it does not count."""
-        return self.draft.situation.account if self.settings.account else None
+        """Past of the SLA window and how far ahead of it a plan counts; None where it does not count."""
+        if not self.settings.account:
+            return None
+        account = self.draft.situation.account
+        return replace(account, remaining_steps=min(account.remaining_steps, self.settings.look_steps))
 
     def hold_beyond(self, rows_KHRS: Rows) -> None:
         """In place: after the end of the SLA window, which no search looks beyond, the last shares are held."""
@@ -95,8 +98,19 @@ class Decision:
         found, saving = Predictions.concatenate(draft.predictions), np.concatenate(draft.saving_parts)
         pool = np.argsort(-value, kind="stable")[: settings.rerank_count]
         if not draft.reduced and pool.size:
+            blends = [all_rows[pool[:count]].mean(0) for count in settings.blend_counts if count <= len(pool)]
+            if blends:
+                first = len(all_rows)
+                all_rows = np.concatenate([all_rows, np.stack(blends)])
+                known = [*known, *(f"blend:{count}" for count in settings.blend_counts if count <= len(pool))]
+                value = np.concatenate([value, np.full(len(blends), value[pool[0]])])
+                saving = np.concatenate([saving, self.space.saving(all_rows[first:])])
+                found = Predictions.concatenate([found, found.take(pool[:1].repeat(len(blends)))])
+                pool = np.concatenate([pool, np.arange(first, len(all_rows))])
             again = await self.rollout(all_rows[pool], settings.final_samples, part="rerank")
             closer = score(again.predictions, saving[pool], settings.weights, self.space.move(all_rows[pool]))
+            if blends:
+                closer[-len(blends) :] += settings.blend_bonus
             value -= max(float((value[pool] - closer).mean()), 0.0)  # what was luck in the pool was luck in the rest
             value[pool] = closer
             found = found.corrected(pool, again.predictions)

@@ -24,6 +24,8 @@ class ObjectiveWeights:
 
     risk: float = 0.10
     """SCM lost per unit of violation probability; also what ranks candidates whose SCM is 0 everywhere."""
+    soft: float = 0.0
+    """Share of the soft minimum of the SLA margins in the SCM that counts, 0..1."""
     cvar: float = 0.0
     """Share of the CVaR in the SCM that counts, 0..1: 0 the mean over all futures, 1 the mean over the worst quarter only."""
     shortfall: float = 0.5
@@ -46,7 +48,7 @@ class ObjectiveWeights:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            most = 1.0 if name == "cvar" else 100.0
+            most = 1.0 if name in ("cvar", "soft") else 100.0
             if not 0.0 <= value <= most:
                 raise InvalidInputError(f"objective.{name}: {value} is outside 0..{most:g}")
 
@@ -87,12 +89,16 @@ class Predictions:
     """Out-of-distribution score, 0 = inside."""
     cvar_K: Float = field(default_factory=lambda: np.zeros(0))
     """Mean SCM of the worst quarter of the futures; NaN where the world model does not say."""
+    soft_K: Float = field(default_factory=lambda: np.zeros(0))
+    """Expected soft minimum of the SLA margins; NaN where the world model does not say."""
     shortfall_K: Float = field(default_factory=lambda: np.zeros(0))
     """Expected shortfall below the SCM's floor, 0..1; 0 where the world model does not say."""
 
     def __post_init__(self) -> None:
         if self.cvar_K.shape != self.scm_mean_K.shape:
             object.__setattr__(self, "cvar_K", np.full(self.scm_mean_K.shape, np.nan))
+        if self.soft_K.shape != self.scm_mean_K.shape:
+            object.__setattr__(self, "soft_K", np.full(self.scm_mean_K.shape, np.nan))
         if self.shortfall_K.shape != self.scm_mean_K.shape:
             object.__setattr__(self, "shortfall_K", np.zeros(self.scm_mean_K.shape))
 
@@ -141,6 +147,8 @@ def score(predictions: Predictions, saving_K: Float, weights: ObjectiveWeights, 
     """Score [K] that the search maximises. `move_K`: mean change from the shares in force to the first step."""
     certain = risky_scm(predictions.scm_mean_K, predictions.cvar_K, weights) - weights.risk * predictions.any_violation_K
     certain = certain - weights.shortfall * predictions.shortfall_K
+    soft = np.where(np.isnan(predictions.soft_K), certain, predictions.soft_K)
+    certain = (1.0 - weights.soft) * certain + weights.soft * soft
     return np.asarray(certain + doubt_term(predictions, weights) + saving_term(saving_K, weights) - weights.churn * move_K)
 
 

@@ -246,6 +246,9 @@ def read_rollout(answer: worldmodel_pb2.RolloutResponse, count: int, spec: Netwo
         ood_K=_column(answer.ood_score, (count,), "ood_score", 0.0, np.inf),
         cvar_K=_column(answer.scm_cvar, (count,), "scm_cvar", -np.inf, 1.0) if len(answer.scm_cvar) else np.full(count, np.nan),
         shortfall_K=_column(answer.shortfall, (count,), "shortfall", 0.0, 1.0) if len(answer.shortfall) else np.zeros(count),
+        soft_K=_column(answer.soft_margin, (count,), "soft_margin", -np.inf, 1.0)
+        if len(answer.soft_margin)
+        else np.full(count, np.nan),
     )
     models = tuple((m.name[:64], m.version[:64], m.digest[:128]) for m in answer.models[:16])
     if not with_trajectories:

@@ -31,7 +31,9 @@ SEARCH, RULE, ACTOR = (
     planning_pb2.PROPOSAL_SOURCE_REACTIVE_FALLBACK,
     planning_pb2.PROPOSAL_SOURCE_ACTOR,
 )
-ROOMY = CycleSettings(budget_s=20.0, grace_s=5.0, library_count=24, search=SearchSettings(populations=(12, 12)))
+ROOMY = CycleSettings(
+    account=False, blend_counts=(), budget_s=20.0, grace_s=5.0, library_count=24, search=SearchSettings(populations=(12, 12))
+)
 
 
 @dataclass
@@ -91,6 +93,7 @@ async def test_an_actor_that_fails_in_the_twin_leaves_the_reactive_rule(spec: Ne
         def all_violated(answer: Any) -> None:
             answer.scm[:] = [0.0] * len(answer.scm)
             answer.violated[:] = [True] * len(answer.violated)
+            answer.loss_ratio[:] = [1.0] * len(answer.loss_ratio)
 
         r.peers.twin.behaviour.change = all_violated
         proposal = await r.cycle.plan(frame_messages(spec, range(4)), None, backlog=300)

@@ -30,8 +30,17 @@ from twm.planner.search import SearchSettings
 
 SEARCH, FALLBACK = planning_pb2.PROPOSAL_SOURCE_SEARCH, planning_pb2.PROPOSAL_SOURCE_REACTIVE_FALLBACK
 # Generous times: these tests are about what happens, not how fast. Small populations keep them quick.
-ROOMY = CycleSettings(budget_s=20.0, grace_s=5.0, library_count=40, search=SearchSettings(populations=(24, 24, 24)))
-SHORT = CycleSettings(budget_s=0.4, grace_s=0.2, library_count=24, search=SearchSettings(populations=(8,)))
+ROOMY = CycleSettings(
+    account=False,
+    blend_counts=(),
+    budget_s=20.0,
+    grace_s=5.0,
+    library_count=40,
+    search=SearchSettings(populations=(24, 24, 24)),
+)
+SHORT = CycleSettings(
+    account=False, blend_counts=(), budget_s=0.4, grace_s=0.2, library_count=24, search=SearchSettings(populations=(8,))
+)
 
 
 @dataclass
@@ -411,3 +420,24 @@ async def test_a_cvar_that_is_not_there_or_absurd(spec: NetworkSpec) -> None:
         r.peers.world.behaviour.change = put("scm_cvar", float("nan"))
         absurd = await r.cycle.plan(frame_messages(spec, range(5)), None)
         assert "scm_cvar" in absurd.fallback_reason
+
+
+async def test_a_window_half_gone_is_planned_to_its_end_with_what_it_has_cost(spec: NetworkSpec) -> None:
+    """At step 4 of a window of 12, seven steps are left: searched as such, then held; the past goes with every question."""
+    settings = replace(ROOMY, account=True, blend_counts=(4, 12))
+    async with rig(spec, settings) as r:
+        proposal = await r.cycle.plan(frame_messages(spec, range(5)), None)
+        calls = r.peers.world.behaviour.calls
+        assert proposal.source == SEARCH
+        assert all(call.account.remaining_steps == 7 for call in calls)
+        assert min(call.account.offered_mbps_steps[0] for call in calls) > 0
+        assert {call.policies.step_count for call in calls if not call.with_trajectories} == {7}
+        assert {call.policies.step_count for call in calls if call.with_trajectories} == {12}
+        assert [call.played_steps for call in r.peers.twin.behaviour.calls] == [7]
+        policy = decode_policies(proposal.policy, spec)
+        assert policy.step_count == 12
+        assert (policy.prb_share_KHCS[0, 7:] == policy.prb_share_KHCS[0, 6]).all()
+        assert any(candidate.origin.startswith("blend:") for candidate in proposal.candidates)
+    async with rig(spec, replace(settings, look_steps=3)) as r:
+        await r.cycle.plan(frame_messages(spec, range(5)), None)
+        assert all(call.account.remaining_steps == 3 for call in r.peers.world.behaviour.calls)

@@ -87,7 +87,7 @@ class RolloutRequest(_message.Message):
     def __init__(self, area_id: _Optional[str] = ..., history: _Optional[_Iterable[_Union[_telemetry_pb2.KpiFrame, _Mapping]]] = ..., policies: _Optional[_Union[PolicyBatch, _Mapping]] = ..., sample_count: _Optional[int] = ..., seed: _Optional[int] = ..., with_trajectories: _Optional[bool] = ..., account: _Optional[_Union[SlaAccount, _Mapping]] = ...) -> None: ...
 
 class RolloutResponse(_message.Message):
-    __slots__ = ("scm_mean", "violation_probability", "any_violation_probability", "disagreement", "ood_score", "quantile_levels", "kpi_names", "kpi_quantiles", "exogenous_scenarios", "sample_count", "models", "scm_cvar", "shortfall")
+    __slots__ = ("scm_mean", "violation_probability", "any_violation_probability", "disagreement", "ood_score", "quantile_levels", "kpi_names", "kpi_quantiles", "exogenous_scenarios", "sample_count", "models", "scm_cvar", "shortfall", "soft_margin")
     SCM_MEAN_FIELD_NUMBER: _ClassVar[int]
     VIOLATION_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
     ANY_VIOLATION_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
@@ -101,6 +101,7 @@ class RolloutResponse(_message.Message):
     MODELS_FIELD_NUMBER: _ClassVar[int]
     SCM_CVAR_FIELD_NUMBER: _ClassVar[int]
     SHORTFALL_FIELD_NUMBER: _ClassVar[int]
+    SOFT_MARGIN_FIELD_NUMBER: _ClassVar[int]
     scm_mean: _containers.RepeatedScalarFieldContainer[float]
     violation_probability: _containers.RepeatedScalarFieldContainer[float]
     any_violation_probability: _containers.RepeatedScalarFieldContainer[float]
@@ -114,7 +115,8 @@ class RolloutResponse(_message.Message):
     models: _containers.RepeatedCompositeFieldContainer[ModelIdentity]
     scm_cvar: _containers.RepeatedScalarFieldContainer[float]
     shortfall: _containers.RepeatedScalarFieldContainer[float]
-    def __init__(self, scm_mean: _Optional[_Iterable[float]] = ..., violation_probability: _Optional[_Iterable[float]] = ..., any_violation_probability: _Optional[_Iterable[float]] = ..., disagreement: _Optional[_Iterable[float]] = ..., ood_score: _Optional[_Iterable[float]] = ..., quantile_levels: _Optional[_Iterable[float]] = ..., kpi_names: _Optional[_Iterable[str]] = ..., kpi_quantiles: _Optional[_Iterable[float]] = ..., exogenous_scenarios: _Optional[_Iterable[float]] = ..., sample_count: _Optional[int] = ..., models: _Optional[_Iterable[_Union[ModelIdentity, _Mapping]]] = ..., scm_cvar: _Optional[_Iterable[float]] = ..., shortfall: _Optional[_Iterable[float]] = ...) -> None: ...
+    soft_margin: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, scm_mean: _Optional[_Iterable[float]] = ..., violation_probability: _Optional[_Iterable[float]] = ..., any_violation_probability: _Optional[_Iterable[float]] = ..., disagreement: _Optional[_Iterable[float]] = ..., ood_score: _Optional[_Iterable[float]] = ..., quantile_levels: _Optional[_Iterable[float]] = ..., kpi_names: _Optional[_Iterable[str]] = ..., kpi_quantiles: _Optional[_Iterable[float]] = ..., exogenous_scenarios: _Optional[_Iterable[float]] = ..., sample_count: _Optional[int] = ..., models: _Optional[_Iterable[_Union[ModelIdentity, _Mapping]]] = ..., scm_cvar: _Optional[_Iterable[float]] = ..., shortfall: _Optional[_Iterable[float]] = ..., soft_margin: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class ProposeRequest(_message.Message):
     __slots__ = ("area_id", "history", "running", "saving_wanted_ratio")
