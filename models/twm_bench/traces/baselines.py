@@ -82,7 +82,10 @@ def ridge(training: Windows, validation: Windows) -> Baseline:
             truth = (validation.target_NHSP - base_check)[:, step, s]
             known, check = np.isfinite(y).all(-1), np.isfinite(truth).all(-1)
             candidates = [Ridge(alpha).fit(x[known], y[known]) for alpha in ALPHAS]
-            errors = np.array([((m.predict(x_check[check]) - truth[check]) ** 2).mean(0) for m in candidates])
+            if check.any():
+                errors = np.array([((m.predict(x_check[check]) - truth[check]) ** 2).mean(0) for m in candidates])
+            else:  # no validation experiment has the slice: the middle of the choices
+                errors = np.abs(np.arange(len(ALPHAS)) - len(ALPHAS) // 2)[:, None].repeat(y.shape[-1], 1)
             for p, best in enumerate(errors.argmin(0)):
                 models[s, p] = candidates[best], p
                 chosen[ALPHAS[best]] = chosen.get(ALPHAS[best], 0) + 1
@@ -121,8 +124,10 @@ def boosting(training: Windows, validation: Windows, *, memory: bool = False) ->
                     max_iter=TREES, learning_rate=TREE_RATE, max_leaf_nodes=size, min_samples_leaf=LEAST_ROWS,
                     early_stopping=False, random_state=0,
                 ).fit(x[known], y[known])  # fmt: skip
-                errors = [_error(p, truth[check]) for p in model.staged_predict(x_check[check])]
-                count = _best(errors) + 1
+                errors = [0.0] * (TREES // 2)
+                if check.any():
+                    errors = [_error(p, truth[check]) for p in model.staged_predict(x_check[check])]
+                count = _best(errors) + 1 if check.any() else TREES // 2
                 found.append((errors[count - 1], size, model, count))
             _, size, model, count = min(found, key=lambda item: item[:2])
             leaves.setdefault(at, size)
@@ -165,7 +170,7 @@ def _stacked(steps: list[Callable[[Windows], Float]]) -> Callable[[Windows], Flo
 
 
 def _error(predicted: Matrix, truth: NDArray[np.floating]) -> float:
-    return float(np.mean((predicted - truth) ** 2)) if len(truth) else 0.0
+    return float(np.mean((predicted - truth) ** 2))
 
 
 def _best(errors: list[float]) -> int:

@@ -3,7 +3,8 @@
 As in the CDWM, the exogenous part (offered load) never receives an action, and the controllable part is fed with the action and
 a sampled exogenous future (h' = GRU(h, z, .), prior p(z' | h'), posterior q(z' | h', x')). One set of weights serves all slices
 of all cells: a slice is a row, and what the others do enters as their mean. The base prediction, which the network corrects, is
-what the experiment showed before under shares like those ahead, drawn to its running mean where it showed little.
+what the experiment showed before under shares like those ahead, drawn to its running mean where it showed little, and by a
+learned part to its newest step.
 
 Instead of a Gaussian a component has QUANTILES points and a mean: a buffer that is empty or full is no Gaussian.
 
@@ -82,6 +83,8 @@ class TraceControllable(nn.Module):
         self.encoder = StackedMlp(members, (inputs, HIDDEN, DETER + STOCH), last_scale=0.5)
         given = ACTION_FEATURES + MEMORY_FEATURES + P + 1 + slices
         self.pooled = StackedLinear(members, given, HIDDEN, scale=1.3)
+        self.keep = StackedLinear(members, ACTION_FEATURES + 1 + slices, P, scale=0.1)
+        nn.init.constant_(self.keep.bias, -2.0)
         self.cell = StackedGru(members, STOCH + HIDDEN + DETER, DETER)
         self.prior_head = StackedNormal(members, DETER, STOCH)
         self.posterior_in = StackedLinear(members, DETER + P, HIDDEN)
@@ -102,6 +105,8 @@ class TraceControllable(nn.Module):
         trust = weight / (weight + SHRINK)
         base = trust * memory[..., :P] + (1.0 - trust) * level[..., :P]
         place = self.place.expand(*action.shape[:-1], -1)
+        keep = torch.sigmoid(self.keep(torch.cat([action, memory[..., -1:], place], -1)))
+        base = base + keep * (level[..., 2 * P : 3 * P] - base)
         given = torch.cat([action, memory, base, exogenous, place], -1)
         return nn.functional.silu(self.pooled(given)), base
 

@@ -27,6 +27,11 @@ def read_all(folder: Path, spec: NetworkSpec) -> list[Experiment]:
     return [experiment_of(name, tractor.read(folder, name, spec), spec) for name in names]
 
 
+def group_of(name: str) -> str:
+    """Trial and kind of condition, without its number: Trial0 holds runs of one traffic class each."""
+    return name.removeprefix("Multi-UE/").rstrip("0123456789")
+
+
 def experiment_of(name: str, observations: list[Observation], spec: NetworkSpec) -> Experiment:
     """One experiment of observations of PERIOD_S each."""
     index = {entry.id: k for k, entry in enumerate(spec.slices)}
@@ -46,7 +51,7 @@ def experiment_of(name: str, observations: list[Observation], spec: NetworkSpec)
     period_s = np.diff(end_s, prepend=end_s[0] - 1.0)
     return Experiment(
         name=name,
-        group=name.split("/")[1],
+        group=group_of(name),
         end_s=end_s,
         period_s=period_s,
         kpi_TSP=kpi,
