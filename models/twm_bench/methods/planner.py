@@ -29,9 +29,13 @@ from twm_bench.methods.method import AbsentError, ModelFolders, Task
 from twm_bench.methods.persistence import persistent
 from twm_train.in_process import Decided, LocalModels, LocalPeers, Observed
 
-BUDGETED = CycleSettings(verify_every=4, scenario_count=2, verify_harm=True, finalists=FinalistSettings(count=2))
+WANTED = ObjectiveWeights(saving_wanted_ratio=0.085)
+"""What the benchmark asks of every planner: a little more than 8 %, since what is meant is the mean of what was saved."""
+BUDGETED = CycleSettings(
+    verify_every=4, scenario_count=2, verify_harm=True, finalists=FinalistSettings(count=2), weights=WANTED
+)
 """The best finalist and the reactive rule in 2 scenarios at every fourth slow step: 12 twin calls in a horizon of 12."""
-NOT_VERIFIED = CycleSettings(scenario_count=0)
+NOT_VERIFIED = CycleSettings(scenario_count=0, weights=WANTED)
 
 
 @dataclass
@@ -153,7 +157,7 @@ ABLATIONS: Mapping[str, PlannerKind] = {
     "twm-one-member": PlannerKind(change=lambda _, loaded: one_member(loaded)),
     "twm-no-verification": PlannerKind(settings=NOT_VERIFIED),
     "twm-no-disagreement": PlannerKind(
-        settings=replace(BUDGETED, weights=ObjectiveWeights(disagreement=0.0), limits=PlanLimits(disagreement_max=1.0))
+        settings=replace(BUDGETED, weights=replace(WANTED, disagreement=0.0), limits=PlanLimits(disagreement_max=1.0))
     ),
-    "twm-no-actor": PlannerKind(settings=replace(BUDGETED, use_actor=False)),
+    "twm-actor-seeds": PlannerKind(settings=replace(BUDGETED, actor_seeds=True)),
 }

@@ -165,7 +165,7 @@ class PlanningCycle:
         """Search until it is done or time is up; what the world model said goes into the draft."""
         settings, draft, space = self._settings, decision.draft, decision.space
         forecast = await self._forecast(decision, reactive)
-        actor = await self._asked_actor(decision, decision.begin + self._search_s)
+        actor = await self._asked_actor(decision, decision.begin + self._search_s) if self._settings.actor_seeds else None
         with draft.timed("candidates"):
             seeds, origins = self._seeds(decision, reactive, forecast, last, actor)
             search = Search(space, seeds, origins, settings.search, draft.situation.seed, groups_GR=self._groups_GR)

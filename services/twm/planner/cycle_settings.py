@@ -51,6 +51,9 @@ class CycleSettings:
     look_steps: int = 12
     """Slow steps ahead that a plan is judged by, at most to the end of the SLA window. Later steps will be decided again, with
     better knowledge; judged open-loop, their uncertainty hides what the next step does."""
+    actor_seeds: bool = False
+    """Whether the actor's plans are among the first candidates of a search. Trained in the same world model, it knows where it
+    errs in its favour: on validation seeds searches without it ended better in the twin."""
     use_actor: bool = True
     """Whether the actor is asked, where there is one."""
     search: SearchSettings = field(default_factory=SearchSettings)

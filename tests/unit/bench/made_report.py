@@ -265,7 +265,7 @@ def made_report(extra: str | None = None) -> Report:
         ablations={
             v: {
                 n: Ablation(result=method(0.36, 0.12), difference=difference(d))
-                for n, d in (("twm-no-fwm", 0.03), ("twm-no-actor", -0.01))
+                for n, d in (("twm-no-fwm", 0.03), ("twm-actor-seeds", -0.01))
             }
             for v in variants
         },

@@ -32,7 +32,13 @@ SEARCH, RULE, ACTOR = (
     planning_pb2.PROPOSAL_SOURCE_ACTOR,
 )
 ROOMY = CycleSettings(
-    account=False, blend_counts=(), budget_s=20.0, grace_s=5.0, library_count=24, search=SearchSettings(populations=(12, 12))
+    account=False,
+    blend_counts=(),
+    actor_seeds=True,
+    budget_s=20.0,
+    grace_s=5.0,
+    library_count=24,
+    search=SearchSettings(populations=(12, 12)),
 )
 
 

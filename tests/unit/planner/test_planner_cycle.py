@@ -39,7 +39,13 @@ ROOMY = CycleSettings(
     search=SearchSettings(populations=(24, 24, 24)),
 )
 SHORT = CycleSettings(
-    account=False, blend_counts=(), budget_s=0.4, grace_s=0.2, library_count=24, search=SearchSettings(populations=(8,))
+    account=False,
+    blend_counts=(),
+    actor_seeds=True,
+    budget_s=0.4,
+    grace_s=0.2,
+    library_count=24,
+    search=SearchSettings(populations=(8,)),
 )
 
 
