@@ -31,8 +31,14 @@ $(VENV)/.check: pyproject.toml constraints.txt | $(VENV)/.test
 run: $(VENV)/.run
 	@$(BIN)/twm run $(RUN_ARGS)
 
+# Without TEST_ARGS: what needs no process of its own on all cores at once, then the rest one after the other.
 test: $(VENV)/.test
+ifeq ($(strip $(TEST_ARGS)),)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist loadfile tests/unit tests/contract
+	$(BIN)/python -m pytest tests/integration tests/e2e tests/bench
+else
 	$(BIN)/python -m pytest $(TEST_ARGS)
+endif
 
 check: $(VENV)/.check
 	$(BIN)/ruff check .

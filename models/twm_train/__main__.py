@@ -6,13 +6,17 @@ import argparse
 import shlex
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from twm.core.errors import TwmError
-from twm.core.network import load_network
+from twm.core.network import NetworkSpec, load_network
 from twm.core.paths import find_network, zoo_folder
+
+if TYPE_CHECKING:
+    from twm_train.data import Episodes
 
 
 class RichProgress:
@@ -45,10 +49,23 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m twm_train", description=__doc__)
     parser.add_argument("--network", default="poc-city", metavar="NAME|FILE", help="shipped network spec or network.yaml")
     parser.add_argument("--out", type=Path, metavar="ZOO", help="model zoo (default: the shipped one)")
-    parser.add_argument("--minutes", type=float, default=20.0, help="about how many CPU-minutes to spend; sets step counts")
+    parser.add_argument("--minutes", type=float, default=30.0, help="about how many CPU-minutes to spend; sets step counts")
     parser.add_argument("--quick", action="store_true", help="a run of under a minute that shows everything works; poor models")
     parser.add_argument("--seed", type=int, default=1, help="seed of initialisation, bootstrap and sampling (default 1)")
-    parser.add_argument("--data", type=Path, metavar="FILE", help="recorded training episodes (.npz) instead of new ones")
+    parser.add_argument(
+        "--data",
+        default="twin",
+        metavar="twin|frames:PATH|FILE",
+        help="twin: record episodes in the twin (default); frames:PATH: frame file, folder of *.frames, or a folder of EXPLORA "
+        "or TRACTOR; FILE: training episodes recorded before (.npz)",
+    )
+    parser.add_argument(
+        "--ray",
+        nargs="?",
+        const="local",
+        metavar="ADDRESS",
+        help="record episodes on a Ray cluster, or a local one (extra `ray`)",
+    )
     parser.add_argument("--version", help="folder name in the zoo (default: NETWORK-<next number>)")
     parser.add_argument(
         "--work", type=Path, default=Path("var/train"), metavar="DIR", help="checkpoints; an interrupted run goes on"
@@ -79,16 +96,18 @@ def main(arguments: list[str] | None = None) -> int:
         TextColumn("{task.fields[note]}"),
     )
     try:
+        spec = load_network(find_network(options.network))
         with Progress(*columns, console=console) as bars:
             cards = run(
-                load_network(find_network(options.network)),
+                spec,
                 recipe,
                 seed=options.seed,
                 zoo=options.out or zoo_folder(),
                 work=options.work,
                 command=shlex.join(["python", "-m", "twm_train", *(arguments if arguments is not None else sys.argv[1:])]),
                 version=options.version,
-                data=options.data,
+                data=_data(spec, options.data),
+                ray=options.ray,
                 threads=options.threads,
                 progress=RichProgress(bars),
             )
@@ -103,6 +122,17 @@ def main(arguments: list[str] | None = None) -> int:
         for name, value in sorted(_flatten(card.quality)):
             print(f"  {name} = {value}")
     return 0
+
+
+def _data(spec: NetworkSpec, text: str) -> Path | Episodes | None:
+    kind, _, path = text.partition(":")
+    if text == "twin":
+        return None
+    if kind == "frames":
+        from twm_train.traces.frames import load_frames
+
+        return load_frames(spec, Path(path))
+    return Path(text)
 
 
 def _flatten(value: object, prefix: str = "") -> list[tuple[str, object]]:

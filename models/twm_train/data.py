@@ -6,14 +6,16 @@ Shape suffixes: N episodes, T slow steps, V history values, X exogenous columns,
 from __future__ import annotations
 
 import hashlib
+import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from twm.core.errors import InvalidInputError
+from twm.core.errors import InvalidInputError, UnavailableError
 from twm.core.features import (
     HistoryLayout,
     exogenous_of,
@@ -107,23 +109,62 @@ class Episodes:
 
 
 def record(
-    spec: NetworkSpec, first_seed: int, count: int, steps: int, *, progress: Callable[[int], None] | None = None
+    spec: NetworkSpec,
+    first_seed: int,
+    count: int,
+    steps: int,
+    *,
+    ray: str | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> Episodes:
     """Record `count` episodes of `steps` slow steps under the mixed logging policies, seeds first_seed onwards.
 
-    Scenarios alternate; kinds of policy are drawn by POLICY_SHARES. Same arguments, same data.
-    Raises InvalidInputError where the seeds leave the ranges for training and validation.
+    Scenarios alternate; kinds of policy are drawn by POLICY_SHARES. Same arguments, same data, on Ray (`ray`: address of a
+    cluster, or "local") as in this process. Raises InvalidInputError where the seeds leave the ranges for training and
+    validation.
     """
     first = next((seed for seed in (TRAINING_SEED, VALIDATION_SEED) if seed <= first_seed < seed + RANGE_LENGTH), None)
     if first is None or first_seed + count > first + RANGE_LENGTH:
         raise InvalidInputError(f"seeds: {first_seed}..{first_seed + count - 1} are neither for training nor for validation")
+    batches = [(first_seed + start, min(BATCH, count - start)) for start in range(0, count, BATCH)]
+    if ray is not None:
+        return Episodes.concatenate(_on_ray(spec, batches, steps, ray, progress))
     parts = []
-    for start in range(0, count, BATCH):
-        size = min(BATCH, count - start)
-        parts.append(_record_batch(spec, first_seed + start, size, steps))
+    for start, size in batches:
+        parts.append(_record_batch(spec, start, size, steps))
         if progress:
             progress(size)
     return Episodes.concatenate(parts)
+
+
+def _on_ray(
+    spec: NetworkSpec,
+    batches: Sequence[tuple[int, int]],
+    steps: int,
+    address: str,
+    progress: Callable[[int], None] | None,
+) -> list[Episodes]:
+    """The batches, in order, recorded on a Ray cluster. Raises UnavailableError where Ray is not installed."""
+    try:
+        ray: Any = importlib.import_module("ray")
+    except ModuleNotFoundError as error:
+        raise UnavailableError("ray is not installed: install twm[ray]") from error
+    where = {"include_dashboard": False} if address == "local" else {"address": address}
+    ray.init(log_to_driver=False, logging_level="ERROR", **where)
+    try:
+        play = ray.remote(num_cpus=1)(_record_batch)
+        waiting = {play.remote(spec, start, size, steps): (start, size) for start, size in batches}
+        found: dict[int, Episodes] = {}
+        while waiting:
+            done, _ = ray.wait(list(waiting), num_returns=1)
+            for reference in done:
+                start, size = waiting.pop(reference)
+                found[start] = ray.get(reference)
+                if progress:
+                    progress(size)
+        return [found[start] for start, _ in batches]
+    finally:
+        ray.shutdown()
 
 
 def _record_batch(spec: NetworkSpec, first_seed: int, size: int, steps: int) -> Episodes:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version as installed
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,6 +22,7 @@ import torch
 from numpy.typing import NDArray
 
 from twm.core import ood
+from twm.core.errors import InvalidInputError
 from twm.core.features import FIELD_FEATURES, KPI_NAMES
 from twm.core.kpis import kpi_from_z
 from twm.core.network import NetworkSpec
@@ -162,20 +164,23 @@ def run(
     work: Path,
     command: str,
     version: str | None = None,
-    data: Path | None = None,
+    data: Path | Episodes | None = None,
+    ray: str | None = None,
     threads: int = 1,
     progress: Progress | None = None,
 ) -> list[ModelCard]:
     """Train the models and put them into the zoo. Returns their cards: FWM, CDWM, actor.
 
-    `data`: file of recorded training episodes (Episodes.save) to use instead of recording new ones.
+    `data`: file of recorded training episodes (Episodes.save) to use instead of recording new ones; or episodes of a real
+    network, of which the last two sixths are held out for the quality and the conformal split, and for which the planner plays
+    no twin. `ray`: address of a Ray cluster, or "local", that records the episodes; None: this process.
     """
     torch.set_num_threads(threads)
     torch.set_default_dtype(torch.float32)
     torch.use_deterministic_algorithms(True)
     folder = work / f"{spec.name}-{run_key(spec, recipe, seed)}"
     folder.mkdir(parents=True, exist_ok=True)
-    return RecipeRun(spec, recipe, seed, zoo, folder, command, version, data, progress or Silent()).all()
+    return RecipeRun(spec, recipe, seed, zoo, folder, command, version, data, progress or Silent(), ray=ray).all()
 
 
 class RecipeRun:
@@ -190,11 +195,14 @@ class RecipeRun:
         folder: Path,
         command: str,
         version: str | None,
-        data: Path | None,
+        data: Path | Episodes | None,
         progress: Progress,
+        *,
+        ray: str | None = None,
     ) -> None:
         self.spec, self.recipe, self.seed, self.zoo, self.folder = spec, recipe, seed, zoo, folder
-        self.command, self.progress, self.data_file = command, progress, data
+        self.command, self.progress, self.ray = command, progress, ray
+        self.given = data
         self.version = version or self._next_version()
         self.horizon = spec.timing.horizon_steps
         self.steps = max(recipe.episode_steps, recipe.window + self.horizon)
@@ -231,7 +239,14 @@ class RecipeRun:
     def recorded(self) -> tuple[Episodes, Episodes, Episodes]:
         """(training, quality, conformal) episodes: recorded, or as the work folder has them."""
         start = time.process_time()
-        training = self._episodes("training", TRAINING_SEED, self.recipe.episodes, self.data_file)
+        if isinstance(self.given, Episodes):
+            edges = [round(self.given.count * part / 6) for part in (0, 4, 5, 6)]
+            parts = [self.given.take(slice(a, b)) for a, b in pairwise(edges)]
+            if not all(part.count for part in parts):
+                raise InvalidInputError(f"data: {self.given.count} episodes, expected at least 6 to hold out two splits")
+            self.spent["data"] = 0.0
+            return parts[0], parts[1], parts[2]
+        training = self._episodes("training", TRAINING_SEED, self.recipe.episodes, self.given)
         quality = self._episodes("quality", VALIDATION_SEED, self.recipe.validation_episodes)
         fitting = self._episodes("conformal", VALIDATION_SEED + CONFORMAL_OFFSET, self.recipe.validation_episodes)
         self.spent["data"] = time.process_time() - start
@@ -248,25 +263,27 @@ class RecipeRun:
         if path.is_file():
             return Episodes.load(path)
         self.progress.start(f"record {name} episodes", count)
-        episodes = record(self.spec, first_seed, count, self.steps, progress=self.progress.advance)
+        episodes = record(self.spec, first_seed, count, self.steps, ray=self.ray, progress=self.progress.advance)
         episodes.save(path)
         return episodes
 
     def data_card(self, training: Episodes) -> DataCard:
-        n = self.recipe.validation_episodes
+        """What the models learn from."""
+        n, real = self.recipe.validation_episodes, isinstance(self.given, Episodes)
         first = VALIDATION_SEED + RANKING_OFFSET
+        seeds = {
+            "training": (int(training.seed_N.min()), int(training.seed_N.max())),
+            "quality": (VALIDATION_SEED, VALIDATION_SEED + n - 1),
+            "conformal": (VALIDATION_SEED + CONFORMAL_OFFSET, VALIDATION_SEED + CONFORMAL_OFFSET + n - 1),
+            "ranking": (first, first + self.recipe.ranking_starts - 1),
+        }
         return DataCard(
             sha256=training.digest(),
             episodes=training.count,
             steps=training.steps,
-            scenarios=SCENARIOS,
-            policies=POLICY_SHARES,
-            seeds={
-                "training": (int(training.seed_N.min()), int(training.seed_N.max())),
-                "quality": (VALIDATION_SEED, VALIDATION_SEED + n - 1),
-                "conformal": (VALIDATION_SEED + CONFORMAL_OFFSET, VALIDATION_SEED + CONFORMAL_OFFSET + n - 1),
-                "ranking": (first, first + self.recipe.ranking_starts - 1),
-            },
+            scenarios=() if real else SCENARIOS,
+            policies={} if real else POLICY_SHARES,
+            seeds={} if real else seeds,
         )
 
     def train_part(self, name: str, model: torch.nn.Module, steps: int, loss_of: Callable[[int], Any], rate: float) -> None:
@@ -323,7 +340,8 @@ class RecipeRun:
         controllable = build_controllable(spec, training, members=recipe.members, recent=recipe.recent)
         statistics = self.ood_statistics(training)
         seen = training
-        for index, steps in enumerate(split_steps(recipe.controllable_steps, recipe.rounds)):
+        rounds = 0 if isinstance(self.given, Episodes) else recipe.rounds
+        for index, steps in enumerate(split_steps(recipe.controllable_steps, rounds)):
             if index:
                 visits = self._visits(index, exogenous, controllable, statistics)
                 steps_kept = min(seen.steps, visits.steps)
@@ -371,7 +389,7 @@ class RecipeRun:
             exogenous, predictions, quality, windows, episode, _truth(windows.kpi_z), persisted, corrections, spec
         )
         self.progress.advance(1)
-        for variant in ("history", "calendar"):
+        for variant in () if isinstance(self.given, Episodes) else ("history", "calendar"):
             measured[f"ranking_{variant}"] = ranking_quality(
                 spec,
                 exogenous,

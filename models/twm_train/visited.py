@@ -36,11 +36,10 @@ from twm.planner.search import SearchSettings
 from twm_train.controllable import ControllableModel
 from twm_train.data import SCENARIOS, Episodes, calendar_of, derive, frame_blocks
 from twm_train.exogenous import ExogenousModel
+from twm_train.windows import VISITED_KIND
 from twm_twin.calendar import known_at, noisy_calendar
 from twm_twin.simulator import Twin
 
-KIND = -1
-"""`Episodes.kind_N` of the planner's episodes."""
 HOLD_STEPS = 3
 """Slow steps a plan is followed."""
 NOISE = 0.08
@@ -226,7 +225,7 @@ def record_visited(
         calendar_NTC=np.stack(
             [calendar_of(spec, int(seed), name, steps, horizon) for seed, name in zip(seeds, names, strict=True)]
         ),
-        kind_N=np.full(b, KIND, np.int64),
+        kind_N=np.full(b, VISITED_KIND, np.int64),
         scenario_N=np.array([SCENARIOS.index(name) for name in names], np.int64),
         seed_N=np.asarray(seeds, np.int64),
     )

@@ -20,6 +20,8 @@ SHORT_HISTORY, LOST_FRAME = 0.15, 0.03
 """Probability that a window has a short history, and that a single older frame is lost: what serving meets."""
 NEWEST_LEAST = 8
 """Windows may begin before the episode, but hold this many of its frames (or the window, if that is less)."""
+VISITED_KIND = -2
+"""`Episodes.kind_N` of episodes that the planner itself made (twm_train.visited)."""
 CALENDAR = 0.5
 """Probability that a window sees the calendar of known events: one model serves networks with and without one."""
 BLIND_WINDOW, BLIND_FEATURE = 0.25, 0.3
@@ -58,7 +60,7 @@ class WindowSampler:
         n = episodes.count
         # Each member sees a sample of the episodes, drawn with replacement (Breiman 1996).
         self._bootstrap_EN = generator.integers(n, size=(members, n)) if members > 1 else np.arange(n)[None]
-        self._visited_N = np.flatnonzero(episodes.kind_N < 0)
+        self._visited_N = np.flatnonzero(episodes.kind_N == VISITED_KIND)
         self._visited = visited if len(self._visited_N) else 0.0
         self._feature_V = feature_of_column(spec)
 

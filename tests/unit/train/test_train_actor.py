@@ -61,8 +61,6 @@ def training(coast: NetworkSpec) -> Episodes:
 def dynamics(coast: NetworkSpec, training: Episodes) -> Dynamics:
     """An untrained world model: what of it is physics reacts to actions already."""
     torch.manual_seed(0)
-    if hasattr(build, "build_dynamics"):
-        return build.build_dynamics(coast, training, members=2, window=WINDOW, recent=2)
     exogenous = build.fit_exogenous(coast, build.build_field(coast, training, members=2, window=WINDOW), training)
     return exogenous, build.build_controllable(coast, training, members=2, recent=2)
 

@@ -19,7 +19,7 @@ from twm.core.zoo import ModelCard, ModelEntry, check_digests, check_network, fi
 from twm_train.data import RANGE_LENGTH, SCENARIOS, TRAINING_SEED, Episodes, record
 from twm_train.logging_policies import POLICY_SHARES
 from twm_train.optimise import Schedule, train
-from twm_train.recipe import Recipe, run, run_key
+from twm_train.recipe import Recipe, RecipeRun, Silent, run, run_key
 from twm_train.windows import WindowSampler, feature_of_column
 
 COAST = Path(__file__).resolve().parents[2] / "fixtures" / "networks" / "coast.yaml"
@@ -68,9 +68,10 @@ def test_another_network_trains_without_a_change_in_code(trained: tuple[Path, li
     c, s, n_links = coast.sizes
     assert (c, s) != (10, 3)
     field, dynamics = (find_model(zoo, name, coast.topology_digest()) for name in ("fwm", "cdwm"))
-    assert [field.card, dynamics.card] == cards
+    actor = find_model(zoo, "actor", coast.topology_digest())
+    assert [field.card, dynamics.card, actor.card] == cards
     assert field.card.version == f"{coast.name}-1"
-    for entry in (field, dynamics):
+    for entry in (field, dynamics, actor):
         check_digests(entry)
         check_network(entry.card, coast)
         assert entry.card.spec_digest == coast.digest()
@@ -231,3 +232,20 @@ def test_windows_lose_frames_and_features_as_serving_does(episodes: Episodes, co
     offered = known[..., -1, group == 0].sum(-1) > 0
     assert 0.01 < 1 - float(offered.float().mean()) < 0.25
     assert not batch.history[..., : layout.value_count][known == 0].any()
+
+
+def test_ray_records_the_same_episodes(episodes: Episodes, coast: NetworkSpec) -> None:
+    pytest.importorskip("ray", reason="the ray extra is not installed")
+    assert record(coast, TRAINING_SEED, 10, 22, ray="local").digest() == episodes.digest()
+
+
+def test_episodes_of_a_real_network_are_split_and_no_twin_is_played(
+    episodes: Episodes, coast: NetworkSpec, tmp_path: Path
+) -> None:
+    run_of = RecipeRun(coast, TINY, 3, tmp_path / "zoo", tmp_path, "test", None, episodes, Silent())
+    training, quality, fitting = run_of.recorded()
+    assert (training.count, quality.count, fitting.count) == (7, 1, 2)
+    assert not set(training.seed_N) & set(quality.seed_N) | set(quality.seed_N) & set(fitting.seed_N)
+    assert run_of.data_card(training).seeds == {}
+    with pytest.raises(InvalidInputError, match="data: 3 episodes, expected at least 6"):
+        RecipeRun(coast, TINY, 3, tmp_path, tmp_path, "test", None, episodes.take(slice(0, 3)), Silent()).recorded()

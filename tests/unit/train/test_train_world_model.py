@@ -18,8 +18,8 @@ from twm_train.exogenous import KNOTS, TAIL_MAX, Dependence, ExogenousModel, at_
 from twm_train.losses import controllable_loss, field_loss
 from twm_train.optimise import Schedule, train
 from twm_train.physics import overflow
-from twm_train.visited import KIND, planner_on, record_visited
-from twm_train.windows import WindowSampler, cut
+from twm_train.visited import planner_on, record_visited
+from twm_train.windows import VISITED_KIND, WindowSampler, cut
 
 COAST = Path(__file__).resolve().parents[2] / "fixtures" / "networks" / "coast.yaml"
 
@@ -222,7 +222,7 @@ def test_the_planner_visits_states_and_says_how_probable_its_acts_were(
     card = run.draft_card(run.ood_statistics(episodes))
     seen = record_visited(city, planner_on(city, sampler, model, card, "test"), [0xA8000, 0xA8004])
     assert seen.steps == 36
-    assert (seen.kind_N == KIND).all()
+    assert (seen.kind_N == VISITED_KIND).all()
     c, s, n_links = city.sizes
     rows = seen.action_NTA.reshape(2, 36, c + n_links, s)
     assert rows[:, :12] == pytest.approx(1 / 3, abs=1e-5)
