@@ -30,6 +30,8 @@ DEMAND_LEVELS = (0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98)
 NODE_WIDTH, CELL_WIDTH, MESSAGE_WIDTH, KERNELS, PLACE_WIDTH = 48, 48, 16, 6, 8
 DEMAND_SCALE = 0.15
 """Unit of a forecast's deviation from the level of its window, in log(1 + Mbps)."""
+DEMAND_LOG_MAX = 25.0
+"""A forecast stays finite whatever was reported: 70 Pbit/s at most."""
 HIDDEN_PLACE = 0.33
 """Share of training windows that do not see the place vectors."""
 NEIGHBOUR_KM = 0.5
@@ -167,7 +169,7 @@ class FieldModel(nn.Module):
     def observe(self, history: Tensor) -> tuple[Tensor, Tensor]:
         """(values, known flags) [..., W, V] of a history."""
         values, known = history.split(self.value_count, -1)
-        return values, known
+        return values, known.clamp(0, 1)
 
     def efficiency(self, values: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
         """(log SE as with all PRBs of all cells in use, flag) [..., C]; unknown past shares count as an even split."""
@@ -227,7 +229,7 @@ class FieldModel(nn.Module):
         quantiles = start[..., None, None] + DEMAND_SCALE * ascending(raw)
         ratio, down = self._links(values, known)
         return Forecast(
-            demand_log=quantiles.permute(0, 1, 4, 5, 2, 3),
+            demand_log=quantiles.permute(0, 1, 4, 5, 2, 3).clamp(-1, DEMAND_LOG_MAX),
             efficiency_log=se_level,
             down_logit=down,
             capacity_ratio=ratio,
