@@ -169,7 +169,7 @@ class FieldModel(nn.Module):
     def observe(self, history: Tensor) -> tuple[Tensor, Tensor]:
         """(values, known flags) [..., W, V] of a history."""
         values, known = history.split(self.value_count, -1)
-        return values, known.clamp(0, 1)
+        return values, known.clamp(0.0, 1.0)
 
     def efficiency(self, values: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
         """(log SE as with all PRBs of all cells in use, flag) [..., C]; unknown past shares count as an even split."""
@@ -229,7 +229,7 @@ class FieldModel(nn.Module):
         quantiles = start[..., None, None] + DEMAND_SCALE * ascending(raw)
         ratio, down = self._links(values, known)
         return Forecast(
-            demand_log=quantiles.permute(0, 1, 4, 5, 2, 3).clamp(-1, DEMAND_LOG_MAX),
+            demand_log=quantiles.permute(0, 1, 4, 5, 2, 3).clamp(-1.0, DEMAND_LOG_MAX),
             efficiency_log=se_level,
             down_logit=down,
             capacity_ratio=ratio,

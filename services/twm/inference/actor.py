@@ -54,12 +54,11 @@ class HistoryRows:
         fresh: list[tuple[int, bytes, FrameArrays]] = []
         for i, message in enumerate(history):
             position = length - 1 - (steps[-1] - steps[i])
-            if position < 0:
-                continue
             key = message.SerializeToString(deterministic=True)
             row = self._find(key)
             if row is not None:
-                matrix_WD[position] = row
+                if position >= 0:
+                    matrix_WD[position] = row
                 continue
             try:
                 fresh.append((position, key, self._codec.decode(message)))
@@ -70,7 +69,8 @@ class HistoryRows:
             blocks["events"] = np.stack([known_events(frame.events, self._spec, frame.step) for _, _, frame in fresh])
             rows_nD = history_columns(blocks, self._spec)
             for (position, key, _), row in zip(fresh, rows_nD, strict=True):
-                matrix_WD[position] = row
+                if position >= 0:
+                    matrix_WD[position] = row
                 self._keep(key, row)
         return matrix_WD
 

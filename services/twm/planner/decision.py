@@ -20,7 +20,7 @@ from twm.core.network import NetworkSpec
 from twm.planner.cycle_settings import CycleSettings
 from twm.planner.draft import MAX_CANDIDATES, REACTIVE, RUNNING, Draft, front_of, looks_of
 from twm.planner.finalists import choose_finalists
-from twm.planner.objective import Predictions, score, verified_score, within_limits
+from twm.planner.objective import PlanLimits, Predictions, score, verified_score, within_limits
 from twm.planner.pace import Pace
 from twm.planner.peers import Peers, Rollout
 from twm.planner.search import Search
@@ -142,6 +142,15 @@ class Decision:
         for look, fan in zip(draft.looks, fans if fans is not None else (), strict=False):
             look.fan_HQSP = fan
 
+    def _limits(self, reactive: int | None) -> PlanLimits:
+        """The limits, without those on violations where the SLA window is lost whatever is done: where the rule that would be
+        proposed instead exceeds them too, refusing a plan protects nothing."""
+        limits = self.settings.limits
+        found = self.draft.looks[reactive].predictions if reactive is not None else None
+        if self.account is None or found is None or found.any_violation_K[0] <= limits.violation_probability_max:
+            return limits
+        return replace(limits, violation_probability_max=1.0, twin_violation_ratio_max=1.0)
+
     async def verify(self, count: int) -> list[int]:
         """Have the first `count` looks played in the twin; indices of those within all limits, best first."""
         settings, draft, final = self.settings, self.draft, self.draft.final
@@ -156,7 +165,8 @@ class Decision:
         predictions = final.predictions.take(played)
         saving, move = (np.array([getattr(draft.looks[i], name) for i in played]) for name in ("saving", "move"))
         scm_PJ, violation_P = predictions.scm_mean_K[:, None], predictions.any_violation_K
-        passed = within_limits(predictions, np.zeros(len(played)), settings.limits)
+        limits = self._limits(reactive)
+        passed = within_limits(predictions, np.zeros(len(played)), limits)
         if asked:
             with draft.timed("verify"):
                 verdict = await self.peers.verify(
@@ -174,7 +184,7 @@ class Decision:
             passed &= value >= value[1] - settings.limits.harm_tolerance_scm
             passed[1] = False  # it is what the other one is measured by; as a proposal it is the fallback
         elif asked:
-            passed = within_limits(predictions, violation_P, settings.limits)
+            passed = within_limits(predictions, violation_P, limits)
         running = draft.find(RUNNING)
         if running is not None and (found := draft.looks[running].predictions) is not None:
             passed &= predictions.scm_mean_K >= found.scm_mean_K[0] - settings.limits.harm_tolerance_scm

@@ -447,3 +447,16 @@ async def test_a_window_half_gone_is_planned_to_its_end_with_what_it_has_cost(sp
     async with rig(spec, replace(settings, look_steps=3)) as r:
         await r.cycle.plan(frame_messages(spec, range(5)), None)
         assert all(call.account.remaining_steps == 3 for call in r.peers.world.behaviour.calls)
+
+
+async def test_a_window_that_is_lost_whatever_is_done_is_still_planned(spec: NetworkSpec) -> None:
+    """Where the reactive rule breaks the SLA as surely, refusing the searched plan for it protects nothing."""
+
+    def lost(answer: Any) -> None:
+        answer.any_violation_probability[:] = [1.0] * len(answer.any_violation_probability)
+
+    for account, source in ((True, SEARCH), (False, FALLBACK)):
+        async with rig(spec, replace(ROOMY, account=account)) as r:
+            r.peers.world.behaviour.change = lost
+            proposal = await r.cycle.plan(frame_messages(spec, range(4)), None)
+            assert proposal.source == source, proposal.fallback_reason
