@@ -1,4 +1,4 @@
-"""ONNX export of the graphs of contract "fwm/1" and "cdwm/1", each checked against torch in ONNX Runtime.
+"""ONNX export of the graphs of contract "fwm/2" and "cdwm/1", each checked against torch in ONNX Runtime.
 
 Shape suffixes: E members, J exogenous samples, N rows (candidates x samples), W history frames, D_h history columns.
 """
