@@ -21,9 +21,10 @@ STREAM_BOUNDS: Mapping[str, int] = {
     "policies": 8192,
     "scores": 16384,
     "audit": 65536,
+    "intents": 4096,
     "dead": 256,
 }
-DURABLE_STREAMS = frozenset({"policies", "audit"})
+DURABLE_STREAMS = frozenset({"policies", "audit", "intents"})
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,11 @@ class StreamNames:
     def audit(self) -> str:
         """AuditRecord."""
         return self._stream("audit")
+
+    @property
+    def intents(self) -> str:
+        """IntentChange."""
+        return self._stream("intents")
 
     @property
     def dead(self) -> str:
