@@ -8,20 +8,21 @@ import pytest
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from buf.validate import validate_pb2
-from twm.api.planning.v1 import planning_pb2
+from twm.api.planning.v1 import planning_pb2, trace_pb2
 from twm.api.policy.v1 import policy_pb2
 from twm.api.telemetry.v1 import telemetry_pb2
 from twm.api.worldmodel.v1 import worldmodel_pb2
 from twm.core.errors import InvalidInputError
 from twm.core.validation import validate
 
-PACKAGES = ("telemetry", "worldmodel", "twin", "planning", "policy")
+PACKAGES = ("telemetry", "worldmodel", "twin", "planning", "policy", "explain")
 
 
 def messages() -> Iterator[Descriptor]:
     for package in PACKAGES:
         module = importlib.import_module(f"twm.api.{package}.v1.{package}_pb2")
         yield from module.DESCRIPTOR.message_types_by_name.values()
+    yield from trace_pb2.DESCRIPTOR.message_types_by_name.values()
 
 
 @pytest.mark.parametrize("descriptor", list(messages()), ids=lambda d: d.full_name)

@@ -57,6 +57,8 @@ DRIFT_STATE = Gauge(
 DRIFT_COVERAGE = Gauge("twm_drift_coverage_ratio", "Share of observed KPIs inside the 90 % interval, last blocks", ["kpi"])
 DRIFT_RESIDUAL = Gauge("twm_drift_residual_sigma", "CUSUM of normalised residuals, largest over slices", ["kpi"])
 DRIFT_SURPRISE = Gauge("twm_drift_surprise_nats", "Mean excess negative log score, newest block", ["kpi"])
+EXPLANATIONS = Counter("twm_explanations_total", "Explanations written, by who wrote the text", ["text"])
+TEXTS_REFUSED = Counter("twm_texts_refused_total", "Texts of a language model not taken, by reason", ["reason"])
 AUDIT_RECORDS = Counter("twm_audit_records_total", "Audit records written, by kind", ["kind"])
 AUDIT_FOREIGN = Counter("twm_audit_foreign_entries_total", "Entries of the audit stream that do not continue the hash chain")
 

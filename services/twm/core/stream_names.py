@@ -18,6 +18,7 @@ STREAM_BOUNDS: Mapping[str, int] = {
     "frames": 4096,
     "proposals": 4096,
     "verdicts": 16384,
+    "explanations": 4096,
     "policies": 8192,
     "scores": 16384,
     "audit": 65536,
@@ -67,6 +68,11 @@ class StreamNames:
     def verdicts(self) -> str:
         """Verdict."""
         return self._stream("verdicts")
+
+    @property
+    def explanations(self) -> str:
+        """Explanation."""
+        return self._stream("explanations")
 
     @property
     def policies(self) -> str:

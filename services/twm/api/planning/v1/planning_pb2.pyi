@@ -2,6 +2,7 @@ import datetime
 
 from buf.validate import validate_pb2 as _validate_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from twm.api.planning.v1 import trace_pb2 as _trace_pb2
 from twm.api.worldmodel.v1 import worldmodel_pb2 as _worldmodel_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -24,7 +25,7 @@ PROPOSAL_SOURCE_REACTIVE_FALLBACK: ProposalSource
 PROPOSAL_SOURCE_ACTOR: ProposalSource
 
 class Candidate(_message.Message):
-    __slots__ = ("origin", "scm_mean", "violation_probability", "disagreement", "saving_ratio", "score", "scm_cvar")
+    __slots__ = ("origin", "scm_mean", "violation_probability", "disagreement", "saving_ratio", "score", "scm_cvar", "slice_violation_probability", "ood_score", "move", "shortfall")
     ORIGIN_FIELD_NUMBER: _ClassVar[int]
     SCM_MEAN_FIELD_NUMBER: _ClassVar[int]
     VIOLATION_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
@@ -32,6 +33,10 @@ class Candidate(_message.Message):
     SAVING_RATIO_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
     SCM_CVAR_FIELD_NUMBER: _ClassVar[int]
+    SLICE_VIOLATION_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
+    OOD_SCORE_FIELD_NUMBER: _ClassVar[int]
+    MOVE_FIELD_NUMBER: _ClassVar[int]
+    SHORTFALL_FIELD_NUMBER: _ClassVar[int]
     origin: str
     scm_mean: float
     violation_probability: float
@@ -39,7 +44,37 @@ class Candidate(_message.Message):
     saving_ratio: float
     score: float
     scm_cvar: float
-    def __init__(self, origin: _Optional[str] = ..., scm_mean: _Optional[float] = ..., violation_probability: _Optional[float] = ..., disagreement: _Optional[float] = ..., saving_ratio: _Optional[float] = ..., score: _Optional[float] = ..., scm_cvar: _Optional[float] = ...) -> None: ...
+    slice_violation_probability: _containers.RepeatedScalarFieldContainer[float]
+    ood_score: float
+    move: float
+    shortfall: float
+    def __init__(self, origin: _Optional[str] = ..., scm_mean: _Optional[float] = ..., violation_probability: _Optional[float] = ..., disagreement: _Optional[float] = ..., saving_ratio: _Optional[float] = ..., score: _Optional[float] = ..., scm_cvar: _Optional[float] = ..., slice_violation_probability: _Optional[_Iterable[float]] = ..., ood_score: _Optional[float] = ..., move: _Optional[float] = ..., shortfall: _Optional[float] = ...) -> None: ...
+
+class Objective(_message.Message):
+    __slots__ = ("risk", "soft", "cvar", "shortfall", "disagreement", "ood", "ood_free", "saving_wanted_ratio", "saving_shortfall", "saving_extra", "churn")
+    RISK_FIELD_NUMBER: _ClassVar[int]
+    SOFT_FIELD_NUMBER: _ClassVar[int]
+    CVAR_FIELD_NUMBER: _ClassVar[int]
+    SHORTFALL_FIELD_NUMBER: _ClassVar[int]
+    DISAGREEMENT_FIELD_NUMBER: _ClassVar[int]
+    OOD_FIELD_NUMBER: _ClassVar[int]
+    OOD_FREE_FIELD_NUMBER: _ClassVar[int]
+    SAVING_WANTED_RATIO_FIELD_NUMBER: _ClassVar[int]
+    SAVING_SHORTFALL_FIELD_NUMBER: _ClassVar[int]
+    SAVING_EXTRA_FIELD_NUMBER: _ClassVar[int]
+    CHURN_FIELD_NUMBER: _ClassVar[int]
+    risk: float
+    soft: float
+    cvar: float
+    shortfall: float
+    disagreement: float
+    ood: float
+    ood_free: float
+    saving_wanted_ratio: float
+    saving_shortfall: float
+    saving_extra: float
+    churn: float
+    def __init__(self, risk: _Optional[float] = ..., soft: _Optional[float] = ..., cvar: _Optional[float] = ..., shortfall: _Optional[float] = ..., disagreement: _Optional[float] = ..., ood: _Optional[float] = ..., ood_free: _Optional[float] = ..., saving_wanted_ratio: _Optional[float] = ..., saving_shortfall: _Optional[float] = ..., saving_extra: _Optional[float] = ..., churn: _Optional[float] = ...) -> None: ...
 
 class FrontPoint(_message.Message):
     __slots__ = ("saving_ratio", "scm_mean", "violation_probability", "origin", "candidate_index")
@@ -56,18 +91,20 @@ class FrontPoint(_message.Message):
     def __init__(self, saving_ratio: _Optional[float] = ..., scm_mean: _Optional[float] = ..., violation_probability: _Optional[float] = ..., origin: _Optional[str] = ..., candidate_index: _Optional[int] = ...) -> None: ...
 
 class Verification(_message.Message):
-    __slots__ = ("candidate_index", "scm_mean", "violation_ratio", "saving_ratio", "passed")
+    __slots__ = ("candidate_index", "scm_mean", "violation_ratio", "saving_ratio", "passed", "score")
     CANDIDATE_INDEX_FIELD_NUMBER: _ClassVar[int]
     SCM_MEAN_FIELD_NUMBER: _ClassVar[int]
     VIOLATION_RATIO_FIELD_NUMBER: _ClassVar[int]
     SAVING_RATIO_FIELD_NUMBER: _ClassVar[int]
     PASSED_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
     candidate_index: int
     scm_mean: float
     violation_ratio: float
     saving_ratio: float
     passed: bool
-    def __init__(self, candidate_index: _Optional[int] = ..., scm_mean: _Optional[float] = ..., violation_ratio: _Optional[float] = ..., saving_ratio: _Optional[float] = ..., passed: _Optional[bool] = ...) -> None: ...
+    score: float
+    def __init__(self, candidate_index: _Optional[int] = ..., scm_mean: _Optional[float] = ..., violation_ratio: _Optional[float] = ..., saving_ratio: _Optional[float] = ..., passed: _Optional[bool] = ..., score: _Optional[float] = ...) -> None: ...
 
 class KpiFan(_message.Message):
     __slots__ = ("policy", "kpi_names", "quantile_levels", "values")
@@ -90,7 +127,7 @@ class Timing(_message.Message):
     def __init__(self, part: _Optional[str] = ..., seconds: _Optional[float] = ...) -> None: ...
 
 class Proposal(_message.Message):
-    __slots__ = ("proposal_id", "area_id", "step", "effective", "created", "spec_digest", "source", "fallback_reason", "policy", "running", "chosen_index", "candidates", "evaluation_count", "twin_call_count", "verifications", "fans", "predicted_scm", "running_predicted_scm", "violation_probability", "any_violation_probability", "disagreement", "ood_score", "saving_ratio", "models", "timings", "trace_id", "front", "alternatives")
+    __slots__ = ("proposal_id", "area_id", "step", "effective", "created", "spec_digest", "source", "fallback_reason", "policy", "running", "chosen_index", "candidates", "evaluation_count", "twin_call_count", "verifications", "fans", "predicted_scm", "running_predicted_scm", "violation_probability", "any_violation_probability", "disagreement", "ood_score", "saving_ratio", "models", "timings", "trace_id", "front", "alternatives", "runner_up_index", "objective", "trace", "tape")
     PROPOSAL_ID_FIELD_NUMBER: _ClassVar[int]
     AREA_ID_FIELD_NUMBER: _ClassVar[int]
     STEP_FIELD_NUMBER: _ClassVar[int]
@@ -119,6 +156,10 @@ class Proposal(_message.Message):
     TRACE_ID_FIELD_NUMBER: _ClassVar[int]
     FRONT_FIELD_NUMBER: _ClassVar[int]
     ALTERNATIVES_FIELD_NUMBER: _ClassVar[int]
+    RUNNER_UP_INDEX_FIELD_NUMBER: _ClassVar[int]
+    OBJECTIVE_FIELD_NUMBER: _ClassVar[int]
+    TRACE_FIELD_NUMBER: _ClassVar[int]
+    TAPE_FIELD_NUMBER: _ClassVar[int]
     proposal_id: str
     area_id: str
     step: int
@@ -147,4 +188,8 @@ class Proposal(_message.Message):
     trace_id: str
     front: _containers.RepeatedCompositeFieldContainer[FrontPoint]
     alternatives: _worldmodel_pb2.PolicyBatch
-    def __init__(self, proposal_id: _Optional[str] = ..., area_id: _Optional[str] = ..., step: _Optional[int] = ..., effective: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., spec_digest: _Optional[str] = ..., source: _Optional[_Union[ProposalSource, str]] = ..., fallback_reason: _Optional[str] = ..., policy: _Optional[_Union[_worldmodel_pb2.PolicyBatch, _Mapping]] = ..., running: _Optional[_Union[_worldmodel_pb2.PolicyBatch, _Mapping]] = ..., chosen_index: _Optional[int] = ..., candidates: _Optional[_Iterable[_Union[Candidate, _Mapping]]] = ..., evaluation_count: _Optional[int] = ..., twin_call_count: _Optional[int] = ..., verifications: _Optional[_Iterable[_Union[Verification, _Mapping]]] = ..., fans: _Optional[_Iterable[_Union[KpiFan, _Mapping]]] = ..., predicted_scm: _Optional[float] = ..., running_predicted_scm: _Optional[float] = ..., violation_probability: _Optional[_Iterable[float]] = ..., any_violation_probability: _Optional[float] = ..., disagreement: _Optional[float] = ..., ood_score: _Optional[float] = ..., saving_ratio: _Optional[float] = ..., models: _Optional[_Iterable[_Union[_worldmodel_pb2.ModelIdentity, _Mapping]]] = ..., timings: _Optional[_Iterable[_Union[Timing, _Mapping]]] = ..., trace_id: _Optional[str] = ..., front: _Optional[_Iterable[_Union[FrontPoint, _Mapping]]] = ..., alternatives: _Optional[_Union[_worldmodel_pb2.PolicyBatch, _Mapping]] = ...) -> None: ...
+    runner_up_index: int
+    objective: Objective
+    trace: _containers.RepeatedCompositeFieldContainer[_trace_pb2.TraceStep]
+    tape: _trace_pb2.DecisionTape
+    def __init__(self, proposal_id: _Optional[str] = ..., area_id: _Optional[str] = ..., step: _Optional[int] = ..., effective: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., spec_digest: _Optional[str] = ..., source: _Optional[_Union[ProposalSource, str]] = ..., fallback_reason: _Optional[str] = ..., policy: _Optional[_Union[_worldmodel_pb2.PolicyBatch, _Mapping]] = ..., running: _Optional[_Union[_worldmodel_pb2.PolicyBatch, _Mapping]] = ..., chosen_index: _Optional[int] = ..., candidates: _Optional[_Iterable[_Union[Candidate, _Mapping]]] = ..., evaluation_count: _Optional[int] = ..., twin_call_count: _Optional[int] = ..., verifications: _Optional[_Iterable[_Union[Verification, _Mapping]]] = ..., fans: _Optional[_Iterable[_Union[KpiFan, _Mapping]]] = ..., predicted_scm: _Optional[float] = ..., running_predicted_scm: _Optional[float] = ..., violation_probability: _Optional[_Iterable[float]] = ..., any_violation_probability: _Optional[float] = ..., disagreement: _Optional[float] = ..., ood_score: _Optional[float] = ..., saving_ratio: _Optional[float] = ..., models: _Optional[_Iterable[_Union[_worldmodel_pb2.ModelIdentity, _Mapping]]] = ..., timings: _Optional[_Iterable[_Union[Timing, _Mapping]]] = ..., trace_id: _Optional[str] = ..., front: _Optional[_Iterable[_Union[FrontPoint, _Mapping]]] = ..., alternatives: _Optional[_Union[_worldmodel_pb2.PolicyBatch, _Mapping]] = ..., runner_up_index: _Optional[int] = ..., objective: _Optional[_Union[Objective, _Mapping]] = ..., trace: _Optional[_Iterable[_Union[_trace_pb2.TraceStep, _Mapping]]] = ..., tape: _Optional[_Union[_trace_pb2.DecisionTape, _Mapping]] = ...) -> None: ...

@@ -46,7 +46,7 @@ class Check(_message.Message):
     def __init__(self, name: _Optional[str] = ..., passed: _Optional[bool] = ..., value: _Optional[float] = ..., bound: _Optional[float] = ..., message: _Optional[str] = ...) -> None: ...
 
 class Verdict(_message.Message):
-    __slots__ = ("proposal_id", "area_id", "step", "decision", "mode", "checks", "guardrail_version", "decided", "trace_id")
+    __slots__ = ("proposal_id", "area_id", "step", "decision", "mode", "checks", "guardrail_version", "decided", "trace_id", "headline")
     PROPOSAL_ID_FIELD_NUMBER: _ClassVar[int]
     AREA_ID_FIELD_NUMBER: _ClassVar[int]
     STEP_FIELD_NUMBER: _ClassVar[int]
@@ -56,6 +56,7 @@ class Verdict(_message.Message):
     GUARDRAIL_VERSION_FIELD_NUMBER: _ClassVar[int]
     DECIDED_FIELD_NUMBER: _ClassVar[int]
     TRACE_ID_FIELD_NUMBER: _ClassVar[int]
+    HEADLINE_FIELD_NUMBER: _ClassVar[int]
     proposal_id: str
     area_id: str
     step: int
@@ -65,7 +66,8 @@ class Verdict(_message.Message):
     guardrail_version: str
     decided: _timestamp_pb2.Timestamp
     trace_id: str
-    def __init__(self, proposal_id: _Optional[str] = ..., area_id: _Optional[str] = ..., step: _Optional[int] = ..., decision: _Optional[_Union[Decision, str]] = ..., mode: _Optional[_Union[Mode, str]] = ..., checks: _Optional[_Iterable[_Union[Check, _Mapping]]] = ..., guardrail_version: _Optional[str] = ..., decided: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., trace_id: _Optional[str] = ...) -> None: ...
+    headline: str
+    def __init__(self, proposal_id: _Optional[str] = ..., area_id: _Optional[str] = ..., step: _Optional[int] = ..., decision: _Optional[_Union[Decision, str]] = ..., mode: _Optional[_Union[Mode, str]] = ..., checks: _Optional[_Iterable[_Union[Check, _Mapping]]] = ..., guardrail_version: _Optional[str] = ..., decided: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., trace_id: _Optional[str] = ..., headline: _Optional[str] = ...) -> None: ...
 
 class A1Policy(_message.Message):
     __slots__ = ("policy_type_id", "policy_id", "policy_json")
