@@ -49,8 +49,13 @@ def soft_margin(loss_ratio_S: Floating, delay_p99_ms_S: Floating, topology: Topo
     bounded = np.stack([~np.isnan(topology.loss_max_ratio), ~np.isnan(topology.delay_p99_max_ms)], -1)
     if not bounded.any():
         return np.ones(margins.shape[:-2])
-    terms = np.clip(margins[..., bounded], -SOFT_LEAST, 1.0)
-    return np.asarray(-SOFT_TEMPERATURE * np.log(np.exp(-terms / SOFT_TEMPERATURE).mean(-1)))
+    return soft_least(np.moveaxis(margins[..., bounded], -1, 0))
+
+
+def soft_least(margin_M: Floating) -> NDArray[np.float64]:
+    """Soft minimum over the leading axis of margins [M, ...]; see `soft_margin`."""
+    terms = np.clip(margin_M, -SOFT_LEAST, 1.0)
+    return np.asarray(-SOFT_TEMPERATURE * np.log(np.exp(-terms / SOFT_TEMPERATURE).mean(0)))
 
 
 def shortfall(least_margin: Floating) -> NDArray[np.float64]:

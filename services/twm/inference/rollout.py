@@ -25,7 +25,7 @@ from twm.core.account import SlaAccount
 from twm.core.errors import ModelMismatchError
 from twm.core.kpis import DELAY_FLOOR_MS, DELAY_POWER, KPI_NAMES, LOSS_SCALE_RATIO, kpi_quantiles
 from twm.core.network import Topology
-from twm.core.scm import least_margin, shortfall, soft_margin, violated
+from twm.core.scm import shortfall, soft_least
 from twm.inference.dynamics import ControllablePass, DynamicsModel
 from twm.inference.futures import Futures
 
@@ -34,14 +34,14 @@ Float = NDArray[np.float32]
 LOSS, DELAY = KPI_NAMES.index("loss_ratio"), KPI_NAMES.index("delay_p99_ms")
 BOUNDED = slice(min(LOSS, DELAY), max(LOSS, DELAY) + 1)
 """The KPIs the SCM reads: neighbours at the head of KPI_NAMES, loss first."""
-_OFFSET, _MEAN_FLOOR, _UPPER = (
-    np.array(pair, np.float32).reshape(2, 1, 1, 1, 1)
-    for pair in ((LOSS_SCALE_RATIO, 0.0), (0.0, DELAY_FLOOR_MS), (1.0, np.inf))
+_OFFSET, _MEAN_FLOOR = (
+    np.array(pair, np.float32).reshape(2, 1, 1, 1, 1) for pair in ((LOSS_SCALE_RATIO, 0.0), (0.0, DELAY_FLOOR_MS))
 )
 _EXPONENT_MAX = np.float32(20.0)
 _RATIO_MAX = np.float32(100.0)
 """Delay over its bound counts up to this: its power must fit into a float32."""
-MAX_KEPT_PASSES = 8
+MAX_KEPT_PASSES = 24
+"""A decision of the planner asks for about ten sizes of chunk."""
 CVAR_SHARE = 0.25
 """Share of the worst futures that the CVaR of the SCM is the mean of."""
 
@@ -162,53 +162,83 @@ class Rollouts:
         check()
         k, h, a = action_KHA.shape
         sizes = self._model.sizes
-        e, j, s = sizes.members, decision.futures.exogenous_HEJX.shape[2], sizes.slices
+        e, j, s, p = sizes.members, decision.futures.exogenous_HEJX.shape[2], sizes.slices, sizes.kpis
         rows = self._pool.take(k * j)
-        horizon = np.zeros((2 * decision.kpi_noise_HR2SEJ.shape[1], 2, s, e, j, k), np.float32)
-        fans: list[NDArray[np.float64]] = []
+        seen_H2ENSP = np.empty((h, 2, e, k * j, s, p), np.float32)
         rows.reset(decision.futures.latents.controllable_deter_EG, decision.futures.latents.controllable_stoch_EZ)
         action_KJA = rows.action_NA.reshape(k, j, a)
         noise_EKJZ = rows.noise_ENZ.reshape(e, k, j, -1)
         exogenous_EKJX = rows.exogenous_ENX.reshape(e, k, j, -1)
-        counted = h if decision.account is None else min(decision.account.remaining_steps, h)
-        weight_HSEJ = _begin(horizon, decision, counted)
-        scale_S111 = _delay_scale(decision.topology).astype(np.float32)[:, None, None, None]
         for step in range(h):
             check()
             action_KJA[:] = action_KHA[:, step, None]
             noise_EKJZ[:] = decision.futures.noise_HEJZ[step][:, None]
             exogenous_EKJX[:] = decision.futures.exogenous_HEJX[step][:, None]
-            mean, std = rows.step()
-            if not (np.isfinite(mean).all() and np.isfinite(std).all()):
-                raise ModelMismatchError("controllable_step: KPIs are not finite")
-            if step < counted:
-                bounded = [x.reshape(e, k, j, s, -1)[..., BOUNDED].transpose(4, 3, 0, 2, 1) for x in (mean, std)]
-                noise_R2SEJ1 = decision.kpi_noise_HR2SEJ[step, ..., None]
-                _add_draws(horizon, bounded[0], bounded[1], noise_R2SEJ1, weight_HSEJ[step, ..., None], scale_S111)
-            if levels is not None:
-                mixture = [m.reshape(e, k, j, s, -1).swapaxes(1, 2).reshape(e * j, k, s, -1) for m in (mean, std)]
-                fans.append(kpi_quantiles(mixture[0], mixture[1], levels))
+            seen_H2ENSP[step, 0], seen_H2ENSP[step, 1] = rows.step()
         self._pool.give_back(k * j, rows)
-        return _scores(horizon, decision.topology, fans if levels is not None else None)
+        if not np.isfinite(seen_H2ENSP).all():
+            raise ModelMismatchError("controllable_step: KPIs are not finite")
+        seen_2HEKJSP = seen_H2ENSP.reshape(h, 2, e, k, j, s, p).swapaxes(0, 1)
+        fans = None
+        if levels is not None:
+            mean, std = seen_2HEKJSP.transpose(0, 2, 4, 1, 3, 5, 6).reshape(2, e * j, h, k, s, p)
+            fans = kpi_quantiles(mean, std, levels)
+        return _scores(_horizon(seen_2HEKJSP, decision), decision.topology, fans)
 
 
-def _begin(horizon_R2SEJK: Float, decision: Decision, counted: int) -> Float:
-    """Put the window's past into the sums; returns the weight of each counted step [H, S, E, J]: its share of the offered load.
+def _horizon(seen_2HEKJSP: Float, decision: Decision) -> Float:
+    """Loss and delay over the window [R, 2, S, E, J, K] of every draw (two for each noise), the delay as a power of its scale.
 
-    Even weights where a slice offers nothing.
+    Each step's draws (twm.core.kpis.kpi_draw in one expression) count by the step's share of the offered load.
+    With z = log(x + c): x' = exp(log(m + c) + sigma n) - c = (m + c) exp(s n / (m + c)) - c, c = 0.01 for loss, 0 for delay.
+    """
+    _, h, e, k, j, s, _ = seen_2HEKJSP.shape
+    counted = h if decision.account is None else min(decision.account.remaining_steps, h)
+    scale_S111 = _delay_scale(decision.topology).astype(np.float32)[:, None, None, None]
+    past_2SEJ, weight_HSEJ = _past_and_weights(decision, counted)
+    centre_H2SEJK, spread = (x[:counted, ..., BOUNDED].transpose(0, 5, 4, 1, 3, 2) for x in seen_2HEKJSP)
+    centre_H2SEJK = np.maximum(centre_H2SEJK, _MEAN_FLOOR, order="C")
+    centre_H2SEJK += _OFFSET
+    sigma_H2SEJK = np.divide(spread, centre_H2SEJK, order="C")
+    pairs = decision.kpi_noise_HR2SEJ.shape[1]
+    horizon = np.empty((2 * pairs, 2, s, e, j, k), np.float32)
+    terms = np.empty((1 + counted, 2, s, e, j, k), np.float32)  # the past, then the steps: summed in this order
+    terms[0] = past_2SEJ[..., None]
+    drawn, factor = terms[1:], np.empty_like(sigma_H2SEJK)
+    for pair in range(pairs):
+        np.multiply(sigma_H2SEJK, decision.kpi_noise_HR2SEJ[:counted, pair, ..., None], out=factor)
+        np.minimum(factor, _EXPONENT_MAX, out=factor)
+        np.maximum(factor, -_EXPONENT_MAX, out=factor)
+        np.exp(factor, out=factor)
+        for sign, scale in enumerate((np.multiply, np.divide)):  # divided by e^x is times e^-x: the other draw of the pair
+            scale(centre_H2SEJK, factor, out=drawn)
+            np.subtract(drawn, _OFFSET, out=drawn)
+            np.maximum(drawn, _MEAN_FLOOR, out=drawn)
+            np.minimum(drawn[:, 0], np.float32(1.0), out=drawn[:, 0])
+            _raise(drawn[:, 1], scale_S111)
+            np.multiply(drawn, weight_HSEJ[:, None, ..., None], out=drawn)
+            np.add.reduce(terms, axis=0, out=horizon[2 * pair + sign])
+    return horizon
+
+
+def _past_and_weights(decision: Decision, counted: int) -> tuple[Float, Float]:
+    """The window's past as it enters the sums [2, S, E, J], and the weight of each counted step [H, S, E, J].
+
+    A weight is the step's share of the offered load; even weights where a slice offers nothing.
     """
     offered = np.maximum(decision.offered_HEJS[:counted], 0.0).astype(np.float64).transpose(0, 3, 1, 2)
     account = decision.account
     total = offered.sum(0)
+    past_2SEJ = np.zeros((2, *total.shape), np.float32)
     if account is not None:
         past = account.offered_S[:, None, None]
         total = total + past
-        share = np.divide(past, total, out=np.zeros_like(total), where=total > 1e-9).astype(np.float32)[..., None]
-        horizon_R2SEJK[:, 0] += share * account.loss_S.astype(np.float32)[:, None, None, None]
+        share = np.divide(past, total, out=np.zeros_like(total), where=total > 1e-9).astype(np.float32)
+        past_2SEJ[0] = share * account.loss_S.astype(np.float32)[:, None, None]
         past_ratio = np.minimum(account.delay_S / _delay_scale(decision.topology), _RATIO_MAX).astype(np.float32)
-        horizon_R2SEJK[:, 1] += share * (past_ratio**DELAY_POWER)[:, None, None, None]
+        past_2SEJ[1] = share * (past_ratio**DELAY_POWER)[:, None, None]
     even = np.full_like(offered, 1.0 / counted)
-    return np.where(total > 1e-9, offered / np.maximum(total, 1e-9), even).astype(np.float32)
+    return past_2SEJ, np.where(total > 1e-9, offered / np.maximum(total, 1e-9), even).astype(np.float32)
 
 
 def _delay_scale(topology: Topology) -> NDArray[np.float64]:
@@ -216,61 +246,39 @@ def _delay_scale(topology: Topology) -> NDArray[np.float64]:
     return np.where(np.isnan(topology.delay_p99_max_ms), 1000.0, topology.delay_p99_max_ms)
 
 
-def _add_draws(
-    horizon_R2SEJK: Float,
-    mean_2SEJK: Float,
-    std_2SEJK: Float,
-    noise_R2SEJ1: Float,
-    weight_SEJ1: Float,
-    delay_scale_S111: Float,
-) -> None:
-    """Add one step's weighted draws of loss and delay: twm.core.kpis.kpi_draw in one expression, two draws for each noise.
-
-    With z = log(x + c): x' = exp(log(m + c) + sigma n) - c = (m + c) exp(s n / (m + c)) - c, c = 0.01 for loss, 0 for delay.
-    """
-    centre = np.maximum(mean_2SEJK, _MEAN_FLOOR, order="C")
-    centre += _OFFSET
-    sigma = np.divide(std_2SEJK, centre, order="C")
-    for pair, noise in enumerate(noise_R2SEJ1):
-        factor = sigma * noise
-        np.minimum(factor, _EXPONENT_MAX, out=factor)
-        np.maximum(factor, -_EXPONENT_MAX, out=factor)
-        np.exp(factor, out=factor)
-        for sign, scale in enumerate((np.multiply, np.divide)):  # divided by e^x is times e^-x: the other draw of the pair
-            drawn = scale(centre, factor)
-            np.subtract(drawn, _OFFSET, out=drawn)
-            np.maximum(drawn, _MEAN_FLOOR, out=drawn)
-            np.minimum(drawn, _UPPER, out=drawn)
-            _raise(drawn[1], delay_scale_S111)
-            np.multiply(drawn, weight_SEJ1, out=drawn)
-            horizon_R2SEJK[2 * pair + sign] += drawn
-
-
-def _raise(delay_SEJK: Float, scale_S111: Float) -> None:
+def _raise(delay_HSEJK: Float, scale_S111: Float) -> None:
     """In place: delay over its scale to the power DELAY_POWER."""
-    delay = delay_SEJK
-    np.divide(delay, scale_S111, out=delay)
-    np.minimum(delay, _RATIO_MAX, out=delay)
+    np.divide(delay_HSEJK, scale_S111, out=delay_HSEJK)
+    np.minimum(delay_HSEJK, _RATIO_MAX, out=delay_HSEJK)
     for _ in range(int(DELAY_POWER).bit_length() - 1):
-        np.multiply(delay, delay, out=delay)
+        np.multiply(delay_HSEJK, delay_HSEJK, out=delay_HSEJK)
 
 
-def _scores(horizon_R2SEJK: Float, topology: Topology, fans: list[NDArray[np.float64]] | None) -> RolloutScores:
+def _scores(horizon_R2SEJK: Float, topology: Topology, fans_QHKSP: NDArray[np.float64] | None) -> RolloutScores:
+    """Scores of the draws; as twm.core.scm, with the margins computed once and K innermost."""
     horizon_R2SEJK[:, 1] **= np.float32(1.0 / DELAY_POWER)
     horizon_R2SEJK[:, 1] *= _delay_scale(topology).astype(np.float32)[:, None, None, None]
-    loss, delay = (np.moveaxis(horizon_R2SEJK[:, i], 1, -1) for i in range(2))
-    least_REJK = least_margin(loss, delay, topology)
+    bound_2S = np.stack([topology.loss_max_ratio, topology.delay_p99_max_ms])
+    bounded = [(s, i) for s, i in np.ndindex(bound_2S.T.shape) if not np.isnan(bound_2S[i, s])]
+    draws = (horizon_R2SEJK.shape[0], *horizon_R2SEJK.shape[3:])
+    least_REJK, soft_REJK = np.ones(draws), np.ones(draws)
+    broken_SREJK = np.zeros((bound_2S.shape[1], *draws), bool)
+    if bounded:
+        margins = [1.0 - horizon_R2SEJK[:, i, s].astype(np.float64) / bound_2S[i, s] for s, i in bounded]
+        least_REJK = np.minimum.reduce(margins)
+        soft_REJK = soft_least(np.stack(margins))
+        for (s, _), margin in zip(bounded, margins, strict=True):
+            broken_SREJK[s] |= margin < 0.0
     margin_REJK = np.maximum(least_REJK, 0.0)
-    broken_REJKS = violated(loss, delay, topology)
     return RolloutScores(
         scm_K=margin_REJK.mean((0, 1, 2)).astype(np.float32),
         cvar_K=worst_mean(margin_REJK.reshape(-1, margin_REJK.shape[-1]), CVAR_SHARE).astype(np.float32),
         shortfall_K=shortfall(least_REJK).mean((0, 1, 2)).astype(np.float32),
-        soft_K=soft_margin(loss, delay, topology).mean((0, 1, 2)).astype(np.float32),
-        violation_KS=broken_REJKS.mean((0, 1, 2)).astype(np.float32),
-        any_violation_K=broken_REJKS.any(-1).mean((0, 1, 2)).astype(np.float32),
+        soft_K=soft_REJK.mean((0, 1, 2)).astype(np.float32),
+        violation_KS=broken_SREJK.mean((1, 2, 3)).T.astype(np.float32),
+        any_violation_K=broken_SREJK.any(0).mean((0, 1, 2)).astype(np.float32),
         disagreement_K=margin_REJK.mean((0, 2)).std(0).astype(np.float32),
-        kpi_quantiles_KHQSP=None if fans is None else np.stack(fans).transpose(2, 0, 1, 3, 4).astype(np.float32),
+        kpi_quantiles_KHQSP=None if fans_QHKSP is None else fans_QHKSP.transpose(2, 1, 0, 3, 4).astype(np.float32),
     )
 
 
