@@ -8,6 +8,10 @@ TwmError
 ├── ModelMismatchError       a model that differs from its card           -> FAILED_PRECONDITION
 ├── UnavailableError         a peer does not answer                       -> UNAVAILABLE
 │   └── DeadlineError        ... in time                                  -> DEADLINE_EXCEEDED
+├── AuthenticationError      nobody knows who is asking                   -> UNAUTHENTICATED
+├── ForbiddenError           who is asking may not                        -> PERMISSION_DENIED
+├── RateLimitError           who is asking asks too often                 -> RESOURCE_EXHAUSTED
+├── ConflictError            the state of things does not allow it        -> FAILED_PRECONDITION
 └── AuditError               the audit chain does not hold                -> DATA_LOSS
 
 Messages say the field, the value and the bound. `reason` is a short constant, fit for a metric label.
@@ -73,3 +77,31 @@ class AuditError(TwmError):
     """The audit chain does not hold."""
 
     reason = "audit_chain_broken"
+
+
+class AuthenticationError(TwmError):
+    """Nobody knows who is asking. Messages say what is wrong with the token, never what is in it."""
+
+    reason = "unauthenticated"
+
+
+class ForbiddenError(TwmError):
+    """Who is asking may not do this."""
+
+    reason = "forbidden"
+
+
+class RateLimitError(TwmError):
+    """Who is asking asks too often."""
+
+    reason = "rate_limited"
+
+    def __init__(self, message: str, *, retry_after_s: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class ConflictError(TwmError):
+    """The state of things does not allow it (changed meanwhile, expired, not good enough)."""
+
+    reason = "conflict"

@@ -59,6 +59,7 @@ DRIFT_RESIDUAL = Gauge("twm_drift_residual_sigma", "CUSUM of normalised residual
 DRIFT_SURPRISE = Gauge("twm_drift_surprise_nats", "Mean excess negative log score, newest block", ["kpi"])
 EXPLANATIONS = Counter("twm_explanations_total", "Explanations written, by who wrote the text", ["text"])
 TEXTS_REFUSED = Counter("twm_texts_refused_total", "Texts of a language model not taken, by reason", ["reason"])
+REQUESTS_REFUSED = Counter("twm_requests_refused_total", "Requests to the gateway refused, by reason", ["reason"])
 AUDIT_RECORDS = Counter("twm_audit_records_total", "Audit records written, by kind", ["kind"])
 AUDIT_FOREIGN = Counter("twm_audit_foreign_entries_total", "Entries of the audit stream that do not continue the hash chain")
 

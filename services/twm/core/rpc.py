@@ -15,9 +15,13 @@ from google.protobuf.message import Message
 from twm.core import metrics
 from twm.core.errors import (
     AuditError,
+    AuthenticationError,
+    ConflictError,
     DeadlineError,
+    ForbiddenError,
     InvalidInputError,
     ModelMismatchError,
+    RateLimitError,
     TwmError,
     UnavailableError,
 )
@@ -34,6 +38,10 @@ _STATUS: tuple[tuple[type[TwmError], grpc.StatusCode], ...] = (
     (DeadlineError, grpc.StatusCode.DEADLINE_EXCEEDED),
     (UnavailableError, grpc.StatusCode.UNAVAILABLE),
     (AuditError, grpc.StatusCode.DATA_LOSS),
+    (AuthenticationError, grpc.StatusCode.UNAUTHENTICATED),
+    (ForbiddenError, grpc.StatusCode.PERMISSION_DENIED),
+    (RateLimitError, grpc.StatusCode.RESOURCE_EXHAUSTED),
+    (ConflictError, grpc.StatusCode.FAILED_PRECONDITION),
 )
 
 

@@ -56,6 +56,9 @@ class ServiceSettings(BaseSettings):
         except ValidationError as error:
             lines = []
             for e in error.errors():
+                if not e["loc"]:  # two settings that do not fit together; the input would be all of them, passwords too
+                    lines.append(str(e["msg"]))
+                    continue
                 name = "TWM_" + "_".join(str(part) for part in e["loc"]).upper()
                 shown = "(hidden)" if "redis" in name.lower() else repr(e["input"])[:80]
                 lines.append(f"{name}: {e['msg']} (got {shown})")

@@ -1,31 +1,44 @@
-"""Operator REST API: reads only, JSON only, errors as application/problem+json (RFC 9457). OpenAPI at /openapi.json."""
+"""Operator REST API: JSON only, errors as application/problem+json (RFC 9457), OpenAPI at /openapi.json.
+
+Every route of /v1 needs a role (twm.gateway.access); the routes in here only read.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import http
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any, Protocol, TypeVar
 
-from fastapi import FastAPI, HTTPException, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
 from google.protobuf.message import DecodeError as ProtobufDecodeError
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException as StarletteHTTPException
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from twm.api.planning.v1 import planning_pb2
 from twm.api.policy.v1 import policy_pb2
 from twm.api.telemetry.v1 import telemetry_pb2
-from twm.core.errors import AuditError, InvalidInputError, TwmError, UnavailableError
+from twm.core.errors import (
+    AuditError,
+    AuthenticationError,
+    ConflictError,
+    ForbiddenError,
+    InvalidInputError,
+    RateLimitError,
+    TwmError,
+    UnavailableError,
+)
 from twm.core.frames import FrameCodec
 from twm.core.network import NetworkSpec
 from twm.core.streams import GROUP_GATEWAY, GROUP_SCORER, Entry, StreamNames, Streams
+from twm.core.text import clean, shown
 from twm.gateway import rest_models as models
 from twm.gateway import rest_views as views
 from twm.gateway.a1 import POLICY_TYPES, policy_schema
+from twm.gateway.access import VIEWER, Access, require
+from twm.gateway.access.middleware import BodyLimit, Headers
 from twm.gateway.audit import from_payload
 from twm.gateway.audit_stream import verify_stream
 from twm.gateway.drift_watch import DriftWatch
@@ -43,8 +56,11 @@ After = Annotated[
 Step = Annotated[int, Path(ge=0, le=2**63 - 1, description="Slow step.")]
 ProblemJson = {"application/problem+json": {"schema": models.Problem.model_json_schema()}}
 RESPONSES: dict[int | str, dict[str, Any]] = {
+    401: {"description": "Nobody knows who is asking.", "content": ProblemJson},
+    403: {"description": "Who is asking may not.", "content": ProblemJson},
     404: {"description": "No such thing.", "content": ProblemJson},
     422: {"description": "A parameter breaks its bound.", "content": ProblemJson},
+    429: {"description": "Asked too often.", "content": ProblemJson},
     503: {"description": "Redis is away.", "content": ProblemJson},
 }
 
@@ -69,17 +85,22 @@ class Gateway(Protocol):
         ...
 
 
-def build_app(streams: Streams, names: StreamNames, spec: NetworkSpec, gateway: Gateway) -> FastAPI:
-    """The application."""
+def build_app(
+    streams: Streams, names: StreamNames, spec: NetworkSpec, gateway: Gateway, access: Access, routers: Sequence[APIRouter] = ()
+) -> FastAPI:
+    """The application. `routers`: further routes, each with its own roles."""
     app = FastAPI(
         title="twm gateway",
         version="1",
-        description="Frames, proposals, verdicts, shadow policies, scores and audit trail of one planning area. Reads only.",
+        description="Frames, proposals, verdicts, policies, scores, modes, approvals and audit trail of one planning area.",
         docs_url=None,
         redoc_url=None,
         responses=RESPONSES,
     )
+    app.state.access = access
+    app.add_middleware(BodyLimit)
     app.add_middleware(Headers)
+    v1 = APIRouter(dependencies=[Depends(require(VIEWER))])
     app.add_exception_handler(StarletteHTTPException, _http_problem)
     app.add_exception_handler(RequestValidationError, _validation_problem)
     app.add_exception_handler(TwmError, _twm_problem)
@@ -103,70 +124,70 @@ def build_app(streams: Streams, names: StreamNames, spec: NetworkSpec, gateway: 
             raise HTTPException(404, f"step {step}: none in {stream.rpartition(':')[2]} (trimmed, or never there)")
         return found
 
-    @app.get("/v1/frames")
+    @v1.get("/v1/frames")
     async def frames(limit: Limit = 20, after: After = None) -> models.FramePage:
         """KPI frames in short."""
         items, cursor = await page(names.frames, limit, after, lambda data: views.frame_summary(frame(data), spec))
         return models.FramePage(items=items, next=cursor)
 
-    @app.get("/v1/frames/{step}")
+    @v1.get("/v1/frames/{step}")
     async def frame_of(step: Step) -> models.FrameDetail:
         """One KPI frame."""
         return await one(names.frames, step, frame_step, lambda data: views.frame_detail(frame(data), spec))
 
-    @app.get("/v1/proposals")
+    @v1.get("/v1/proposals")
     async def proposals(limit: Limit = 20, after: After = None) -> models.ProposalPage:
         """Proposals in short."""
         parse = planning_pb2.Proposal.FromString
         items, cursor = await page(names.proposals, limit, after, lambda data: views.proposal_summary(parse(data)))
         return models.ProposalPage(items=items, next=cursor)
 
-    @app.get("/v1/proposals/{step}")
+    @v1.get("/v1/proposals/{step}")
     async def proposal_of(step: Step) -> models.ProposalDetail:
         """One proposal with its trace."""
         parse = planning_pb2.Proposal.FromString
         return await one(names.proposals, step, proposal_step, lambda data: views.proposal_detail(parse(data), spec))
 
-    @app.get("/v1/verdicts")
+    @v1.get("/v1/verdicts")
     async def verdicts(limit: Limit = 20, after: After = None) -> models.VerdictPage:
         """Verdicts with every check."""
         parse = policy_pb2.Verdict.FromString
         items, cursor = await page(names.verdicts, limit, after, lambda data: views.verdict_view(parse(data)))
         return models.VerdictPage(items=items, next=cursor)
 
-    @app.get("/v1/policies")
+    @v1.get("/v1/policies")
     async def policies(limit: Limit = 20, after: After = None) -> models.PolicyPage:
         """Shadow policies in A1 form."""
         parse = policy_pb2.SlicePolicy.FromString
         items, cursor = await page(names.policies, limit, after, lambda data: views.policy_view(parse(data)))
         return models.PolicyPage(items=items, next=cursor)
 
-    @app.get("/v1/policies/{step}")
+    @v1.get("/v1/policies/{step}")
     async def policy_of(step: Step) -> models.PolicyView:
         """The A1 policies of one step's proposal."""
         parse = policy_pb2.SlicePolicy.FromString
         return await one(names.policies, step, policy_step, lambda data: views.policy_view(parse(data)))
 
-    @app.get("/v1/policy-types")
+    @v1.get("/v1/policy-types")
     async def policy_types() -> list[str]:
         """The A1 policy types in use."""
         return list(POLICY_TYPES)
 
-    @app.get("/v1/policy-types/{policy_type_id}")
+    @v1.get("/v1/policy-types/{policy_type_id}")
     async def policy_type(policy_type_id: str) -> dict[str, Any]:
         """JSON schema of a policy type."""
         if policy_type_id not in POLICY_TYPES:
-            raise HTTPException(404, f"policy_type_id: {policy_type_id[:128]!a} is none of {', '.join(POLICY_TYPES)}")
+            raise HTTPException(404, f"policy_type_id: {shown(policy_type_id, 128)} is none of {', '.join(POLICY_TYPES)}")
         return policy_schema(policy_type_id)
 
-    @app.get("/v1/scores")
+    @v1.get("/v1/scores")
     async def scores(limit: Limit = 20, after: After = None) -> models.ScorePage:
         """Shadow scores."""
         parse = policy_pb2.ShadowScore.FromString
         items, cursor = await page(names.scores, limit, after, lambda data: views.score_view(parse(data)))
         return models.ScorePage(items=items, next=cursor)
 
-    @app.get("/v1/scores/summary")
+    @v1.get("/v1/scores/summary")
     async def scores_summary(
         limit: Annotated[int, Query(ge=1, le=MAX_SUMMARY, description="Newest scores to look at.")] = 1000,
     ) -> models.ScoreSummary:
@@ -174,18 +195,18 @@ def build_app(streams: Streams, names: StreamNames, spec: NetworkSpec, gateway: 
         items, _ = await page(names.scores, limit, None, policy_pb2.ShadowScore.FromString)
         return views.score_summary(items)
 
-    @app.get("/v1/drift")
+    @v1.get("/v1/drift")
     async def drift() -> models.DriftView:
         """Whether the network still is what the model knows."""
         return views.drift_view(await watch.status())
 
-    @app.get("/v1/audit")
+    @v1.get("/v1/audit")
     async def audit(limit: Limit = 20, after: After = None) -> models.AuditPage:
         """Audit records."""
         items, cursor = await page(names.audit, limit, after, lambda data: views.audit_view(from_payload(data)))
         return models.AuditPage(items=items, next=cursor)
 
-    @app.get("/v1/audit/verify")
+    @v1.get("/v1/audit/verify")
     async def audit_verify() -> models.AuditCheck:
         """Whether the hash chain in the stream holds; reads all of it."""
         async with verifying:
@@ -201,7 +222,7 @@ def build_app(streams: Streams, names: StreamNames, spec: NetworkSpec, gateway: 
             problem="",
         )
 
-    @app.get("/v1/network")
+    @v1.get("/v1/network")
     async def network() -> models.NetworkView:
         """The network spec."""
         return models.NetworkView(
@@ -212,10 +233,14 @@ def build_app(streams: Streams, names: StreamNames, spec: NetworkSpec, gateway: 
             spec=spec.model_dump(mode="json"),
         )
 
-    @app.get("/v1/status")
+    @v1.get("/v1/status")
     async def status() -> models.Status:
         """The gateway at a glance."""
         return await gateway.status()
+
+    app.include_router(v1)
+    for router in routers:
+        app.include_router(router)
 
     @app.get("/livez", include_in_schema=False)
     async def livez() -> Response:
@@ -252,26 +277,6 @@ async def stream_states(streams: Streams, names: StreamNames) -> dict[str, model
     return found
 
 
-class Headers:
-    """ASGI middleware: answers are data, never to be sniffed, framed or cached."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Add the headers."""
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers["X-Content-Type-Options"] = "nosniff"
-                headers["Cache-Control"] = "no-store"
-                headers["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'"
-            await send(message)
-
-        await self._app(scope, receive, send_with_headers)
-
-
 def _read(entry: Entry, view: Callable[[bytes], T]) -> T | None:
     """The entry as shown; None where another writer has put something unreadable there."""
     try:
@@ -286,7 +291,7 @@ def _probe(word: str, good: bool) -> Response:
 
 def problem(status: int, detail: str) -> JSONResponse:
     """An RFC 9457 answer."""
-    content = models.Problem(title=http.HTTPStatus(status).phrase, status=status, detail=detail[:1000]).model_dump()
+    content = models.Problem(title=http.HTTPStatus(status).phrase, status=status, detail=clean(detail, 1000).text).model_dump()
     return JSONResponse(content, status, media_type="application/problem+json")
 
 
@@ -302,14 +307,27 @@ async def _http_problem(_: Request, error: Exception) -> Response:
 
 async def _validation_problem(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']} (got {ascii(e['input'])[:80]})" for e in error.errors()]
+    lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']} (got {shown(str(e['input']))})" for e in error.errors()]
     return problem(422, "; ".join(lines))
 
 
+_STATUS: tuple[tuple[type[TwmError], int], ...] = (
+    (UnavailableError, 503),
+    (InvalidInputError, 422),
+    (AuthenticationError, 401),
+    (ForbiddenError, 403),
+    (RateLimitError, 429),
+    (ConflictError, 409),
+)
+
+
 async def _twm_problem(_: Request, error: Exception) -> Response:
-    if isinstance(error, UnavailableError):
-        return problem(503, str(error))
-    return problem(422 if isinstance(error, InvalidInputError) else 500, str(error))
+    found = problem(next((status for kind, status in _STATUS if isinstance(error, kind)), 500), str(error))
+    if isinstance(error, AuthenticationError):
+        found.headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, RateLimitError):
+        found.headers["Retry-After"] = str(max(1, round(error.retry_after_s)))
+    return found
 
 
 async def _internal_problem(_: Request, error: Exception) -> Response:

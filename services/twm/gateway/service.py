@@ -20,6 +20,8 @@ from twm.core.stream_worker import Backoff, StreamWorker, pause
 from twm.core.streams import GROUP_GATEWAY, GROUP_SCORER, StreamNames, Streams
 from twm.gateway import rest_models as models
 from twm.gateway.a1 import A1Options
+from twm.gateway.access.configured import access_of
+from twm.gateway.audit import Event
 from twm.gateway.audit_stream import AuditFollower, log_path
 from twm.gateway.judgement import Judge, newest_step, start_event
 from twm.gateway.recorder import Recorder
@@ -50,6 +52,7 @@ class GatewayService:
         self._follower = AuditFollower(streams, self._names, log_path(settings.state_dir, self._names), self._recorder.moved)
         options = A1Options(sla_type=settings.a1_sla_type, ttl_steps=settings.policy_ttl_steps)
         self._judge = Judge(streams, self._names, self._recorder, self._spec, self._rules, options, settings.mode_value, now_s)
+        self._access = access_of(settings, record=lambda kind, payload: self._recorder.record(Event(kind, payload)))
         self._scorer = Scorer(streams, self._names, self._recorder, self._spec, min_steps=settings.score_min_steps)
 
     @property
@@ -79,7 +82,9 @@ class GatewayService:
         runtime.spawn(proposals.run(runtime.stop), "proposals worker")
         runtime.spawn(frames.run(runtime.stop), "scorer")
         runtime.spawn(self._follower.run(runtime.stop), "audit follower")
-        runtime.spawn(serve_http(build_app(self._streams, names, self._spec, self), listener, runtime.stop), "rest")
+        runtime.spawn(
+            serve_http(build_app(self._streams, names, self._spec, self, self._access), listener, runtime.stop), "rest"
+        )
         runtime.spawn(self._watch(runtime), "readiness")
         port = int(listener.getsockname()[1])
         log.info("REST on port %d, mode %s, guardrail %s", port, self._settings.mode, self._rules.label)
