@@ -19,6 +19,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from twm.core.errors import InvalidInputError, TwmError
 from twm.core.network import NetworkSpec, load_network
 from twm.core.paths import find_network, zoo_folder
+from twm.core.zoo import CARD_NAME, load_card
 from twm_bench import publish
 from twm_bench.assemble import assemble, table
 from twm_bench.methods.catalogue import ABLATED, EVERYTHING, METHODS, chosen
@@ -36,6 +37,7 @@ VALIDATION_FIRST = 0x7800
 QUICK_METHODS = ("uniform", "proportional", "reactive", "dt-cem-12", "dt-cem-96", "twm", "oracle")
 OUT = Path("models/twm_bench/report")
 WORK = Path("build/bench")
+VARIANTS_FOLDER = Path(__file__).parent / "variants"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -59,8 +61,13 @@ def parser() -> argparse.ArgumentParser:
     add("--work", type=Path, default=WORK, help="folder of the results of units (default: %(default)s)")
     add("--out", type=Path, default=None, help=f"folder of the report (default: {OUT}; --quick: the work folder)")
     add("--zoo", type=Path, default=None, help="model zoo (default: the one that ships)")
-    add("--analytic", type=Path, default=None, help="folder of the CDWM with its residuals off")
-    add("--teacher-forced", type=Path, default=None, help="folder of the CDWM trained without free running")
+    add("--analytic", type=Path, default=None, help="folder of the CDWM with its residuals off (default: as it ships)")
+    add(
+        "--teacher-forced",
+        type=Path,
+        default=None,
+        help="folder of the CDWM without free running in training (default: as above)",
+    )
     add("--axes", action=argparse.BooleanOptionalAction, default=None, help="measure the models as well (default: --full only)")
     add("--axes-seeds", type=int, default=AXES_SEEDS, metavar="N", help="seeds of these measurements (default: %(default)s)")
     add("--readme", type=Path, default=None, help="write the results table into this file, between its markers")
@@ -71,7 +78,11 @@ def parser() -> argparse.ArgumentParser:
 def bench(options: argparse.Namespace, command: str) -> Report:
     """Play and assemble. Raises InvalidInputError, UnavailableError."""
     spec = load_network(find_network(options.network))
-    folders = ModelFolders(zoo=options.zoo or zoo_folder(), analytic=options.analytic, teacher_forced=options.teacher_forced)
+    folders = ModelFolders(
+        zoo=options.zoo or zoo_folder(),
+        analytic=options.analytic or shipped_variant(spec, "analytic"),
+        teacher_forced=options.teacher_forced or shipped_variant(spec, "teacher-forced"),
+    )
     used = seeds_of(options)
     if not 1 <= options.jobs <= MAX_JOBS:
         raise InvalidInputError(f"--jobs: {options.jobs} is outside 1..{MAX_JOBS}")
@@ -95,6 +106,13 @@ def bench(options: argparse.Namespace, command: str) -> Report:
             report, spec, folders.zoo, network=options.network, seed_count=options.axes_seeds, work=options.work / "axes"
         )
     return report
+
+
+def shipped_variant(spec: NetworkSpec, kind: str) -> Path | None:
+    """Folder of a world model that `twm_train.variants` made and that ships with the benchmark; None for another network."""
+    folder = VARIANTS_FOLDER / kind
+    fits = (folder / CARD_NAME).is_file() and load_card(folder).topology_digest == spec.topology_digest()
+    return folder if fits else None
 
 
 def seeds_of(options: argparse.Namespace) -> SeedsUsed:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from twm.core.network import NetworkSpec
-from twm.core.paths import zoo_folder
-from twm_bench.__main__ import main, parser, seeds_of
+from twm.core.network import NetworkSpec, load_network
+from twm.core.paths import find_network, zoo_folder
+from twm.core.zoo import ModelEntry, check_digests, check_network, load_card
+from twm_bench.__main__ import main, parser, seeds_of, shipped_variant
 from twm_bench.methods.method import ModelFolders, choosing_seeds
 from twm_bench.results import UnitResult
 from twm_bench.runner import run
@@ -112,3 +113,14 @@ def test_ray_gives_what_local_processes_give(spec: NetworkSpec, folders: ModelFo
     on_ray = run(spec, units, tmp_path / "ray", jobs=1, ray="local")
     assert on_ray.played == len(units)
     assert comparable(on_ray.results) == comparable(local.results)
+
+
+@pytest.mark.parametrize("kind", ["analytic", "teacher-forced"])
+def test_variants_of_the_world_model_ship_for_their_network_only(kind: str, spec: NetworkSpec) -> None:
+    folder = shipped_variant(spec, kind)
+    assert folder is not None
+    card = load_card(folder)
+    check_network(card, spec)
+    check_digests(ModelEntry(folder, card))
+    assert kind in card.training.command
+    assert shipped_variant(load_network(find_network("explora-cell")), kind) is None
