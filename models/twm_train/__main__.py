@@ -84,7 +84,8 @@ def main(arguments: list[str] | None = None) -> int:
         console.print(f"twm_train: --minutes: {options.minutes}, expected more than 0 and at most 1440")
         return 2
     # torch takes seconds to import: only when the arguments make sense
-    from twm_train.recipe import Recipe, run
+    from twm_train.recipe import run
+    from twm_train.sizes import Recipe
 
     recipe = Recipe.quick() if options.quick else Recipe.of_minutes(options.minutes)
     columns = (

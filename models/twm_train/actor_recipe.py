@@ -7,11 +7,9 @@ Shape suffixes: B windows or horizons, K policies, H horizon steps, A action col
 
 from __future__ import annotations
 
-import datetime as dt
 import time
-from importlib.metadata import version as installed
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,13 +17,14 @@ from numpy.typing import NDArray
 
 from twm.core.features import action_vector
 from twm.core.network import NetworkSpec
-from twm.core.zoo import CONTRACTS, DataCard, ModelCard, ModelEntry, Training, write_card
+from twm.core.zoo import DataCard, ModelCard, ModelEntry, write_card
 from twm.inference.actor import HistoryRows, LoadedActor, load_actor
 from twm.inference.engine import EngineOptions
 from twm.planner.library import library_policies
 from twm.planner.reactive import reactive_batch
 from twm_train.actor import Actor
 from twm_train.actor_export import export_actor
+from twm_train.cards import model_card
 from twm_train.controllable import ControllableModel
 from twm_train.data import SCENARIOS, VALIDATION_SEED, Episodes
 from twm_train.exogenous import ExogenousModel
@@ -33,10 +32,8 @@ from twm_train.imagination import ActorSizes, begin, expected, train_policy
 from twm_train.in_process import Decide, Decided, Observed, play
 from twm_train.optimise import Terms
 from twm_train.prediction import predict
+from twm_train.progress import Progress
 from twm_train.windows import Windows, WindowSampler
-
-if TYPE_CHECKING:
-    from twm_train.recipe import Progress
 
 LOOP_SEED = VALIDATION_SEED + 0x6000
 SAVINGS = (0.0, 0.08, 0.16)
@@ -86,22 +83,18 @@ def train_actor(
     graphs = export_actor(actor, exogenous, spec, folder, *sample)
     if progress:
         progress.advance(1)
-    packages = ("torch", "onnx", "onnxscript", "onnxruntime", "numpy")
-    card = ModelCard(
-        name="actor",
-        version=folder.name,
-        contract=CONTRACTS["actor"],  # type: ignore[arg-type]
-        network=spec.name,
-        topology_digest=spec.topology_digest(),
-        spec_digest=spec.digest(),
-        created=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+    card = model_card(
+        "actor",
+        folder.name,
+        spec,
+        data=data,
+        command=command,
+        seed=seed,
+        cpu_s=0.0,
+        quality={},
         graphs=graphs,
         window=exogenous.window,
-        horizon_steps=spec.timing.horizon_steps,
         members=len(actor.offsets),
-        data=data,
-        training=Training(command=command, seed=seed, cpu_s=0.0, versions={p: installed(p) for p in packages}),
-        quality={},
     )
     write_card(card, folder)
     served = load_actor(ModelEntry(folder, card), spec, EngineOptions(use_cuda=False))

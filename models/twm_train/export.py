@@ -1,37 +1,23 @@
-"""ONNX export of the graphs of contract "fwm/2" and "cdwm/1", each checked against torch in ONNX Runtime.
+"""ONNX export of the graphs of contract "fwm/2" and "cdwm/1".
 
 Shape suffixes: E members, J exogenous samples, N rows (candidates x samples), W history frames, D_h history columns.
 """
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import io
-import logging
-import warnings
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import onnx
-import onnxruntime
 import torch
 from torch import Tensor, nn
 
-from twm.core.errors import ModelMismatchError
 from twm.core.features import FIELD_FEATURES, KPI_NAMES, HistoryLayout, exogenous_layout
 from twm.core.network import NetworkSpec
-from twm.core.zoo import GraphSpec, TensorSpec
+from twm.core.zoo import GraphSpec
 from twm_train.controllable import ControllableModel
 from twm_train.exogenous import ExogenousModel
 from twm_train.fwm import DEMAND_LEVELS, FIELD_LEVELS, FieldModel
-
-OPSET = 20
-TOLERANCE = 2e-3
-"""Largest accepted |onnx - torch| / (1 + |torch|); it is about 1e-5 in practice, sums are taken in another order."""
-
-Named = tuple[str, tuple[int | str, ...], str]
+from twm_train.onnx_file import Named, write_graph
 
 
 class Encode(nn.Module):
@@ -112,7 +98,7 @@ def export_cdwm(
         )
     parts = (("exo", exogenous), ("ctl", controllable))
     return {
-        "encode.onnx": _export(
+        "encode.onnx": write_graph(
             Encode(exogenous, controllable),
             (history,),
             [("history", (w, HistoryLayout.of(spec).width), "physical, then known flags")],
@@ -123,14 +109,14 @@ def export_cdwm(
             ],
             folder / "encode.onnx",
         ),
-        "exogenous_step.onnx": _export(
+        "exogenous_step.onnx": write_graph(
             ExogenousStep(exogenous),
             exo_inputs,
             state(exogenous, "J"),
             [*following(exogenous, "J"), ("exogenous", (e, "J", x), exogenous_unit)],
             folder / "exogenous_step.onnx",
         ),
-        "controllable_step.onnx": _export(
+        "controllable_step.onnx": write_graph(
             ControllableStep(controllable),
             ctl_inputs,
             [*state(controllable, "N"), ("action", ("N", a), "share"), ("exogenous", (e, "N", x), exogenous_unit)],
@@ -175,62 +161,4 @@ def export_fwm(
         ("demand", (model.horizon, len(DEMAND_LEVELS), c, s), "Mbps"),
     ]
     args = (torch.tensor(history), torch.tensor(newest))
-    return {"fwm.onnx": _export(PredictField(model), args, inputs, outputs, folder / "fwm.onnx")}
-
-
-def _export(
-    module: nn.Module, args: tuple[Tensor, ...], inputs: Sequence[Named], outputs: Sequence[Named], path: Path
-) -> GraphSpec:
-    module = module.eval()
-    dims = {dim: torch.export.Dim(dim, min=1, max=1 << 20) for _, shape, _ in inputs for dim in shape if isinstance(dim, str)}
-    dynamic = {name: {i: dims[d] for i, d in enumerate(shape) if isinstance(d, str)} for name, shape, _ in inputs}
-    level = logging.getLogger("torch.onnx").level
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), torch.no_grad():
-        warnings.simplefilter("ignore")
-        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-        program = torch.onnx.export(
-            module,
-            args,
-            dynamo=True,
-            input_names=[name for name, _, _ in inputs],
-            output_names=[name for name, _, _ in outputs],
-            dynamic_shapes=tuple(dynamic.values()) if dims else None,
-            opset_version=OPSET,
-            verbose=False,
-        )
-        logging.getLogger("torch.onnx").setLevel(level)
-    if program is None:
-        raise ModelMismatchError(f"{path}: export gave no program")
-    proto = program.model_proto
-    for node in proto.graph.node:
-        node.doc_string = ""
-        del node.metadata_props[:]
-    del proto.graph.metadata_props[:]
-    del proto.graph.value_info[:]
-    proto.doc_string = ""
-    onnx.checker.check_model(proto)
-    data = proto.SerializeToString(deterministic=True)
-    path.write_bytes(data)
-    check_graph(path, module, dict(zip((name for name, _, _ in inputs), args, strict=True)), [name for name, _, _ in outputs])
-    tensors = lambda named: tuple(TensorSpec(name=n, shape=shape, unit=unit) for n, shape, unit in named)
-    return GraphSpec(sha256=hashlib.sha256(data).hexdigest(), inputs=tensors(inputs), outputs=tensors(outputs))
-
-
-def check_graph(path: Path, module: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[str]) -> float:
-    """Largest relative difference between ONNX Runtime and torch. Raises ModelMismatchError above TOLERANCE."""
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    found = session.run(list(outputs), {name: value.numpy() for name, value in inputs.items()})
-    with torch.no_grad():
-        expected = module(*inputs.values())
-    expected = expected if isinstance(expected, tuple) else (expected,)
-    worst = 0.0
-    for name, a, b in zip(outputs, found, expected, strict=True):
-        if a.shape != tuple(b.shape):
-            raise ModelMismatchError(f"{path}: {name}: shape {a.shape}, torch gives {tuple(b.shape)}")
-        worst = max(worst, float((np.abs(a - b.numpy()) / (1 + np.abs(b.numpy()))).max()))
-    if not worst <= TOLERANCE:
-        raise ModelMismatchError(f"{path}: differs from torch by {worst:.2e}, bound {TOLERANCE:.0e}")
-    return worst
+    return {"fwm.onnx": write_graph(PredictField(model), args, inputs, outputs, folder / "fwm.onnx")}

@@ -21,36 +21,38 @@ from twm.core.network import load_network
 from twm.core.paths import find_network
 from twm_train.build import build_controllable, fit_exogenous
 from twm_train.losses import controllable_loss
-from twm_train.recipe import Recipe, RecipeRun, Silent, run_key
+from twm_train.parts import FIRST_RATE, trained_field
+from twm_train.recipe import put_dynamics
+from twm_train.sizes import Recipe, run_key
+from twm_train.splits import data_card, recorded
+from twm_train.stage import Run
+from twm_train.validation import calibrated
 from twm_train.windows import WindowSampler
 
 KINDS = ("analytic", "teacher-forced")
 
 
-def make(run: RecipeRun, kind: str, out: Path) -> Path:
-    """Make one variant into `out`/`kind`. Raises InvalidInputError for another kind, or a run without a trained field model."""
+def make(run: Run, kind: str, folder: Path) -> None:
+    """Make one variant into `folder`. Raises InvalidInputError for another kind, or a run without a trained field model."""
     if kind not in KINDS:
         raise InvalidInputError(f"kind: {kind[:64]!r} is not one of {', '.join(KINDS)}")
     if not (run.folder / "field.pt").is_file():
         raise InvalidInputError(f"{run.folder}: no trained Field World Model; run the recipe with the same sizes first")
-    training, _, fitting = run.recorded()
-    exogenous = fit_exogenous(run.spec, run.trained_field(training), training)
+    training, _, fitting = recorded(run)
+    exogenous = fit_exogenous(run.spec, trained_field(run, training), training)
     torch.manual_seed(run.seed)
     controllable = build_controllable(run.spec, training, members=run.recipe.members, recent=run.recipe.recent)
     if kind == "teacher-forced":
         sampler = WindowSampler(training, run.spec, run.recipe.members, run.recipe.window, run.seed + 1)
-        run.train_part(
+        run.train(
             kind,
             controllable,
             run.recipe.controllable_steps // 2,
             lambda i: controllable_loss(controllable, exogenous, sampler.draw(i, run.recipe.batch), free_running=False),
-            3e-3,
+            FIRST_RATE,
         )
-    corrections, windows = run.calibrated(exogenous, controllable.eval(), fitting)
-    folder = out / kind
-    run.version = kind
-    run.put_dynamics(folder, exogenous, controllable, training, corrections, windows, run.data_card(training), {})
-    return folder
+    corrections, windows = calibrated(run, exogenous, controllable.eval(), fitting)
+    put_dynamics(run, folder, exogenous, controllable, training, corrections, windows, data_card(run, training), {})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -72,8 +74,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder = options.work / f"{spec.name}-{run_key(spec, recipe, options.seed)}"
         command = shlex.join(["python", "-m", "twm_train.variants", *given])
         for kind in options.kinds.split(","):
-            run = RecipeRun(spec, recipe, options.seed, options.out, folder, command, kind, None, Silent())
-            console.print(f"{kind}: {make(run, kind.strip(), options.out)}")
+            out = options.out / kind.strip()
+            make(Run(spec=spec, recipe=recipe, seed=options.seed, folder=folder, command=command), kind.strip(), out)
+            console.print(f"{kind.strip()}: {out}")
     except TwmError as error:
         console.print(f"twm_train.variants: {error}", markup=False)
         return 2

@@ -39,7 +39,7 @@ from twm_train.adapt.experiment import monitor
 from twm_train.adapt.fine_tune import TuneOptions
 from twm_train.adapt.schedule import Plan, recent_frames, tick
 from twm_train.adapt.shift import FIRST_STEP, shifted_run
-from twm_train.recipe import Silent
+from twm_train.progress import Silent
 
 pytestmark = pytest.mark.redis
 

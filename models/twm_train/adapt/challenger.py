@@ -39,7 +39,7 @@ from twm.inference.loading import load_dynamics
 from twm_train.adapt.fine_tune import CONTROLLABLE, TunedDynamics, TuneOptions, fine_tune, windows_of
 from twm_train.adapt.recalibrate import fit_shift, shifted_graph
 from twm_train.conformal import FACTOR_MAX
-from twm_train.recipe import Progress, Silent
+from twm_train.progress import Progress, Silent
 
 Method = Literal["auto", "fine-tune", "recalibrate"]
 LEAST_HORIZONS = 8

@@ -22,7 +22,7 @@ from twm.inference.loading import load_dynamics
 from twm_train.adapt.challenger import Adapted, AdaptOptions, adapt, pin_where_better, prepare_zoo
 from twm_train.adapt.shift import FIRST_STEP, shifted_run
 from twm_train.data import VALIDATION_SEED
-from twm_train.recipe import Progress, Silent
+from twm_train.progress import Progress, Silent
 
 SEED_OFFSET = 0x7000
 BASELINE, QUIET, REACT, FIT, SHADOW = 16, 6, 12, 10, 10

@@ -20,7 +20,7 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from twm.core.errors import ModelMismatchError
-from twm_train.export import TOLERANCE
+from twm_train.onnx_file import TOLERANCE
 
 TUNABLE = re.compile(r"\..*(weight|bias)$")
 """Names of what training learnt; normalisation constants and folded ones are left alone."""

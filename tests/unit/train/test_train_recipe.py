@@ -19,7 +19,10 @@ from twm.core.zoo import ModelCard, ModelEntry, check_digests, check_network, fi
 from twm_train.data import RANGE_LENGTH, SCENARIOS, TRAINING_SEED, Episodes, record
 from twm_train.logging_policies import POLICY_SHARES
 from twm_train.optimise import Schedule, train
-from twm_train.recipe import Recipe, RecipeRun, Silent, run, run_key
+from twm_train.recipe import run
+from twm_train.sizes import Recipe, run_key
+from twm_train.splits import data_card, recorded
+from twm_train.stage import Run
 from twm_train.windows import WindowSampler, feature_of_column
 
 COAST = Path(__file__).resolve().parents[2] / "fixtures" / "networks" / "coast.yaml"
@@ -242,10 +245,10 @@ def test_ray_records_the_same_episodes(episodes: Episodes, coast: NetworkSpec) -
 def test_episodes_of_a_real_network_are_split_and_no_twin_is_played(
     episodes: Episodes, coast: NetworkSpec, tmp_path: Path
 ) -> None:
-    run_of = RecipeRun(coast, TINY, 3, tmp_path / "zoo", tmp_path, "test", None, episodes, Silent())
-    training, quality, fitting = run_of.recorded()
+    of = lambda given: Run(spec=coast, recipe=TINY, seed=3, folder=tmp_path, command="test", given=given)
+    training, quality, fitting = recorded(of(episodes))
     assert (training.count, quality.count, fitting.count) == (7, 1, 2)
     assert not set(training.seed_N) & set(quality.seed_N) | set(quality.seed_N) & set(fitting.seed_N)
-    assert run_of.data_card(training).seeds == {}
+    assert data_card(of(episodes), training).seeds == {}
     with pytest.raises(InvalidInputError, match="data: 3 episodes, expected at least 6"):
-        RecipeRun(coast, TINY, 3, tmp_path, tmp_path, "test", None, episodes.take(slice(0, 3)), Silent()).recorded()
+        recorded(of(episodes.take(slice(0, 3))))

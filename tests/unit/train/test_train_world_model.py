@@ -13,11 +13,14 @@ from twm.core.features import HistoryLayout, exogenous_layout
 from twm.core.network import NetworkSpec, load_network
 from twm.core.paths import find_network
 from twm_train.build import build_controllable, build_field, fit_exogenous, physics_constants
+from twm_train.cards import draft_card, ood_statistics
 from twm_train.data import TRAINING_SEED, Episodes, calendar_of, record
 from twm_train.exogenous import KNOTS, TAIL_MAX, Dependence, ExogenousModel, at_score, fit_dependence, normal_scores
 from twm_train.losses import controllable_loss, field_loss
 from twm_train.optimise import Schedule, train
 from twm_train.physics import overflow
+from twm_train.sizes import Recipe
+from twm_train.stage import Run
 from twm_train.visited import planner_on, record_visited
 from twm_train.windows import VISITED_KIND, WindowSampler, cut
 
@@ -211,15 +214,11 @@ def test_calendar_names_the_shocks_of_an_episode(city: NetworkSpec) -> None:
 
 
 def test_the_planner_visits_states_and_says_how_probable_its_acts_were(
-    sampler: ExogenousModel, city: NetworkSpec, episodes: Episodes
+    sampler: ExogenousModel, city: NetworkSpec, episodes: Episodes, tmp_path: Path
 ) -> None:
-    from twm_train.recipe import Recipe, RecipeRun
-
     model = build_controllable(city, episodes, members=2, recent=2).eval()
-    run = RecipeRun.__new__(RecipeRun)
-    run.spec, run.recipe, run.horizon = city, Recipe(window=8, members=2), 12
-    run.command, run.seed = "test", 0
-    card = run.draft_card(run.ood_statistics(episodes))
+    run = Run(spec=city, recipe=Recipe(window=8, members=2), seed=0, folder=tmp_path, command="test")
+    card = draft_card(run, ood_statistics(run, episodes))
     seen = record_visited(city, planner_on(city, sampler, model, card, "test"), [0xA8000, 0xA8004])
     assert seen.steps == 36
     assert (seen.kind_N == VISITED_KIND).all()
