@@ -15,7 +15,7 @@ from twm.api.worldmodel.v1 import worldmodel_pb2
 from twm.core.errors import InvalidInputError
 from twm.core.validation import validate
 
-PACKAGES = ("telemetry", "worldmodel", "twin", "planning", "policy", "explain")
+PACKAGES = ("telemetry", "worldmodel", "twin", "planning", "policy", "explain", "operations")
 
 
 def messages() -> Iterator[Descriptor]:

@@ -126,8 +126,20 @@ class Timing(_message.Message):
     seconds: float
     def __init__(self, part: _Optional[str] = ..., seconds: _Optional[float] = ...) -> None: ...
 
+class IntentOutcome(_message.Message):
+    __slots__ = ("intent_id", "constraint_index", "violation_probability", "running_violation_probability")
+    INTENT_ID_FIELD_NUMBER: _ClassVar[int]
+    CONSTRAINT_INDEX_FIELD_NUMBER: _ClassVar[int]
+    VIOLATION_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
+    RUNNING_VIOLATION_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
+    intent_id: str
+    constraint_index: int
+    violation_probability: float
+    running_violation_probability: float
+    def __init__(self, intent_id: _Optional[str] = ..., constraint_index: _Optional[int] = ..., violation_probability: _Optional[float] = ..., running_violation_probability: _Optional[float] = ...) -> None: ...
+
 class Proposal(_message.Message):
-    __slots__ = ("proposal_id", "area_id", "step", "effective", "created", "spec_digest", "source", "fallback_reason", "policy", "running", "chosen_index", "candidates", "evaluation_count", "twin_call_count", "verifications", "fans", "predicted_scm", "running_predicted_scm", "violation_probability", "any_violation_probability", "disagreement", "ood_score", "saving_ratio", "models", "timings", "trace_id", "front", "alternatives", "runner_up_index", "objective", "trace", "tape")
+    __slots__ = ("proposal_id", "area_id", "step", "effective", "created", "spec_digest", "source", "fallback_reason", "policy", "running", "chosen_index", "candidates", "evaluation_count", "twin_call_count", "verifications", "fans", "predicted_scm", "running_predicted_scm", "violation_probability", "any_violation_probability", "disagreement", "ood_score", "saving_ratio", "models", "timings", "trace_id", "front", "alternatives", "runner_up_index", "objective", "trace", "tape", "intent_outcomes", "intent_set_version")
     PROPOSAL_ID_FIELD_NUMBER: _ClassVar[int]
     AREA_ID_FIELD_NUMBER: _ClassVar[int]
     STEP_FIELD_NUMBER: _ClassVar[int]
@@ -160,6 +172,8 @@ class Proposal(_message.Message):
     OBJECTIVE_FIELD_NUMBER: _ClassVar[int]
     TRACE_FIELD_NUMBER: _ClassVar[int]
     TAPE_FIELD_NUMBER: _ClassVar[int]
+    INTENT_OUTCOMES_FIELD_NUMBER: _ClassVar[int]
+    INTENT_SET_VERSION_FIELD_NUMBER: _ClassVar[int]
     proposal_id: str
     area_id: str
     step: int
@@ -192,4 +206,6 @@ class Proposal(_message.Message):
     objective: Objective
     trace: _containers.RepeatedCompositeFieldContainer[_trace_pb2.TraceStep]
     tape: _trace_pb2.DecisionTape
-    def __init__(self, proposal_id: _Optional[str] = ..., area_id: _Optional[str] = ..., step: _Optional[int] = ..., effective: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., spec_digest: _Optional[str] = ..., source: _Optional[_Union[ProposalSource, str]] = ..., fallback_reason: _Optional[str] = ..., policy: _Optional[_Union[_worldmodel_pb2.PolicyBatch, _Mapping]] = ..., running: _Optional[_Union[_worldmodel_pb2.PolicyBatch, _Mapping]] = ..., chosen_index: _Optional[int] = ..., candidates: _Optional[_Iterable[_Union[Candidate, _Mapping]]] = ..., evaluation_count: _Optional[int] = ..., twin_call_count: _Optional[int] = ..., verifications: _Optional[_Iterable[_Union[Verification, _Mapping]]] = ..., fans: _Optional[_Iterable[_Union[KpiFan, _Mapping]]] = ..., predicted_scm: _Optional[float] = ..., running_predicted_scm: _Optional[float] = ..., violation_probability: _Optional[_Iterable[float]] = ..., any_violation_probability: _Optional[float] = ..., disagreement: _Optional[float] = ..., ood_score: _Optional[float] = ..., saving_ratio: _Optional[float] = ..., models: _Optional[_Iterable[_Union[_worldmodel_pb2.ModelIdentity, _Mapping]]] = ..., timings: _Optional[_Iterable[_Union[Timing, _Mapping]]] = ..., trace_id: _Optional[str] = ..., front: _Optional[_Iterable[_Union[FrontPoint, _Mapping]]] = ..., alternatives: _Optional[_Union[_worldmodel_pb2.PolicyBatch, _Mapping]] = ..., runner_up_index: _Optional[int] = ..., objective: _Optional[_Union[Objective, _Mapping]] = ..., trace: _Optional[_Iterable[_Union[_trace_pb2.TraceStep, _Mapping]]] = ..., tape: _Optional[_Union[_trace_pb2.DecisionTape, _Mapping]] = ...) -> None: ...
+    intent_outcomes: _containers.RepeatedCompositeFieldContainer[IntentOutcome]
+    intent_set_version: int
+    def __init__(self, proposal_id: _Optional[str] = ..., area_id: _Optional[str] = ..., step: _Optional[int] = ..., effective: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., spec_digest: _Optional[str] = ..., source: _Optional[_Union[ProposalSource, str]] = ..., fallback_reason: _Optional[str] = ..., policy: _Optional[_Union[_worldmodel_pb2.PolicyBatch, _Mapping]] = ..., running: _Optional[_Union[_worldmodel_pb2.PolicyBatch, _Mapping]] = ..., chosen_index: _Optional[int] = ..., candidates: _Optional[_Iterable[_Union[Candidate, _Mapping]]] = ..., evaluation_count: _Optional[int] = ..., twin_call_count: _Optional[int] = ..., verifications: _Optional[_Iterable[_Union[Verification, _Mapping]]] = ..., fans: _Optional[_Iterable[_Union[KpiFan, _Mapping]]] = ..., predicted_scm: _Optional[float] = ..., running_predicted_scm: _Optional[float] = ..., violation_probability: _Optional[_Iterable[float]] = ..., any_violation_probability: _Optional[float] = ..., disagreement: _Optional[float] = ..., ood_score: _Optional[float] = ..., saving_ratio: _Optional[float] = ..., models: _Optional[_Iterable[_Union[_worldmodel_pb2.ModelIdentity, _Mapping]]] = ..., timings: _Optional[_Iterable[_Union[Timing, _Mapping]]] = ..., trace_id: _Optional[str] = ..., front: _Optional[_Iterable[_Union[FrontPoint, _Mapping]]] = ..., alternatives: _Optional[_Union[_worldmodel_pb2.PolicyBatch, _Mapping]] = ..., runner_up_index: _Optional[int] = ..., objective: _Optional[_Union[Objective, _Mapping]] = ..., trace: _Optional[_Iterable[_Union[_trace_pb2.TraceStep, _Mapping]]] = ..., tape: _Optional[_Union[_trace_pb2.DecisionTape, _Mapping]] = ..., intent_outcomes: _Optional[_Iterable[_Union[IntentOutcome, _Mapping]]] = ..., intent_set_version: _Optional[int] = ...) -> None: ...

@@ -23,6 +23,22 @@ class Decision(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DECISION_UNSPECIFIED: _ClassVar[Decision]
     DECISION_ACCEPTED: _ClassVar[Decision]
     DECISION_REJECTED: _ClassVar[Decision]
+
+class Handling(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    HANDLING_UNSPECIFIED: _ClassVar[Handling]
+    HANDLING_SHADOW: _ClassVar[Handling]
+    HANDLING_PENDING: _ClassVar[Handling]
+    HANDLING_ENFORCED: _ClassVar[Handling]
+    HANDLING_STOPPED: _ClassVar[Handling]
+
+class Enforcement(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ENFORCEMENT_UNSPECIFIED: _ClassVar[Enforcement]
+    ENFORCEMENT_SHADOW: _ClassVar[Enforcement]
+    ENFORCEMENT_ADVISED: _ClassVar[Enforcement]
+    ENFORCEMENT_ENFORCE: _ClassVar[Enforcement]
+    ENFORCEMENT_WITHDRAW: _ClassVar[Enforcement]
 MODE_UNSPECIFIED: Mode
 MODE_SHADOW: Mode
 MODE_ADVISORY: Mode
@@ -30,6 +46,16 @@ MODE_AUTONOMOUS: Mode
 DECISION_UNSPECIFIED: Decision
 DECISION_ACCEPTED: Decision
 DECISION_REJECTED: Decision
+HANDLING_UNSPECIFIED: Handling
+HANDLING_SHADOW: Handling
+HANDLING_PENDING: Handling
+HANDLING_ENFORCED: Handling
+HANDLING_STOPPED: Handling
+ENFORCEMENT_UNSPECIFIED: Enforcement
+ENFORCEMENT_SHADOW: Enforcement
+ENFORCEMENT_ADVISED: Enforcement
+ENFORCEMENT_ENFORCE: Enforcement
+ENFORCEMENT_WITHDRAW: Enforcement
 
 class Check(_message.Message):
     __slots__ = ("name", "passed", "value", "bound", "message")
@@ -46,7 +72,7 @@ class Check(_message.Message):
     def __init__(self, name: _Optional[str] = ..., passed: _Optional[bool] = ..., value: _Optional[float] = ..., bound: _Optional[float] = ..., message: _Optional[str] = ...) -> None: ...
 
 class Verdict(_message.Message):
-    __slots__ = ("proposal_id", "area_id", "step", "decision", "mode", "checks", "guardrail_version", "decided", "trace_id", "headline")
+    __slots__ = ("proposal_id", "area_id", "step", "decision", "mode", "checks", "guardrail_version", "decided", "trace_id", "headline", "handling", "handling_reason")
     PROPOSAL_ID_FIELD_NUMBER: _ClassVar[int]
     AREA_ID_FIELD_NUMBER: _ClassVar[int]
     STEP_FIELD_NUMBER: _ClassVar[int]
@@ -57,6 +83,8 @@ class Verdict(_message.Message):
     DECIDED_FIELD_NUMBER: _ClassVar[int]
     TRACE_ID_FIELD_NUMBER: _ClassVar[int]
     HEADLINE_FIELD_NUMBER: _ClassVar[int]
+    HANDLING_FIELD_NUMBER: _ClassVar[int]
+    HANDLING_REASON_FIELD_NUMBER: _ClassVar[int]
     proposal_id: str
     area_id: str
     step: int
@@ -67,7 +95,9 @@ class Verdict(_message.Message):
     decided: _timestamp_pb2.Timestamp
     trace_id: str
     headline: str
-    def __init__(self, proposal_id: _Optional[str] = ..., area_id: _Optional[str] = ..., step: _Optional[int] = ..., decision: _Optional[_Union[Decision, str]] = ..., mode: _Optional[_Union[Mode, str]] = ..., checks: _Optional[_Iterable[_Union[Check, _Mapping]]] = ..., guardrail_version: _Optional[str] = ..., decided: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., trace_id: _Optional[str] = ..., headline: _Optional[str] = ...) -> None: ...
+    handling: Handling
+    handling_reason: str
+    def __init__(self, proposal_id: _Optional[str] = ..., area_id: _Optional[str] = ..., step: _Optional[int] = ..., decision: _Optional[_Union[Decision, str]] = ..., mode: _Optional[_Union[Mode, str]] = ..., checks: _Optional[_Iterable[_Union[Check, _Mapping]]] = ..., guardrail_version: _Optional[str] = ..., decided: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., trace_id: _Optional[str] = ..., headline: _Optional[str] = ..., handling: _Optional[_Union[Handling, str]] = ..., handling_reason: _Optional[str] = ...) -> None: ...
 
 class A1Policy(_message.Message):
     __slots__ = ("policy_type_id", "policy_id", "policy_json")
@@ -80,7 +110,7 @@ class A1Policy(_message.Message):
     def __init__(self, policy_type_id: _Optional[str] = ..., policy_id: _Optional[str] = ..., policy_json: _Optional[str] = ...) -> None: ...
 
 class SlicePolicy(_message.Message):
-    __slots__ = ("policy_set_id", "area_id", "step", "mode", "policies", "effective", "ttl_s", "predicted_scm", "saving_ratio", "trace_id")
+    __slots__ = ("policy_set_id", "area_id", "step", "mode", "policies", "effective", "ttl_s", "predicted_scm", "saving_ratio", "trace_id", "enforcement", "authorised_by", "mode_version")
     POLICY_SET_ID_FIELD_NUMBER: _ClassVar[int]
     AREA_ID_FIELD_NUMBER: _ClassVar[int]
     STEP_FIELD_NUMBER: _ClassVar[int]
@@ -91,6 +121,9 @@ class SlicePolicy(_message.Message):
     PREDICTED_SCM_FIELD_NUMBER: _ClassVar[int]
     SAVING_RATIO_FIELD_NUMBER: _ClassVar[int]
     TRACE_ID_FIELD_NUMBER: _ClassVar[int]
+    ENFORCEMENT_FIELD_NUMBER: _ClassVar[int]
+    AUTHORISED_BY_FIELD_NUMBER: _ClassVar[int]
+    MODE_VERSION_FIELD_NUMBER: _ClassVar[int]
     policy_set_id: str
     area_id: str
     step: int
@@ -101,7 +134,10 @@ class SlicePolicy(_message.Message):
     predicted_scm: float
     saving_ratio: float
     trace_id: str
-    def __init__(self, policy_set_id: _Optional[str] = ..., area_id: _Optional[str] = ..., step: _Optional[int] = ..., mode: _Optional[_Union[Mode, str]] = ..., policies: _Optional[_Iterable[_Union[A1Policy, _Mapping]]] = ..., effective: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ttl_s: _Optional[float] = ..., predicted_scm: _Optional[float] = ..., saving_ratio: _Optional[float] = ..., trace_id: _Optional[str] = ...) -> None: ...
+    enforcement: Enforcement
+    authorised_by: str
+    mode_version: int
+    def __init__(self, policy_set_id: _Optional[str] = ..., area_id: _Optional[str] = ..., step: _Optional[int] = ..., mode: _Optional[_Union[Mode, str]] = ..., policies: _Optional[_Iterable[_Union[A1Policy, _Mapping]]] = ..., effective: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ttl_s: _Optional[float] = ..., predicted_scm: _Optional[float] = ..., saving_ratio: _Optional[float] = ..., trace_id: _Optional[str] = ..., enforcement: _Optional[_Union[Enforcement, str]] = ..., authorised_by: _Optional[str] = ..., mode_version: _Optional[int] = ...) -> None: ...
 
 class ShadowScore(_message.Message):
     __slots__ = ("policy_set_id", "area_id", "step", "observed_step_count", "observed_scm", "running_predicted_scm", "recommended_predicted_scm", "coverage_ratio", "mean_absolute_error", "action_distance", "decision")
