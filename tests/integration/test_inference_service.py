@@ -101,6 +101,8 @@ async def test_rollout_answers_with_everything_asked_for(zoo: Path, spec: Networ
         first = await served.stub.Rollout(request, timeout=LIMIT_S)
         again = await served.stub.Rollout(request, timeout=LIMIT_S)
         plain = await served.stub.Rollout(rollout_request(spec, 5, sample_count=3), timeout=LIMIT_S)
+        asked = {"with_trajectories": True, "exogenous_only": True, "sample_count": 3}
+        expected = await served.stub.Rollout(rollout_request(spec, 1, **asked), timeout=LIMIT_S)
     c, s, n_links = spec.sizes
     h = spec.timing.horizon_steps
     assert first == again
@@ -119,6 +121,8 @@ async def test_rollout_answers_with_everything_asked_for(zoo: Path, spec: Networ
     assert list(plain.scm_mean) == list(first.scm_mean)
     assert not plain.kpi_quantiles
     assert not plain.exogenous_scenarios
+    assert list(expected.exogenous_scenarios) == list(first.exogenous_scenarios)
+    assert {field.name for field, _ in expected.ListFields()} == {"sample_count", "models", "exogenous_scenarios"}
 
 
 async def test_conformal_correction_widens_the_fans(zoo: Path, spec: NetworkSpec) -> None:

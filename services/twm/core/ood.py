@@ -7,6 +7,8 @@ Shape suffixes: W history frames, D_h columns, K policies, H steps, A action col
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -55,20 +57,21 @@ def history_summary(history: Float, spec: NetworkSpec) -> NDArray[np.float64]:
 def action_summary(action_KHA: Float, spec: NetworkSpec) -> NDArray[np.float64]:
     """Summary [..., 3*S*2 + 3] of policies [..., H, A]: mean, least and spread of each slice's shares, row sums, change."""
     c, s, n_links = spec.sizes
+    leading, (h, a) = action_KHA.shape[:-2], action_KHA.shape[-2:]
+    # policies innermost: sums over short axes of the other order take five times as long
+    action_HAK = np.ascontiguousarray(action_KHA.reshape(math.prod(leading), h, a).transpose(1, 2, 0), np.float64)
+    count = action_HAK.shape[-1]
+    prb_HCSK = action_HAK[:, : c * s].reshape(h, c, s, count)
     parts = []
-    for rows, columns in ((c, slice(0, c * s)), (n_links, slice(c * s, None))):
-        if rows == 0:
-            parts.append(np.zeros((*action_KHA.shape[:-2], 3 * s)))
+    for shares_HRSK in (prb_HCSK, action_HAK[:, c * s :].reshape(h, n_links, s, count)):
+        if shares_HRSK.shape[1] == 0:
+            parts.append(np.zeros((3 * s, count)))
             continue
-        shares = action_KHA[..., columns].astype(np.float64)
-        shares = shares.reshape(*shares.shape[:-2], -1, s)
-        parts += [shares.mean(-2), shares.min(-2), shares.std(-2)]
-    prb = action_KHA[..., : c * s].astype(np.float64)
-    rows_sum = prb.reshape(*prb.shape[:-1], c, s).sum(-1)
-    change = np.abs(np.diff(action_KHA.astype(np.float64), axis=-2)).mean((-1, -2)) if action_KHA.shape[-2] > 1 else None
-    zero = np.zeros(action_KHA.shape[:-2])
-    extra = [rows_sum.mean((-1, -2)), rows_sum.min((-1, -2)), zero if change is None else change]
-    return np.concatenate([*parts, np.stack(extra, -1)], -1)
+        parts += [shares_HRSK.mean((0, 1)), shares_HRSK.min((0, 1)), shares_HRSK.std((0, 1))]
+    rows_sum_HCK = prb_HCSK.sum(2)
+    change_K = np.abs(np.diff(action_HAK, axis=0)).mean((0, 1)) if h > 1 else np.zeros(count)
+    summary = np.concatenate([*parts, np.stack([rows_sum_HCK.mean((0, 1)), rows_sum_HCK.min((0, 1)), change_K])])
+    return np.ascontiguousarray(summary.T).reshape(*leading, len(summary))
 
 
 def fit(history: Float, action: Float, spec: NetworkSpec) -> OodStatistics:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +28,8 @@ from twm.core.ood import ood_score
 from twm.core.packed import extend_packed
 from twm.core.zoo import ModelCard
 from twm.inference.actor import HistoryRows
-from twm.inference.dynamics import Float
-from twm.inference.futures import FutureCache, Futures, futures_key, sample_futures
+from twm.inference.dynamics import Float, Latents
+from twm.inference.futures import FutureCache, Futures, encoding_key, futures_key, sample_futures
 from twm.inference.loading import LoadedDynamics
 from twm.inference.model_store import ModelStore
 from twm.inference.rollout import Decision, Rollouts, kpi_noise
@@ -69,7 +70,8 @@ class Answers:
         self._default_samples = default_samples
         self._rows = {"max_rows": max_rows, "worker_count": worker_count}
         self._workers = workers
-        self._cache = FutureCache(cache_capacity)
+        self._latents: FutureCache[Latents] = FutureCache(cache_capacity)
+        self._decisions: FutureCache[Decision] = FutureCache(cache_capacity)
         self._lock = threading.Lock()
         self._rollouts: tuple[str, Rollouts] | None = None
 
@@ -111,22 +113,21 @@ class Answers:
         history_WD = self._history.matrix(request.history, card.window)
         check()
         steps = policies.step_count
-        futures = self._cache.get(
+        decision = self._decisions.get(
             futures_key(model.digest, history_WD, steps, samples, request.seed),
-            lambda: sample_futures(model, history_WD, steps=steps, samples=samples, seed=request.seed, check=check),
+            lambda: self._decision(loaded, history_WD, steps, samples, request.seed, check),
         )
-        decision = Decision(
-            futures=futures,
-            offered_HEJS=self._layout.split(futures.exogenous_HEJX)[0].sum(-2),
-            kpi_noise_HR2SEJ=kpi_noise(steps, model.sizes.members, samples, model.sizes.slices, seed=request.seed),
-            topology=self._topology,
-            account=SlaAccount.from_message(request.account, self._spec) if request.HasField("account") else None,
-        )
+        response = worldmodel_pb2.RolloutResponse(sample_count=samples, models=[identity(card)])
+        if request.with_trajectories:
+            extend_packed(response, "exogenous_scenarios", self._scenarios(decision.futures))
+            if request.exogenous_only:
+                return response
+        if request.HasField("account"):
+            decision = replace(decision, account=SlaAccount.from_message(request.account, self._spec))
         action_KHA = action_vector(policies)
         scores = self._rollouts_of(loaded).score(
             decision, action_KHA, quantile_levels=levels if request.with_trajectories else None, check=check
         )
-        response = worldmodel_pb2.RolloutResponse(sample_count=samples, models=[identity(card)])
         extend_packed(response, "scm_mean", scores.scm_K)
         extend_packed(response, "scm_cvar", scores.cvar_K)
         extend_packed(response, "shortfall", scores.shortfall_K)
@@ -139,9 +140,22 @@ class Answers:
             response.quantile_levels.extend(levels)
             response.kpi_names.extend(KPI_NAMES)
             extend_packed(response, "kpi_quantiles", corrected(scores.kpi_quantiles_KHQSP, levels, card))
-            extend_packed(response, "exogenous_scenarios", self._scenarios(futures))
         metrics.ROLLOUTS.inc(policies.count)
         return response
+
+    def _decision(
+        self, loaded: LoadedDynamics, history_WD: Float, steps: int, samples: int, seed: int, check: Check
+    ) -> Decision:
+        """What all candidates of a decision are scored against, but for the past of its SLA window."""
+        model = loaded.model
+        latents = self._latents.get(encoding_key(model.digest, history_WD), lambda: model.encode(history_WD))
+        futures = sample_futures(model, history_WD, steps=steps, samples=samples, seed=seed, check=check, latents=latents)
+        return Decision(
+            futures=futures,
+            offered_HEJS=self._layout.split(futures.exogenous_HEJX)[0].sum(-2),
+            kpi_noise_HR2SEJ=kpi_noise(steps, model.sizes.members, samples, model.sizes.slices, seed=seed),
+            topology=self._topology,
+        )
 
     def _check_area(self, area_id: str) -> None:
         if area_id != self._spec.area_id:

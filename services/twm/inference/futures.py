@@ -13,6 +13,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from twm.core.errors import ModelMismatchError
 from twm.inference.dynamics import DynamicsModel, Latents
 
 Float = NDArray[np.float32]
+Kept = TypeVar("Kept")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,14 +43,22 @@ def standard_normal(generator: np.random.Generator, steps: int, members: int, sa
 
 
 def sample_futures(
-    model: DynamicsModel, history_WD: Float, *, steps: int, samples: int, seed: int, check: Callable[[], None]
+    model: DynamicsModel,
+    history_WD: Float,
+    *,
+    steps: int,
+    samples: int,
+    seed: int,
+    check: Callable[[], None],
+    latents: Latents | None = None,
 ) -> Futures:
     """Encode the history and roll the exogenous part `steps` slow steps on, `samples` times per member.
 
-    `check` runs between steps and may raise. Raises ModelMismatchError where the model yields numbers that are not finite.
+    `latents`: the history encoded, where that is known. `check` runs between steps and may raise. Raises ModelMismatchError
+    where the model yields numbers that are not finite.
     """
     sizes = model.sizes
-    latents = model.encode(history_WD)
+    latents = latents or model.encode(history_WD)
     exogenous_seed, controllable_seed = np.random.SeedSequence(seed).spawn(2)
     noise_HEJZ = standard_normal(
         np.random.default_rng(exogenous_seed), steps, sizes.members, samples, latents.exogenous_stoch_EZ.shape[-1]
@@ -77,12 +87,17 @@ def futures_key(model_digest: str, history_WD: Float, steps: int, samples: int, 
     return digest.digest()
 
 
-class FutureCache:
-    """The newest `capacity` decisions. Thread-safe; of several threads that ask for one key, one computes."""
+def encoding_key(model_digest: str, history_WD: Float) -> bytes:
+    """Identifies a history encoded by a model."""
+    return futures_key(model_digest, history_WD, 0, 0, 0)
+
+
+class FutureCache(Generic[Kept]):
+    """The newest `capacity` decisions, or parts of them. Thread-safe; of several threads that ask for one key, one computes."""
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._entries: OrderedDict[bytes, Futures] = OrderedDict()
+        self._entries: OrderedDict[bytes, Kept] = OrderedDict()
         self._lock = threading.Lock()
         self._busy: dict[bytes, threading.Lock] = {}
         self.hits = 0
@@ -90,8 +105,8 @@ class FutureCache:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def get(self, key: bytes, compute: Callable[[], Futures]) -> Futures:
-        """The futures of `key`, computed where they are not there. An error of `compute` is raised and not kept."""
+    def get(self, key: bytes, compute: Callable[[], Kept]) -> Kept:
+        """What is kept of `key`, computed where they are not there. An error of `compute` is raised and not kept."""
         with self._lock:
             found = self._find(key)
             if found is not None:
@@ -103,17 +118,17 @@ class FutureCache:
             if found is not None:
                 return found
             try:
-                futures = compute()
+                kept = compute()
             finally:
                 with self._lock:
                     self._busy.pop(key, None)
             with self._lock:
-                self._entries[key] = futures
+                self._entries[key] = kept
                 while len(self._entries) > self._capacity:
                     self._entries.popitem(last=False)
-        return futures
+        return kept
 
-    def _find(self, key: bytes) -> Futures | None:
+    def _find(self, key: bytes) -> Kept | None:
         found = self._entries.get(key)
         if found is not None:
             self.hits += 1

@@ -18,7 +18,7 @@ from twm.api.planning.v1 import planning_pb2
 from twm.api.telemetry.v1 import telemetry_pb2
 from twm.core.actions import uniform_policy
 from twm.core.clock import Clock
-from twm.core.errors import DeadlineError, InvalidInputError, TwmError
+from twm.core.errors import DeadlineError, TwmError
 from twm.core.frames import FrameCodec
 from twm.core.network import NetworkSpec
 from twm.planner.actor import ActorSeat
@@ -164,7 +164,7 @@ class PlanningCycle:
     async def _search(self, decision: Decision, reactive: Rows, last: LastPlan | None) -> Search:
         """Search until it is done or time is up; what the world model said goes into the draft."""
         settings, draft, space = self._settings, decision.draft, decision.space
-        forecast = await self._forecast(decision, reactive)
+        forecast = await self._forecast(decision)
         actor = await self._asked_actor(decision, decision.begin + self._search_s) if self._settings.actor_seeds else None
         with draft.timed("candidates"):
             seeds, origins = self._seeds(decision, reactive, forecast, last, actor)
@@ -194,17 +194,13 @@ class PlanningCycle:
                 break
         return search
 
-    async def _forecast(self, decision: Decision, reactive: Rows) -> Forecast:
-        """What the world model expects; costs one small rollout for the exogenous scenarios."""
-        draft, space = decision.draft, decision.space
-        rows = np.concatenate([reactive, space.hold(space.running_RS)])
-        answer = await decision.rollout(rows, self._settings.final_samples, part="forecast")
-        if answer.scenarios is None:
-            raise InvalidInputError("forecast: no exogenous scenarios")
-        with draft.timed("candidates"):
-            running = draft.situation.running
-            shares = running.prb_share_KHCS[0, -1], running.bandwidth_share_KHLS[0, -1]
-            return Forecast(self._spec, draft.situation.frame, answer.scenarios, shares, self._settings.reactive)
+    async def _forecast(self, decision: Decision) -> Forecast:
+        """What the world model expects, and the reactive rule's answers to it."""
+        scenarios = await decision.forecast()
+        with decision.draft.timed("candidates"):
+            situation = decision.draft.situation
+            shares = situation.running.prb_share_KHCS[0, -1], situation.running.bandwidth_share_KHLS[0, -1]
+            return Forecast(self._spec, situation.frame, scenarios, shares, self._settings.reactive)
 
     def _seeds(
         self, decision: Decision, reactive: Rows, forecast: Forecast, last: LastPlan | None, actor: Seeds | None

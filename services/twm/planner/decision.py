@@ -22,7 +22,7 @@ from twm.planner.draft import MAX_CANDIDATES, REACTIVE, RUNNING, Draft, front_of
 from twm.planner.finalists import choose_finalists
 from twm.planner.objective import PlanLimits, Predictions, score, verified_score, within_limits
 from twm.planner.pace import Pace
-from twm.planner.peers import Peers, Rollout
+from twm.planner.peers import Peers, Rollout, Scenarios
 from twm.planner.search import Search
 from twm.planner.space import Rows, ShareSpace
 
@@ -59,11 +59,29 @@ class Decision:
         if (account := self.account) is not None:
             rows_KHRS[:, account.remaining_steps :] = rows_KHRS[:, account.remaining_steps - 1 : account.remaining_steps]
 
+    async def forecast(self) -> Scenarios:
+        """Ask the world model what it expects, whatever is done."""
+        settings, draft = self.settings, self.draft
+        with draft.timed("forecast"):
+            found = await self.peers.expect(
+                draft.situation.history,
+                seed=draft.situation.seed,
+                sample_count=settings.final_samples,
+                deadline=self.begin + settings.budget_s,
+            )
+        self._note_models(found.models)
+        return found.scenarios
+
+    def _note_models(self, models: tuple[tuple[str, str, str], ...]) -> None:
+        if self.draft.models and self.draft.models != models:
+            raise ModelMismatchError(f"world model: {models} answered after {self.draft.models} within one cycle")
+        self.draft.models = models
+
     async def rollout(self, rows_KHRS: Rows, samples: int, *, part: str) -> Rollout:
-        """Ask the world model. "forecast" and "trajectories" bring fans; "rerank" and "trajectories" may use the grace."""
+        """Ask the world model. "trajectories" brings fans; "rerank" and "trajectories" may use the grace."""
         settings, draft = self.settings, self.draft
         account = self.account
-        trajectories = part in ("forecast", "trajectories")
+        trajectories = part == "trajectories"
         deadline = self.last_call if part in ("rerank", "trajectories") else self.begin + settings.budget_s
         count, asked = len(rows_KHRS), self.clock.monotonic_s()
         try:
@@ -86,9 +104,7 @@ class Decision:
         if part == "rollout":
             self.pace.note_round(self.clock.monotonic_s() - asked, count)
             draft.evaluation_count += count
-        if draft.models and draft.models != answer.models:
-            raise ModelMismatchError(f"world model: {answer.models} answered after {draft.models} within one cycle")
-        draft.models = answer.models
+        self._note_models(answer.models)
         return answer
 
     async def look_closer(self, search: Search) -> None:

@@ -49,31 +49,40 @@ def choose_finalists(
         return order
     weight_H: NDArray[np.float64] = settings.discount ** np.arange(rows_NHRS.shape[1], dtype=np.float64)
     weight_H /= weight_H.sum()
-    tolerance, best = settings.score_tolerance, score_N[order[0]]
+    scale_H = np.sqrt(weight_H / (rows_NHRS.shape[2] * rows_NHRS.shape[3])).astype(np.float32)[:, None, None]
+
+    def flat(pool: NDArray[np.intp]) -> NDArray[np.float32]:
+        return np.asarray((rows_NHRS[pool] * scale_H).reshape(len(pool), -1))
+
+    falling = score_N[order]
+    pool_NF = flat(order[: settings.pool_max])
+    tolerance, best = settings.score_tolerance, falling[0]
     while True:
-        near = order[score_N[order] >= best - tolerance]
-        everything = near.size == order.size
-        chosen = _spread(rows_NHRS, near[: settings.pool_max], weight_H, settings)
-        if chosen.size >= settings.count or everything or near.size >= settings.pool_max:
+        near = int(np.count_nonzero(falling >= best - tolerance))
+        chosen = _spread(pool_NF[:near], settings)
+        if len(chosen) >= settings.count or near == order.size or near >= settings.pool_max:
             break
         tolerance *= 2.0
-    if chosen.size < settings.count:  # the near-best are one clump: look at all
-        chosen = _spread(rows_NHRS, order, weight_H, settings)
-    return chosen
+    if len(chosen) < settings.count and order.size > len(pool_NF):  # the near-best are one clump: look at all
+        chosen = _spread(flat(order), settings)
+    return np.asarray(order[chosen])
 
 
-def _spread(
-    rows_NHRS: NDArray[np.float32], pool: NDArray[np.intp], weight_H: NDArray[np.float64], settings: FinalistSettings
-) -> NDArray[np.intp]:
-    """Greedy max-min from the first of the pool; stops where nothing is far enough."""
-    scale_H = np.sqrt(weight_H / (rows_NHRS.shape[2] * rows_NHRS.shape[3])).astype(np.float32)
-    flat = (rows_NHRS[pool] * scale_H[:, None, None]).reshape(len(pool), -1)
-    chosen = [0]
-    distance = np.sqrt(((flat - flat[0]) ** 2).sum(1))
+def _spread(flat_NF: NDArray[np.float32], settings: FinalistSettings) -> list[int]:
+    """Greedy max-min from the first; stops where nothing is far enough."""
+    chosen, difference = [0], np.empty_like(flat_NF)
+
+    def distance_from(index: int) -> NDArray[np.float32]:
+        np.subtract(flat_NF, flat_NF[index], out=difference)
+        np.multiply(difference, difference, out=difference)
+        return np.asarray(np.sqrt(difference.sum(1)))
+
+    distance = distance_from(0)
     while len(chosen) < settings.count:
         farthest = int(np.argmax(distance))
         if distance[farthest] <= max(settings.distance_min, 1e-6):
             break
         chosen.append(farthest)
-        distance = np.minimum(distance, np.sqrt(((flat - flat[farthest]) ** 2).sum(1)))
-    return pool[chosen]
+        if len(chosen) < settings.count:
+            distance = np.minimum(distance, distance_from(farthest))
+    return chosen

@@ -6,6 +6,7 @@ J scenarios.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
@@ -19,7 +20,7 @@ from twm.api.telemetry.v1 import telemetry_pb2
 from twm.api.twin.v1 import twin_pb2, twin_pb2_grpc
 from twm.api.worldmodel.v1 import worldmodel_pb2, worldmodel_pb2_grpc
 from twm.core.account import SlaAccount
-from twm.core.actions import PolicyArrays, decode_policies, encode_policies
+from twm.core.actions import PolicyArrays, decode_policies, encode_policies, uniform_policy
 from twm.core.clock import Clock
 from twm.core.errors import DeadlineError, InvalidInputError, ModelMismatchError, TwmError, UnavailableError
 from twm.core.network import NetworkSpec
@@ -96,6 +97,15 @@ class Rollout:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Expected:
+    """What the world model expects, whatever is done."""
+
+    scenarios: Scenarios
+    models: tuple[tuple[str, str, str], ...]
+    """(name, version, digest) of each model."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ActorPlans:
     """A checked answer of the actor: its policies [M], the best guess first; not yet within floors and rate."""
 
@@ -161,6 +171,22 @@ class Peers:
         )
         answer = await self._ask(lambda timeout: self._rollout(request, timeout=timeout), deadline, "world model")
         return read_rollout(answer, policies.count, self._spec, with_trajectories=with_trajectories)
+
+    async def expect(
+        self, history: Sequence[telemetry_pb2.KpiFrame], *, seed: int, sample_count: int, deadline: float
+    ) -> Expected:
+        """The exogenous scenarios alone, over the horizon. Errors as `rollout`."""
+        request = worldmodel_pb2.RolloutRequest(
+            area_id=self._spec.area_id,
+            history=history,
+            policies=encode_policies(uniform_policy(self._spec)),
+            sample_count=sample_count,
+            seed=seed,
+            with_trajectories=True,
+            exogenous_only=True,
+        )
+        answer = await self._ask(lambda timeout: self._rollout(request, timeout=timeout), deadline, "world model")
+        return Expected(scenarios=read_scenarios(answer, self._spec), models=_models(answer))
 
     async def propose(
         self,
@@ -236,8 +262,7 @@ class Peers:
 
 def read_rollout(answer: worldmodel_pb2.RolloutResponse, count: int, spec: NetworkSpec, *, with_trajectories: bool) -> Rollout:
     """Check and unpack. Raises GarbageError naming field, value and bound."""
-    c, s, n_links = spec.sizes
-    h = spec.timing.horizon_steps
+    s, h = len(spec.slices), spec.timing.horizon_steps
     predictions = Predictions(
         scm_mean_K=_column(answer.scm_mean, (count,), "scm_mean", -np.inf, 1.0),
         violation_KS=_column(answer.violation_probability, (count, s), "violation_probability", 0.0, 1.0),
@@ -250,28 +275,40 @@ def read_rollout(answer: worldmodel_pb2.RolloutResponse, count: int, spec: Netwo
         if len(answer.soft_margin)
         else np.full(count, np.nan),
     )
-    models = tuple((m.name[:64], m.version[:64], m.digest[:128]) for m in answer.models[:16])
+    models = _models(answer)
     if not with_trajectories:
         return Rollout(predictions=predictions, models=models, sample_count=answer.sample_count)
-    j, q, p = answer.sample_count, len(answer.quantile_levels), len(answer.kpi_names)
-    if not (1 <= j <= 4096 and 1 <= q <= 64 and 1 <= p <= 64):
-        raise GarbageError(f"sample_count {j}, {q} quantile_levels, {p} kpi_names: one is 0 or absurd")
-    sizes = (j * h * c * s, j * h * c, j * h * n_links)
-    flat = _column(answer.exogenous_scenarios, (sum(sizes),), "exogenous_scenarios", 0.0, np.inf).astype(np.float32)
-    parts = np.split(flat, np.cumsum(sizes)[:-1])
+    q, p = len(answer.quantile_levels), len(answer.kpi_names)
+    if not (1 <= q <= 64 and 1 <= p <= 64):
+        raise GarbageError(f"{q} quantile_levels, {p} kpi_names: one is 0 or absurd")
     return Rollout(
         predictions=predictions,
         models=models,
-        sample_count=j,
+        sample_count=answer.sample_count,
         quantile_levels=tuple(answer.quantile_levels),
         kpi_names=tuple(name[:64] for name in answer.kpi_names),
         fans_KHQSP=_column(answer.kpi_quantiles, (count, h, q, s, p), "kpi_quantiles", -np.inf, np.inf).astype(np.float32),
-        scenarios=Scenarios(
-            demand_mbps_JHCS=parts[0].reshape(j, h, c, s),
-            spectral_efficiency_JHC=parts[1].reshape(j, h, c),
-            link_capacity_mbps_JHL=parts[2].reshape(j, h, n_links),
-        ),
+        scenarios=read_scenarios(answer, spec),
     )
+
+
+def read_scenarios(answer: worldmodel_pb2.RolloutResponse, spec: NetworkSpec) -> Scenarios:
+    """Check and unpack. Raises GarbageError naming field, value and bound."""
+    (c, s, n_links), h, j = spec.sizes, spec.timing.horizon_steps, answer.sample_count
+    if not 1 <= j <= 4096:
+        raise GarbageError(f"sample_count {j}: 0 or absurd")
+    sizes = (j * h * c * s, j * h * c, j * h * n_links)
+    flat = _column(answer.exogenous_scenarios, (sum(sizes),), "exogenous_scenarios", 0.0, np.inf).astype(np.float32)
+    parts = np.split(flat, np.cumsum(sizes)[:-1])
+    return Scenarios(
+        demand_mbps_JHCS=parts[0].reshape(j, h, c, s),
+        spectral_efficiency_JHC=parts[1].reshape(j, h, c),
+        link_capacity_mbps_JHL=parts[2].reshape(j, h, n_links),
+    )
+
+
+def _models(answer: worldmodel_pb2.RolloutResponse) -> tuple[tuple[str, str, str], ...]:
+    return tuple((m.name[:64], m.version[:64], m.digest[:128]) for m in answer.models[:16])
 
 
 def read_actor(answer: worldmodel_pb2.ProposeResponse, spec: NetworkSpec) -> ActorPlans:
@@ -314,12 +351,17 @@ def read_verdict(
 
 def _column(values: Sequence[float], shape: tuple[int, ...], name: str, low: float, high: float) -> NDArray[np.float64]:
     """A packed column as an array of `shape`; sizes, finiteness and bounds checked, rounding error clipped."""
-    size = int(np.prod(shape))
+    size = math.prod(shape)
     if len(values) != size:
         raise GarbageError(f"{name}: {len(values)} values, expected {size}")
     array = np.array(values, np.float64)
-    if not np.isfinite(array).all():
+    if not size:
+        return array.reshape(shape)
+    least, most = float(array.min()), float(array.max())
+    if not (math.isfinite(least) and math.isfinite(most)):
         raise GarbageError(f"{name}: not finite at index {int(np.argmin(np.isfinite(array)))}")
-    if array.size and (array.min() < low - _TOLERANCE or array.max() > high + _TOLERANCE):
-        raise GarbageError(f"{name}: {array.min():.6g}..{array.max():.6g}, expected {low:g}..{high:g}")
-    return np.clip(array, low, high).reshape(shape)
+    if least < low - _TOLERANCE or most > high + _TOLERANCE:
+        raise GarbageError(f"{name}: {least:.6g}..{most:.6g}, expected {low:g}..{high:g}")
+    if least < low or most > high:
+        np.clip(array, low, high, out=array)
+    return array.reshape(shape)

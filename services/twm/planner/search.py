@@ -145,6 +145,7 @@ class Search:
         shares = np.array([0.0, 0.0, 0.5, 1.0], np.float32)
         mix = shares[self._random.integers(4, size=(count - mean_count, 1, elites_EHRS.shape[2], 1))]
         mix *= self._random.random((count - mean_count, 1, 1, 1)) < 0.5  # half the candidates keep one parent whole
+        mix = np.repeat(mix, elites_EHRS.shape[3], axis=3)  # broadcast over so short an axis it takes five times as long
         first, second = elites_EHRS[pair[0]], elites_EHRS[pair[1]]
         rows = np.empty((count, *mean_HRS.shape), np.float32)
         rows[:mean_count] = mean_HRS

@@ -67,7 +67,8 @@ class ShareSpace:
             total += excess[..., i]
         np.maximum(total, np.maximum(self._room_R, np.float32(1e-12)), out=total)
         np.divide(self._room_R, total, out=total)
-        excess *= total[..., None]
+        for i in range(self.slice_count):
+            excess[..., i] *= total
         excess += self._floor_RS
         return np.asarray(excess, np.float32)
 

@@ -238,9 +238,9 @@ def put(name: str, value: Any) -> Callable[[Any], None]:
         ("world", put("scm_mean", 7.0), ["garbage_answer", "scm_mean"]),
         ("world", put("any_violation_probability", -0.5), ["garbage_answer", "any_violation_probability"]),
         ("world", put("disagreement", float("inf")), ["garbage_answer", "disagreement"]),
-        ("world", drop_one("ood_score"), ["garbage_answer", "ood_score", "expected 2"]),
+        ("world", drop_one("ood_score"), ["garbage_answer", "ood_score: 60 values, expected 61"]),
         ("world", drop_one("violation_probability"), ["garbage_answer", "violation_probability"]),
-        ("world", lambda answer: answer.Clear(), ["garbage_answer", "0 values"]),
+        ("world", lambda answer: answer.Clear(), ["garbage_answer", "sample_count 0"]),
         ("twin", put("scm", float("nan")), ["garbage_answer", "scm"]),
         ("twin", drop_one("scm"), ["garbage_answer", "scm"]),
         ("twin", drop_one("violated"), ["garbage_answer", "violated"]),
@@ -433,8 +433,10 @@ async def test_a_window_half_gone_is_planned_to_its_end_with_what_it_has_cost(sp
     settings = replace(ROOMY, account=True, blend_counts=(4, 12))
     async with rig(spec, settings) as r:
         proposal = await r.cycle.plan(frame_messages(spec, range(5)), None)
-        calls = r.peers.world.behaviour.calls
+        expecting, *calls = r.peers.world.behaviour.calls
         assert proposal.source == SEARCH
+        assert expecting.exogenous_only
+        assert not any(call.exogenous_only for call in calls)
         assert all(call.account.remaining_steps == 7 for call in calls)
         assert min(call.account.offered_mbps_steps[0] for call in calls) > 0
         assert {call.policies.step_count for call in calls if not call.with_trajectories} == {7}
@@ -446,7 +448,7 @@ async def test_a_window_half_gone_is_planned_to_its_end_with_what_it_has_cost(sp
         assert any(candidate.origin.startswith("blend:") for candidate in proposal.candidates)
     async with rig(spec, replace(settings, look_steps=3)) as r:
         await r.cycle.plan(frame_messages(spec, range(5)), None)
-        assert all(call.account.remaining_steps == 3 for call in r.peers.world.behaviour.calls)
+        assert all(call.account.remaining_steps == 3 for call in r.peers.world.behaviour.calls[1:])
 
 
 async def test_a_window_that_is_lost_whatever_is_done_is_still_planned(spec: NetworkSpec) -> None:

@@ -69,7 +69,7 @@ class SlaAccount(_message.Message):
     def __init__(self, remaining_steps: _Optional[int] = ..., offered_mbps_steps: _Optional[_Iterable[float]] = ..., loss_ratio: _Optional[_Iterable[float]] = ..., delay_p99_ms: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class RolloutRequest(_message.Message):
-    __slots__ = ("area_id", "history", "policies", "sample_count", "seed", "with_trajectories", "account")
+    __slots__ = ("area_id", "history", "policies", "sample_count", "seed", "with_trajectories", "account", "exogenous_only")
     AREA_ID_FIELD_NUMBER: _ClassVar[int]
     HISTORY_FIELD_NUMBER: _ClassVar[int]
     POLICIES_FIELD_NUMBER: _ClassVar[int]
@@ -77,6 +77,7 @@ class RolloutRequest(_message.Message):
     SEED_FIELD_NUMBER: _ClassVar[int]
     WITH_TRAJECTORIES_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    EXOGENOUS_ONLY_FIELD_NUMBER: _ClassVar[int]
     area_id: str
     history: _containers.RepeatedCompositeFieldContainer[_telemetry_pb2.KpiFrame]
     policies: PolicyBatch
@@ -84,7 +85,8 @@ class RolloutRequest(_message.Message):
     seed: int
     with_trajectories: bool
     account: SlaAccount
-    def __init__(self, area_id: _Optional[str] = ..., history: _Optional[_Iterable[_Union[_telemetry_pb2.KpiFrame, _Mapping]]] = ..., policies: _Optional[_Union[PolicyBatch, _Mapping]] = ..., sample_count: _Optional[int] = ..., seed: _Optional[int] = ..., with_trajectories: _Optional[bool] = ..., account: _Optional[_Union[SlaAccount, _Mapping]] = ...) -> None: ...
+    exogenous_only: bool
+    def __init__(self, area_id: _Optional[str] = ..., history: _Optional[_Iterable[_Union[_telemetry_pb2.KpiFrame, _Mapping]]] = ..., policies: _Optional[_Union[PolicyBatch, _Mapping]] = ..., sample_count: _Optional[int] = ..., seed: _Optional[int] = ..., with_trajectories: _Optional[bool] = ..., account: _Optional[_Union[SlaAccount, _Mapping]] = ..., exogenous_only: _Optional[bool] = ...) -> None: ...
 
 class RolloutResponse(_message.Message):
     __slots__ = ("scm_mean", "violation_probability", "any_violation_probability", "disagreement", "ood_score", "quantile_levels", "kpi_names", "kpi_quantiles", "exogenous_scenarios", "sample_count", "models", "scm_cvar", "shortfall", "soft_margin")
