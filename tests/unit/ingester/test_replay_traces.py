@@ -134,7 +134,17 @@ def test_unknown_experiments_and_truncated_files_are_refused(trace: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("slice_ids", "samples"), [([2, 1, 0, 2, 1, 0], 2), ([0, 0, 0], 3), ([0, 1, 0, 1, 0, 1], 3), ([0], 1), ([0, 1, 1], 2)]
+    ("slice_ids", "samples"),
+    [
+        ([2, 1, 0, 2, 1, 0], 2),
+        ([0, 0, 0], 3),
+        ([0, 0, 0, 0], 2),
+        ([0, 1, 0, 1, 0, 1], 3),
+        ([2, 2, 1, 1, 0, 0] * 4, 4),
+        ([2, 2, 1, 1, 0, 0] * 6, 6),
+        ([0], 1),
+        ([0, 1, 1], 2),
+    ],
 )
 def test_samples_of_a_message(slice_ids: list[int], samples: int) -> None:
     assert explora.sample_count(slice_ids) == samples
@@ -179,6 +189,13 @@ def test_tractor_ues_are_summed_to_slices_and_unmapped_ones_left_out(tmp_path: P
     np.testing.assert_allclose(frame.cell_slice_feature("e2e_delay_p99_ms")[0], [1000 / 3, np.nan, 0.0], rtol=1e-6)
     np.testing.assert_allclose(frame.cell_slice_feature("active_ues")[0], [2, np.nan, 1], rtol=1e-6)
     assert np.isnan(frame.cell_slice_feature("prb_share")).all()
+
+
+def test_late_messages_of_a_recorded_experiment_hold_more_samples_not_more_ues(shared_data: Path) -> None:
+    """Two UEs in each slice, as in the experiment's description; its messages come every 3 s with five samples on average."""
+    observations = explora.read(shared_data / "explora-colosseum-slicing", "main/exp35", CELL)
+    counts = np.array([o.values["DRB.MeanActiveUeDl"] for o in observations])
+    assert np.quantile(counts, (0.05, 0.5, 0.95), axis=0).tolist() == [[2.0] * 3] * 3
 
 
 @pytest.mark.parametrize("experiment", ["main/exp1", "main/exp28", "spring-2023/exp10"])

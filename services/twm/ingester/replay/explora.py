@@ -1,6 +1,6 @@
 """EXPLORA traces (wineslab/explora, parsed logs): `reports.csv.gz` and `actions.csv.gz`.
 
-A report is one E2 message with two or three samples of each UE; UEs carry no identity, only their slice. Slice k of the trace
+A report is one E2 message with two or more samples of each UE; UEs carry no identity, only their slice. Slice k of the trace
 is slice k of the network spec. Derived, per message and slice:
 
 - UE count: rows of the slice / samples; the samples are how often the sequence of slice ids repeats (2 where it does not).
@@ -157,12 +157,17 @@ def _placed(observation: Observation, start_s: float) -> Observation:
 
 
 def sample_count(slice_ids: Sequence[int]) -> int:
-    """Samples of each UE in a message: how often its sequence of slice ids repeats, else USUAL_SAMPLES."""
+    """Samples of each UE in a message: how often the shortest sequence of slice ids repeats, else USUAL_SAMPLES.
+
+    A late message holds more of them, four or six in `main/exp35`. Rows of one slice alone do not tell UEs from samples: two
+    or three samples then.
+    """
     n = len(slice_ids)
-    for samples in (USUAL_SAMPLES, 3):
-        width, rest = divmod(n, samples)
-        if not rest and all(slice_ids[i] == slice_ids[i % width] for i in range(n)):
-            return samples
+    one_slice = len(set(slice_ids)) == 1
+    widths = [n // samples for samples in (USUAL_SAMPLES, 3) if n % samples == 0] if one_slice else range(2, n // 2 + 1)
+    for width in widths:
+        if n % width == 0 and all(slice_ids[i] == slice_ids[i % width] for i in range(n)):
+            return n // width
     return min(USUAL_SAMPLES, n)
 
 
