@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -42,15 +43,38 @@ def noisy_calendar(
 
 def told_calendar(events: Sequence[Event], seed: int, scenario: str) -> list[telemetry_pb2.KnownEvent]:
     """What is told of all the events of a path, in the order in which they were drawn."""
+    return [
+        told for event, error in zip(events, told_errors(events, seed, scenario), strict=True) for told in _told(event, error)
+    ]
+
+
+@dataclass(frozen=True)
+class ToldError:
+    """What the calendar gets wrong of an event."""
+
+    onset_steps: float
+    log_peak: float
+    shift_km: tuple[float, float]
+
+    @classmethod
+    def drawn(cls, generator: np.random.Generator) -> ToldError:
+        """One draw."""
+        onset = float(generator.integers(-ONSET_ERROR_STEPS, ONSET_ERROR_STEPS + 1))
+        log_peak = LOG_PEAK_SIGMA * float(generator.standard_normal())
+        angle, radius = 2 * math.pi * float(generator.random()), CENTRE_ERROR_KM * math.sqrt(float(generator.random()))
+        return cls(onset, log_peak, (radius * math.cos(angle), radius * math.sin(angle)))
+
+
+def told_errors(events: Sequence[Event], seed: int, scenario: str) -> list[ToldError]:
+    """What `told_calendar` gets wrong of each event."""
     generator = np.random.default_rng([_STREAM, seed, zlib.crc32(scenario.encode())])
-    return [told for event in events for told in _told(event, generator)]
+    return [ToldError.drawn(generator) for _ in events]
 
 
-def _told(event: Event, generator: np.random.Generator) -> list[telemetry_pb2.KnownEvent]:
-    onset = event.onset_step + float(generator.integers(-ONSET_ERROR_STEPS, ONSET_ERROR_STEPS + 1))
-    peak = event.calendar_amplitude * math.exp(LOG_PEAK_SIGMA * float(generator.standard_normal()))
-    angle, radius = 2 * math.pi * float(generator.random()), CENTRE_ERROR_KM * math.sqrt(float(generator.random()))
-    shift = (radius * math.cos(angle), radius * math.sin(angle))
+def _told(event: Event, error: ToldError) -> list[telemetry_pb2.KnownEvent]:
+    onset = event.onset_step + error.onset_steps
+    peak = event.calendar_amplitude * math.exp(error.log_peak)
+    shift = error.shift_km
     end = onset + event.calendar_duration_steps
     if len(event.path_km) == 1:
         return [_entry(event, onset, end, event.path_km[0], shift, peak)]

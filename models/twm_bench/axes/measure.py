@@ -18,11 +18,12 @@ from twm_bench.axes.scores import plain
 from twm_bench.axes.served import ServedModels
 from twm_bench.axes.speed import speed_axis, without_path
 from twm_bench.axes.trajectory import KpiQuantiles, trajectory_axis
+from twm_bench.ceilings.study import ceilings
 from twm_bench.rivals import gru, seasonal
 from twm_twin.seeds import Purpose, seeds
 
 UNSEEN_SEEDS = 8
-REVISION = 2
+REVISION = 3
 """Part of the key of kept parts: raise it when the same models would be measured otherwise."""
 
 
@@ -80,6 +81,7 @@ def measure_axes(
         "models": digests,
         "trajectory": {},
         "ranking": {},
+        "ceilings": {},
         "field": {},
     }
 
@@ -102,6 +104,7 @@ def measure_axes(
     for variant in VARIANTS:
         out["trajectory"][variant] = part(f"trajectory-{variant}", lambda v=variant: lazy.trajectory(models, v))  # type: ignore[misc]
         out["ranking"][variant] = part(f"ranking-{variant}", lambda v=variant: lazy.ranking(models, v))  # type: ignore[misc]
+        out["ceilings"][variant] = part(f"ceilings-{variant}", lambda v=variant: lazy.ceilings(models, v))  # type: ignore[misc]
         out["field"][variant] = part(f"field-{variant}", lambda v=variant: lazy.field(models, v))  # type: ignore[misc]
     cases = {"unseen city": unseen_case(unseen_city(spec), zoo, purpose, chosen)} if unseen is None else unseen
     out["unseen"] = plain(unseen_cities(cases, lambda r: windows_of(r, stride), "history"))
@@ -151,13 +154,22 @@ class _Lazy:
         return found | {"absent": absent}
 
     def ranking(self, models: ServedModels, variant: str) -> dict[str, Any]:
+        starts = self._played()
+        self._progress.start(f"ranking, {variant}", len(starts))
+        return ranking(models, starts, variant, progress=self._progress.advance)
+
+    def ceilings(self, models: ServedModels, variant: str) -> dict[str, Any]:
+        starts = self._played()
+        self._progress.start(f"ceilings, {variant}", len(starts))
+        return ceilings(models, starts, variant, progress=self._progress.advance)
+
+    def _played(self) -> list[Start]:
         if self._starts is None:
             self._progress.start("candidates in the twin", 4 * len(self._chosen))
             self._starts = starts_of(
                 self._spec, self._purpose, self._chosen, candidates=self._candidates, progress=self._progress.advance
             )
-        self._progress.start(f"ranking, {variant}", len(self._starts))
-        return ranking(models, self._starts, variant, progress=self._progress.advance)
+        return self._starts
 
     def field(self, models: ServedModels, variant: str) -> dict[str, Any]:
         windows = self._recorded()

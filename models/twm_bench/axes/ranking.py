@@ -31,6 +31,7 @@ from twm_twin.exogenous import ExogenousPath
 from twm_twin.layout import TwinLayout
 from twm_twin.oracle import needs, pack, template
 from twm_twin.outcomes import Futures, Outcome, horizon_outcome
+from twm_twin.redraw import Moment
 from twm_twin.scenarios import SCENARIOS
 from twm_twin.seeds import Purpose, require
 from twm_twin.simulator import StepResult, Twin
@@ -61,6 +62,15 @@ class Start:
     policies: PolicyArrays
     library_K: NDArray[np.bool_]
     truth: Outcome
+    moment: Moment
+    """Where the candidates begin, for studies that look inside the twin; no model sees it."""
+    load_HCS: NDArray[np.float64]
+    """Load that was offered [Mbps], retries of what was lost included, mean over the candidates; no model sees it."""
+
+    def seen(self, variant: str, horizon: int) -> list[FrameArrays]:
+        """The frames as a consumer of the variant sees them."""
+        told = self.calendar if variant == "calendar" else ()
+        return [replace(frame, events=list(known_at(told, frame.step, horizon))) for frame in self.frames]
 
 
 def starts_of(
@@ -101,7 +111,10 @@ def _play(spec: NetworkSpec, seed: int, scenario: str, warm_up: int, candidates:
     twin.reset([seed] * k, [scenario] * k, quiet_steps=horizon)
     frames: list[FrameArrays] = []
     results: list[StepResult] = []
+    queues: list[NDArray[np.float64]] = []
     for step in range(warm_up + horizon):
+        if step == warm_up:
+            queues = [q[0].copy() for q in (twin.queue_mbit_BCS, twin.link_queue_mbit_BLS, twin.retry_mbit_BCS)]
         source, at = (before, step % horizon) if step < warm_up else (policies, step - warm_up)
         prb, bandwidth = (
             np.ascontiguousarray(np.broadcast_to(a[:, at], (k, *a.shape[2:])))
@@ -113,7 +126,9 @@ def _play(spec: NetworkSpec, seed: int, scenario: str, warm_up: int, candidates:
         else:
             results.append(result)
     told = noisy_calendar(twin.layout, seed, scenario, horizons=3, quiet_steps=horizon)
-    return Start(seed, scenario, frames, tuple(told), policies, library_K, horizon_outcome(spec, results))
+    moment = Moment(seed, scenario, horizon, warm_up, *queues)
+    load = np.stack([result.offered_mbit_BTCS.mean((0, 1)) / result.fast_step_s for result in results])
+    return Start(seed, scenario, frames, tuple(told), policies, library_K, horizon_outcome(spec, results), moment, load)
 
 
 def _future(spec: NetworkSpec, seed: int, scenario: str, first: int) -> Futures:
@@ -184,6 +199,12 @@ def _candidates(
     return joined, np.arange(joined.count) < plain_ones.count
 
 
+def rank_of(predicted_K: NDArray[np.floating], true_K: NDArray[np.floating]) -> float:
+    """Spearman; NaN where the truth ranks nothing (all equal), 0 where only the prediction says so."""
+    found = spearman(predicted_K, true_K)
+    return 0.0 if np.isnan(found) and len(true_K) > 2 and np.ptp(np.round(true_K, 9)) > 0 else found
+
+
 def ranking(
     models: ServedModels, starts: Sequence[Start], variant: str, *, seed: int = 0, progress: Progress | None = None
 ) -> dict[str, Any]:
@@ -199,20 +220,17 @@ def ranking(
     by_slice: list[list[NDArray[Any]]] = [[], []]
     within, regrets, spreads = [], [], []
     for i, start in enumerate(starts):
-        frames = [
-            _with_events(frame, start.calendar if variant == "calendar" else (), horizon)
-            for frame in start.frames[-models.window :]
-        ]
-        decision = models.decision(history_matrix(frames, spec, models.window), samples=SAMPLES, seed=seed + i)
+        history = history_matrix(start.seen(variant, horizon)[-models.window :], spec, models.window)
+        decision = models.decision(history, samples=SAMPLES, seed=seed + i)
         scores = models.score(decision, start.policies)
         true, predicted = start.truth.scm, np.asarray(scores.scm_K, np.float64)
         feasible, is_ood = true > 0, start.scenario.endswith("-ood")
         for part, inside in (("all", True), ("id", not is_ood), ("ood", is_ood), ("library", True)):
             which = start.library_K if part == "library" else np.ones(len(true), bool)
             if inside:
-                rank[part].append(spearman(predicted[which], true[which]))
+                rank[part].append(rank_of(predicted[which], true[which]))
                 if (which & feasible).sum() >= LEAST_FEASIBLE:
-                    rank[f"{part}_feasible"].append(spearman(predicted[which & feasible], true[which & feasible]))
+                    rank[f"{part}_feasible"].append(rank_of(predicted[which & feasible], true[which & feasible]))
         error, disagreement = np.abs(predicted - true), np.asarray(scores.disagreement_K, np.float64)
         within.append(spearman(disagreement, error))
         regrets.append(true.max() - true[int(np.argmax(predicted))])
@@ -279,7 +297,3 @@ def ranking(
             "ood": [bool(v) for v in shifted[keep]],
         },
     }
-
-
-def _with_events(frame: FrameArrays, told: Sequence[Any], horizon: int) -> FrameArrays:
-    return replace(frame, events=list(known_at(told, frame.step, horizon)))
