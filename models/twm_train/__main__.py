@@ -18,6 +18,15 @@ from twm.core.paths import find_network, zoo_folder
 if TYPE_CHECKING:
     from twm_train.data import Episodes
 
+COLUMNS = (
+    TextColumn("{task.description:32}"),
+    BarColumn(),
+    MofNCompleteColumn(),
+    TimeElapsedColumn(),
+    TimeRemainingColumn(),
+    TextColumn("{task.fields[note]}"),
+)
+
 
 class RichProgress:
     """Progress bars on stderr; where that is no terminal, a line at every tenth of a stage."""
@@ -45,40 +54,39 @@ class RichProgress:
         self._progress.console.print(text)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m twm_train", description=__doc__)
-    parser.add_argument("--network", default="poc-city", metavar="NAME|FILE", help="shipped network spec or network.yaml")
-    parser.add_argument("--out", type=Path, metavar="ZOO", help="model zoo (default: the shipped one)")
-    parser.add_argument("--minutes", type=float, default=30.0, help="about how many CPU-minutes to spend; sets step counts")
-    parser.add_argument("--quick", action="store_true", help="a run of under a minute that shows everything works; poor models")
-    parser.add_argument("--seed", type=int, default=1, help="seed of initialisation, bootstrap and sampling (default 1)")
-    parser.add_argument(
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = argparse.ArgumentParser(prog="python -m twm_train", description=__doc__)
+    made.add_argument("--network", default="poc-city", metavar="NAME|FILE", help="shipped network spec or network.yaml")
+    made.add_argument("--out", type=Path, metavar="ZOO", help="model zoo (default: the shipped one)")
+    made.add_argument("--minutes", type=float, default=30.0, help="about how many CPU-minutes to spend; sets step counts")
+    made.add_argument("--quick", action="store_true", help="a run of under a minute that shows everything works; poor models")
+    made.add_argument("--seed", type=int, default=1, help="seed of initialisation, bootstrap and sampling (default 1)")
+    made.add_argument(
         "--data",
         default="twin",
         metavar="twin|frames:PATH|FILE",
         help="twin: record episodes in the twin (default); frames:PATH: frame file, folder of *.frames, or a folder of EXPLORA "
         "or TRACTOR; FILE: training episodes recorded before (.npz)",
     )
-    parser.add_argument(
+    made.add_argument(
         "--ray",
         nargs="?",
         const="local",
         metavar="ADDRESS",
         help="record episodes on a Ray cluster, or a local one (extra `ray`)",
     )
-    parser.add_argument("--version", help="folder name in the zoo (default: NETWORK-<next number>)")
-    parser.add_argument(
+    made.add_argument("--version", help="folder name in the zoo (default: NETWORK-<next number>)")
+    made.add_argument(
         "--work", type=Path, default=Path("var/train"), metavar="DIR", help="checkpoints; an interrupted run goes on"
     )
-    parser.add_argument(
-        "--threads", type=int, default=1, help="torch threads (default 1: small matrices gain nothing from more)"
-    )
-    return parser
+    made.add_argument("--threads", type=int, default=1, help="torch threads (default 1: small matrices gain nothing from more)")
+    return made
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse, train, print the measured quality. Returns the exit code."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     console = Console(stderr=True)
     if not 0 < options.minutes <= 24 * 60:
         console.print(f"twm_train: --minutes: {options.minutes}, expected more than 0 and at most 1440")
@@ -88,17 +96,9 @@ def main(arguments: list[str] | None = None) -> int:
     from twm_train.sizes import Recipe
 
     recipe = Recipe.quick() if options.quick else Recipe.of_minutes(options.minutes)
-    columns = (
-        TextColumn("{task.description:32}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
-    )
     try:
         spec = load_network(find_network(options.network))
-        with Progress(*columns, console=console) as bars:
+        with Progress(*COLUMNS, console=console) as bars:
             cards = run(
                 spec,
                 recipe,
