@@ -80,6 +80,9 @@ PATHS = (
     "/v1/proposals",
     f"/v1/proposals/{BASE + 1}",
     "/v1/verdicts",
+    "/v1/explanations",
+    f"/v1/explanations/{BASE + 1}",
+    f"/v1/traces/{BASE}",
     "/v1/policies",
     f"/v1/policies/{BASE}",
     "/v1/policy-types",
@@ -135,6 +138,7 @@ async def test_every_answer_fits_the_openapi_and_comes_in_time(filled: httpx.Asy
         'twm_audit_records_total{kind="score"}',
         'twm_shadow_score_scm{kind="observed"}',
         "twm_shadow_coverage_ratio",
+        'twm_explanations_total{text="template"}',
     ):
         assert name in text
     # Under load.
@@ -165,6 +169,15 @@ async def test_the_line_is_told_from_frame_to_score(filled: httpx.AsyncClient, s
     assert verdicts[BASE]["decision"] == "accepted"
     assert verdicts[BASE + 1]["decision"] == "rejected"
     assert (await filled.get(f"/v1/policies/{BASE + 1}")).status_code == 404
+    told = (await filled.get(f"/v1/explanations/{BASE}")).json()
+    assert (told["decision"], told["text_source"]) == ("accepted", "template")
+    assert told["headline"] == verdicts[BASE]["headline"] and told["text"].startswith(told["headline"])
+    assert told["moves"][0]["slice"] == "fwa" and told["binding"]["slice"] == "urllc"
+    refused = (await filled.get(f"/v1/explanations/{BASE + 1}")).json()
+    assert refused["decision"] == "rejected" and refused["fallback_reason"].isprintable()
+    trace = (await filled.get(f"/v1/traces/{BASE}")).json()
+    assert trace["proposal_id"] == f"poc-city/{BASE}" and trace["gate"]["situation"]["accepted"] is None
+    assert not trace["repeatable"]  # these proposals carry no tape
     scores = (await filled.get("/v1/scores")).json()["items"]
     assert [s["step"] for s in scores] == list(range(BASE, BASE + 8))
     summary = (await filled.get("/v1/scores/summary")).json()
@@ -205,6 +218,9 @@ async def test_the_line_is_told_from_frame_to_score(filled: httpx.AsyncClient, s
 
 ERRORS = (
     ("/v1/frames/99999", 404),
+    ("/v1/explanations/99999", 404),
+    ("/v1/explanations/1?text=poem", 422),
+    ("/v1/traces/99999", 404),
     ("/v1/policies/7", 404),
     ("/v1/nothing", 404),
     ("/v1/frames/-1", 422),
@@ -221,7 +237,7 @@ ERRORS = (
 
 
 async def test_an_empty_system_answers_and_refuses(client: httpx.AsyncClient) -> None:
-    for kind in ("frames", "proposals", "verdicts", "policies", "scores"):
+    for kind in ("frames", "proposals", "verdicts", "explanations", "policies", "scores"):
         assert (await client.get(f"/v1/{kind}")).json() == {"next": None, "items": []}
     assert (await client.get("/v1/scores/summary")).json()["count"] == 0
     assert (await client.get("/v1/audit")).json()["items"][0]["kind"] == "start"

@@ -71,7 +71,7 @@ async def test_redis_goes_and_comes_back(redis_server: Callable[[], EmbeddedRedi
     head = (await verify_stream(streams, names)).head
     records = list(read_records(log_path(settings.state_dir, names)))
     assert records[-1].hash == head.hash
-    assert [r.kind for r in records] == ["start", "verdict", "policy", "verdict", "policy"]
+    assert [r.kind for r in records] == ["start", *("verdict", "policy", "trace") * 2]
     await streams.close()
 
 

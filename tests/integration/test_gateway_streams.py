@@ -115,11 +115,14 @@ async def test_proposals_become_verdicts_policies_and_audit_records(
     assert [c.name for c in verdicts[3].checks if not c.passed] == ["freshness"]
     policies = [policy_pb2.SlicePolicy.FromString(e.payload) for e in await streams.range(names.policies, count=100)]
     assert [p.step for p in policies] == [100, 101]
-    assert await audit_kinds(streams, names) == ["verdict", "policy", "verdict", "policy", "verdict", "verdict"]
+    assert await audit_kinds(streams, names) == [
+        *("verdict", "policy", "trace") * 2,
+        *("verdict", "trace") * 2,
+    ]
     (dead,) = await streams.range(names.dead, count=10)
     assert "not a Proposal" in dead.reason
     verifier = await verify_stream(streams, names)
-    assert verifier.head.sequence == 6
+    assert verifier.head.sequence == 10
     record = from_payload((await streams.range(names.audit, count=1))[0].payload)
     payload = json.loads(record.payload_json)
     assert payload["decision"] == "DECISION_ACCEPTED"
@@ -137,7 +140,7 @@ async def test_redelivery_and_lost_answers_write_nothing_twice(streams: Streams,
     await first.handle(entry)
     assert await streams.length(names.verdicts) == 1
     assert await streams.length(names.policies) == 1
-    assert await audit_kinds(streams, names) == ["verdict", "policy"]
+    assert await audit_kinds(streams, names) == ["verdict", "policy", "trace"]
 
 
 async def test_writers_of_one_chain_take_turns(streams: Streams, names: StreamNames, spec: NetworkSpec) -> None:
@@ -174,7 +177,7 @@ async def test_a_crash_between_leaves_the_entry_for_the_next(
     # Killed after the write, before the answer: the same entry again is refused.
     await judge_of(streams, names, spec).handle(entry)
     assert await streams.length(names.verdicts) == 1
-    assert await audit_kinds(streams, names) == ["verdict", "policy"]
+    assert await audit_kinds(streams, names) == ["verdict", "policy", "trace"]
 
 
 async def test_tampering_with_the_stream_shows(

@@ -22,9 +22,11 @@ from twm.core.streams import GROUP_GATEWAY, Entry, KeyWrite, Output, StreamNames
 from twm.gateway.a1 import A1Options, slice_policy
 from twm.gateway.accepted import AcceptedShares
 from twm.gateway.audit import Event
+from twm.gateway.drift_watch import DriftWatch
 from twm.gateway.guardrail import Situation, judge
 from twm.gateway.recorder import Composition, Recorder
 from twm.gateway.rules import GuardrailRules
+from twm.gateway.trace.attach import attach
 
 ACCEPTED_KEY = "gateway-accepted"
 MAX_INLINE_POLICY_CHARACTERS = 512 * 1024
@@ -54,6 +56,7 @@ class Judge:
         self._options = options
         self._mode = mode
         self._clock = clock
+        self._drift = DriftWatch(streams, names, spec)
 
     async def handle(self, entry: Entry) -> Effect:
         """Verdict, and policy where accepted, written with the acknowledgement. Raises DecodeError on bytes that are none."""
@@ -88,6 +91,12 @@ class Judge:
                 outputs.append(Output(self._names.policies, payload, entry.trace_id))
                 events.append(Event("policy", _policy_event(policy, payload)))
                 keys.append(KeyWrite(self._names.key(ACCEPTED_KEY), self._remember(accepted, proposal).encode()))
+        attached = attach(
+            proposal, entry.payload, verdict, situation, self._rules, self._spec, await self._drift.status(),
+            spec_digest=self._spec_digest, trace_id=entry.trace_id,
+        )  # fmt: skip
+        outputs += attached.outputs
+        events += attached.events
         payload = verdict.SerializeToString(deterministic=True)
         outputs.insert(0, Output(self._names.verdicts, payload, entry.trace_id))
         events.insert(0, Event("verdict", _verdict_event(verdict, proposal, entry.payload)))

@@ -261,6 +261,7 @@ STREAM_GROUPS = (
     ("frames", GROUP_SCORER),
     ("proposals", GROUP_GATEWAY),
     ("verdicts", None),
+    ("explanations", None),
     ("policies", None),
     ("scores", None),
     ("audit", None),

@@ -144,6 +144,7 @@ class VerdictView(Answer):
     mode: str
     guardrail_version: str
     decided: str
+    headline: str = Field(description="Why, in one sentence; /v1/explanations/{step} says more.")
     checks: list[CheckView]
     trace_id: str
 

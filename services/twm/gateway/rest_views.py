@@ -186,6 +186,7 @@ def verdict_view(verdict: policy_pb2.Verdict) -> VerdictView:
         mode=_enum(policy_pb2.Mode, verdict.mode, "MODE_"),
         guardrail_version=verdict.guardrail_version,
         decided=utc(verdict.decided),
+        headline=verdict.headline,
         checks=[
             CheckView(
                 name=check.name,

@@ -23,12 +23,14 @@ from twm.gateway.a1 import A1Options
 from twm.gateway.access.configured import access_of
 from twm.gateway.audit import Event
 from twm.gateway.audit_stream import AuditFollower, log_path
+from twm.gateway.explain.routes import router as explanation_routes
 from twm.gateway.judgement import Judge, newest_step, start_event
 from twm.gateway.recorder import Recorder
 from twm.gateway.rest import build_app, stream_states
 from twm.gateway.rules import load_rules
 from twm.gateway.scorer import Scorer
 from twm.gateway.settings import GatewaySettings
+from twm.gateway.trace.routes import router as trace_routes
 
 log = logging.getLogger(__name__)
 
@@ -82,9 +84,9 @@ class GatewayService:
         runtime.spawn(proposals.run(runtime.stop), "proposals worker")
         runtime.spawn(frames.run(runtime.stop), "scorer")
         runtime.spawn(self._follower.run(runtime.stop), "audit follower")
-        runtime.spawn(
-            serve_http(build_app(self._streams, names, self._spec, self, self._access), listener, runtime.stop), "rest"
-        )
+        routers = [explanation_routes(self._streams, names, self._spec), trace_routes(self._streams, names)]
+        app = build_app(self._streams, names, self._spec, self, self._access, routers)
+        runtime.spawn(serve_http(app, listener, runtime.stop), "rest")
         runtime.spawn(self._watch(runtime), "readiness")
         port = int(listener.getsockname()[1])
         log.info("REST on port %d, mode %s, guardrail %s", port, self._settings.mode, self._rules.label)
