@@ -10,10 +10,10 @@ Shape suffixes: B horizons side by side, H slow steps, C cells, L links, S slice
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from twm.api.twin.v1 import twin_pb2
 from twm.api.worldmodel.v1 import worldmodel_pb2
 from twm.core.actions import PolicyArrays, saving_ratio, uniform_policy
 from twm.core.clock import Clock, ManualClock
-from twm.core.errors import InvalidInputError
+from twm.core.errors import InvalidInputError, UnavailableError
 from twm.core.frames import Float, FrameArrays, FrameCodec
 from twm.core.network import NetworkSpec
 from twm.core.paths import zoo_folder
@@ -41,6 +41,7 @@ from twm_twin.simulator import StepResult, Twin
 from twm_twin.verification import Verifier
 
 Loaded = TypeVar("Loaded", LoadedDynamics, LoadedField, LoadedActor)
+Result = TypeVar("Result")
 Variant = Literal["history", "calendar"]
 VARIANTS: tuple[Variant, ...] = ("history", "calendar")
 HISTORY_STEPS = 16
@@ -137,6 +138,20 @@ class LocalPeers(Peers):
     ) -> worldmodel_pb2.ProposeResponse:
         del timeout
         return self._proposer.propose(request)
+
+
+def run_now(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run a coroutine whose peers are local, so that it never waits: an event loop made for each decision costs milliseconds.
+
+    Raises UnavailableError where it does wait for something.
+    """
+    try:
+        work.send(None)
+    except StopIteration as done:
+        result: Result = done.value
+        return result
+    work.close()
+    raise UnavailableError("local peers: a coroutine waits for something outside this process")
 
 
 @dataclass(frozen=True, kw_only=True)

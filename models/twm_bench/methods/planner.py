@@ -5,7 +5,6 @@ The planner's clock stands still, so that every decision gets its whole search a
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +26,7 @@ from twm.planner.objective import ObjectiveWeights, PlanLimits
 from twm_bench.methods.members import one_member
 from twm_bench.methods.method import AbsentError, ModelFolders, Task
 from twm_bench.methods.persistence import persistent
-from twm_train.in_process import Decided, LocalModels, LocalPeers, Observed
+from twm_train.in_process import Decided, LocalModels, LocalPeers, Observed, run_now
 
 WANTED = ObjectiveWeights(saving_wanted_ratio=0.085)
 """What the benchmark asks of every planner: a little more than 8 %, since what is meant is the mean of what was saved."""
@@ -59,7 +58,7 @@ class Planner:
         """See Method."""
         if observed.step == 0:
             self._traces = [Trace() for _ in range(observed.count)]
-        return asyncio.run(self._decide(observed))
+        return run_now(self._decide(observed))
 
     async def _decide(self, observed: Observed) -> Decided:
         prb, bandwidth, seconds, proposals = [], [], [], []

@@ -102,10 +102,28 @@ def widened(stats: OodStatistics, history: Float, spec: NetworkSpec) -> OodStati
 
 def ood_score(history_WD: Float, action_KHA: Float, stats: OodStatistics, spec: NetworkSpec) -> NDArray[np.float64]:
     """Score [K], 0 = inside the training data: excess over the radius, history and action averaged."""
-    std = _floored(np.array(stats.history_std))
-    h = _distance(history_summary(history_WD, spec), stats.history_mean, std) / stats.history_radius
-    a = _distance(action_summary(action_KHA, spec), stats.action_mean, stats.action_std) / stats.action_radius
-    return np.asarray(0.5 * (np.maximum(h - 1.0, 0.0) + np.maximum(a - 1.0, 0.0)))
+    scale = OodScale(stats, spec)
+    return scale.score(scale.history_excess(history_WD), action_KHA)
+
+
+class OodScale:
+    """`ood_score` in two parts: of the many scores of a decision, the history's part is the same in all."""
+
+    def __init__(self, stats: OodStatistics, spec: NetworkSpec) -> None:
+        self._spec = spec
+        self._history = np.array(stats.history_mean), _floored(np.array(stats.history_std)), stats.history_radius
+        self._action = np.array(stats.action_mean), np.array(stats.action_std), stats.action_radius
+
+    def history_excess(self, history_WD: Float) -> float:
+        """How far a history lies beyond the radius, 0 = inside."""
+        mean, std, radius = self._history
+        return max(float(_distance(history_summary(history_WD, self._spec), mean, std)) / radius - 1.0, 0.0)
+
+    def score(self, history_excess: float, action_KHA: Float) -> NDArray[np.float64]:
+        """Score [K] of policies after a history."""
+        mean, std, radius = self._action
+        excess_K = np.maximum(_distance(action_summary(action_KHA, self._spec), mean, std) / radius - 1.0, 0.0)
+        return np.asarray(0.5 * (history_excess + excess_K))
 
 
 def _floored(history_std: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -115,9 +133,11 @@ def _floored(history_std: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _distance(
-    x: NDArray[np.float64], mean: tuple[float, ...], std: tuple[float, ...] | NDArray[np.float64]
+    x: NDArray[np.float64],
+    mean: tuple[float, ...] | NDArray[np.float64],
+    std: tuple[float, ...] | NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    return np.asarray(np.sqrt((((x - np.array(mean)) / np.array(std)) ** 2).mean(-1)))
+    return np.asarray(np.sqrt((((x - np.asarray(mean)) / np.asarray(std)) ** 2).mean(-1)))
 
 
 def _rounded(values: NDArray[np.float64]) -> tuple[float, ...]:

@@ -24,11 +24,11 @@ from twm.core.features import FIELD_FEATURES, action_vector, exogenous_layout, h
 from twm.core.frames import FrameArrays, FrameCodec
 from twm.core.kpis import KPI_NAMES, conformal_quantiles
 from twm.core.network import NetworkSpec
-from twm.core.ood import ood_score
+from twm.core.ood import OodScale
 from twm.core.packed import extend_packed
 from twm.core.zoo import ModelCard
 from twm.inference.actor import HistoryRows
-from twm.inference.dynamics import Float, Latents
+from twm.inference.dynamics import DynamicsModel, Float, Latents
 from twm.inference.futures import FutureCache, Futures, encoding_key, futures_key, sample_futures
 from twm.inference.loading import LoadedDynamics
 from twm.inference.model_store import ModelStore
@@ -74,6 +74,8 @@ class Answers:
         self._decisions: FutureCache[Decision] = FutureCache(cache_capacity)
         self._lock = threading.Lock()
         self._rollouts: tuple[str, Rollouts] | None = None
+        self._distance: tuple[ModelCard, OodScale, FutureCache[float]] | None = None
+        self._cache_capacity = cache_capacity
 
     def predict_field(self, request: worldmodel_pb2.PredictFieldRequest) -> worldmodel_pb2.PredictFieldResponse:
         """Field features per cell now and over the horizon. Raises InvalidInputError, ModelMismatchError."""
@@ -113,9 +115,11 @@ class Answers:
         history_WD = self._history.matrix(request.history, card.window)
         check()
         steps = policies.step_count
+        key = encoding_key(model.digest, history_WD)
+        latents = self._latents.get(key, lambda: model.encode(history_WD))
         decision = self._decisions.get(
-            futures_key(model.digest, history_WD, steps, samples, request.seed),
-            lambda: self._decision(loaded, history_WD, steps, samples, request.seed, check),
+            futures_key(key, steps, samples, request.seed),
+            lambda: self._decision(model, latents, history_WD, steps, samples, request.seed, check),
         )
         response = worldmodel_pb2.RolloutResponse(sample_count=samples, models=[identity(card)])
         if request.with_trajectories:
@@ -135,7 +139,7 @@ class Answers:
         extend_packed(response, "violation_probability", scores.violation_KS)
         extend_packed(response, "any_violation_probability", scores.any_violation_K)
         extend_packed(response, "disagreement", scores.disagreement_K)
-        extend_packed(response, "ood_score", self._ood_score(card, history_WD, action_KHA))
+        extend_packed(response, "ood_score", self._ood_score(card, key, history_WD, action_KHA))
         if scores.kpi_quantiles_KHQSP is not None:
             response.quantile_levels.extend(levels)
             response.kpi_names.extend(KPI_NAMES)
@@ -144,11 +148,16 @@ class Answers:
         return response
 
     def _decision(
-        self, loaded: LoadedDynamics, history_WD: Float, steps: int, samples: int, seed: int, check: Check
+        self,
+        model: DynamicsModel,
+        latents: Latents,
+        history_WD: Float,
+        steps: int,
+        samples: int,
+        seed: int,
+        check: Check,
     ) -> Decision:
         """What all candidates of a decision are scored against, but for the past of its SLA window."""
-        model = loaded.model
-        latents = self._latents.get(encoding_key(model.digest, history_WD), lambda: model.encode(history_WD))
         futures = sample_futures(model, history_WD, steps=steps, samples=samples, seed=seed, check=check, latents=latents)
         return Decision(
             futures=futures,
@@ -191,11 +200,20 @@ class Answers:
                 self._rollouts = loaded.model.digest, Rollouts(loaded.model, workers=self._workers, **self._rows)
             return self._rollouts[1]
 
-    def _ood_score(self, card: ModelCard, history_WD: Float, action_KHA: Float) -> NDArray[np.float64]:
+    def _distance_of(self, card: ModelCard) -> tuple[OodScale, FutureCache[float]]:
+        """The card's scale, with what histories measured on it: two cards may share their weights and differ in this."""
         if card.ood is None:
             raise ModelMismatchError(f"cdwm {card.version}: ood: missing in the card")
+        with self._lock:
+            if self._distance is None or self._distance[0] is not card:
+                self._distance = card, OodScale(card.ood, self._spec), FutureCache(self._cache_capacity)
+            return self._distance[1:]
+
+    def _ood_score(self, card: ModelCard, key: bytes, history_WD: Float, action_KHA: Float) -> NDArray[np.float64]:
+        scale, excesses = self._distance_of(card)
+        excess = excesses.get(key, lambda: scale.history_excess(history_WD))
         pieces = range(0, action_KHA.shape[0], OOD_PIECE)  # its summary works in float64: in one go 4096 policies take 100 MB
-        return np.concatenate([ood_score(history_WD, action_KHA[i : i + OOD_PIECE], card.ood, self._spec) for i in pieces])
+        return np.concatenate([scale.score(excess, action_KHA[i : i + OOD_PIECE]) for i in pieces])
 
     def _scenarios(self, futures: Futures) -> Float:
         """J futures, one from each member in turn, as blocks (RolloutResponse.exogenous_scenarios), none below 0."""

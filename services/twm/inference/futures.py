@@ -80,16 +80,16 @@ def _spread(state_EG: Float, samples: int) -> Float:
     return np.repeat(state_EG[:, None], samples, axis=1)
 
 
-def futures_key(model_digest: str, history_WD: Float, steps: int, samples: int, seed: int) -> bytes:
-    """Identifies a decision: same key, same futures."""
-    digest = hashlib.blake2b(f"{model_digest}/{history_WD.shape}/{steps}/{samples}/{seed}/".encode(), digest_size=16)
-    digest.update(history_WD.tobytes())
+def encoding_key(model_digest: str, history_WD: Float) -> bytes:
+    """Identifies a history encoded by a model."""
+    digest = hashlib.blake2b(f"{model_digest}/{history_WD.shape}/".encode(), digest_size=16)
+    digest.update(np.ascontiguousarray(history_WD).data)
     return digest.digest()
 
 
-def encoding_key(model_digest: str, history_WD: Float) -> bytes:
-    """Identifies a history encoded by a model."""
-    return futures_key(model_digest, history_WD, 0, 0, 0)
+def futures_key(encoding: bytes, steps: int, samples: int, seed: int) -> bytes:
+    """Identifies a decision from an encoded history: same key, same futures."""
+    return encoding + f"/{steps}/{samples}/{seed}".encode()
 
 
 class FutureCache(Generic[Kept]):

@@ -270,13 +270,15 @@ def _scores(horizon_R2SEJK: Float, topology: Topology, fans_QHKSP: NDArray[np.fl
         for (s, _), margin in zip(bounded, margins, strict=True):
             broken_SREJK[s] |= margin < 0.0
     margin_REJK = np.maximum(least_REJK, 0.0)
+    means = (margin_REJK, shortfall(least_REJK), soft_REJK, broken_SREJK.any(0), *broken_SREJK)
+    scm_K, shortfall_K, soft_K, any_violation_K, *violation_SK = np.stack(means).mean((1, 2, 3)).astype(np.float32)
     return RolloutScores(
-        scm_K=margin_REJK.mean((0, 1, 2)).astype(np.float32),
+        scm_K=scm_K,
         cvar_K=worst_mean(margin_REJK.reshape(-1, margin_REJK.shape[-1]), CVAR_SHARE).astype(np.float32),
-        shortfall_K=shortfall(least_REJK).mean((0, 1, 2)).astype(np.float32),
-        soft_K=soft_REJK.mean((0, 1, 2)).astype(np.float32),
-        violation_KS=broken_SREJK.mean((1, 2, 3)).T.astype(np.float32),
-        any_violation_K=broken_SREJK.any(0).mean((0, 1, 2)).astype(np.float32),
+        shortfall_K=shortfall_K,
+        soft_K=soft_K,
+        violation_KS=np.stack(violation_SK, -1),
+        any_violation_K=any_violation_K,
         disagreement_K=margin_REJK.mean((0, 2)).std(0).astype(np.float32),
         kpi_quantiles_KHQSP=None if fans_QHKSP is None else fans_QHKSP.transpose(2, 1, 0, 3, 4).astype(np.float32),
     )

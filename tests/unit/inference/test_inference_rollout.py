@@ -15,7 +15,7 @@ from twm.core.features import exogenous_layout
 from twm.core.kpis import horizon_scm, horizon_violated, kpi_draw, kpi_quantiles
 from twm.core.network import NetworkSpec
 from twm.inference.dynamics import Float
-from twm.inference.futures import FutureCache, Futures, futures_key, sample_futures
+from twm.inference.futures import FutureCache, Futures, encoding_key, futures_key, sample_futures
 from twm.inference.rollout import Decision, Rollouts, kpi_noise
 
 STEPS, SAMPLES = 4, 3
@@ -230,12 +230,12 @@ def test_key_tells_decisions_apart() -> None:
     other = history.copy()
     other[2, 1] = 1e-6
     keys = {
-        futures_key("m", history, 12, 4, 0),
-        futures_key("n", history, 12, 4, 0),
-        futures_key("m", other, 12, 4, 0),
-        futures_key("m", history, 11, 4, 0),
-        futures_key("m", history, 12, 5, 0),
-        futures_key("m", history, 12, 4, 1),
-        futures_key("m", history.reshape(4, 3), 12, 4, 0),
+        futures_key(encoding_key("m", history), 12, 4, 0),
+        futures_key(encoding_key("n", history), 12, 4, 0),
+        futures_key(encoding_key("m", other), 12, 4, 0),
+        futures_key(encoding_key("m", history), 11, 4, 0),
+        futures_key(encoding_key("m", history), 12, 5, 0),
+        futures_key(encoding_key("m", history), 12, 4, 1),
+        futures_key(encoding_key("m", history.reshape(4, 3)), 12, 4, 0),
     }
     assert len(keys) == 7
