@@ -47,8 +47,18 @@ def good_proposal(spec: NetworkSpec, step: int = 100, *, created_s: float | None
         ood_score=0.8,
         saving_ratio=0.1,
     )
-    proposal.candidates.add(origin="cem:5", scm_mean=0.4, violation_probability=0.2, disagreement=0.05, score=0.4)
-    proposal.candidates.add(origin="running", scm_mean=0.2)
+    proposal.candidates.add(
+        origin="cem:5",
+        scm_mean=0.4,
+        violation_probability=0.2,
+        disagreement=0.05,
+        score=0.4,
+        scm_cvar=0.2,
+        slice_violation_probability=[0.1] * s,
+    )
+    proposal.candidates.add(
+        origin="running", scm_mean=0.2, violation_probability=0.5, scm_cvar=0.1, slice_violation_probability=[0.3] * s
+    )
     proposal.verifications.add(candidate_index=0, scm_mean=0.38, violation_ratio=0.25, passed=True)
     proposal.models.add(name="cdwm", version="poc-city-1", digest="ab" * 32)
     proposal.models.add(name="fwm", version="poc-city-1", digest="cd" * 32)

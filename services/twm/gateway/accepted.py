@@ -1,10 +1,11 @@
-"""What the gateway remembers of the last accepted policy: its shares and when shares last changed. Stored beside the streams.
+"""What the gateway remembers of the last accepted policies: shares, and when they last changed. Stored beside the streams.
 
-Shape suffixes: C cells, L links, S slices.
+Shape suffixes: T remembered steps, C cells, L links, S slices, N flat shares (cells x slices, then links x slices).
 """
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ from twm.core.network import NetworkSpec
 from twm.gateway.canonical import canonical_json
 
 _MAX_CHANGE_STEPS = 1024
+_MAX_HISTORY = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +34,8 @@ class AcceptedShares:
     """Bandwidth shares [L, S], row-major."""
     change_steps: tuple[int, ...] = ()
     """Slow steps of recent proposals that changed the shares, oldest first."""
+    history: tuple[tuple[int, bytes], ...] = ()
+    """(step, flat shares as little-endian float32 [N]) of recent accepted policies, oldest first, this one last."""
 
     def arrays(self, spec: NetworkSpec) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
         """([C, S], [L, S]); None where the network has other sizes now."""
@@ -39,6 +43,16 @@ class AcceptedShares:
         if len(self.prb_share) != c * s or len(self.bandwidth_share) != n_links * s:
             return None
         return np.array(self.prb_share).reshape(c, s), np.array(self.bandwidth_share).reshape(n_links, s)
+
+    def flat(self) -> NDArray[np.float64]:
+        """Shares [N]."""
+        return np.array(self.prb_share + self.bandwidth_share)
+
+    def trail(self, since: int) -> NDArray[np.float64]:
+        """Flat shares of the accepted policies after step `since` [T, N], oldest first."""
+        size = len(self.prb_share) + len(self.bandwidth_share)
+        kept = [data for step, data in self.history if step > since and len(data) == 4 * size]
+        return np.frombuffer(b"".join(kept), "<f4").reshape(len(kept), size).astype(np.float64)
 
     def followed_by(self, step: int, policy: PolicyArrays, *, epsilon: float, window_steps: int) -> AcceptedShares:
         """What to remember once `policy` of `step` was accepted; `epsilon`: a smaller move is no change."""
@@ -53,16 +67,19 @@ class AcceptedShares:
             prb_share=new.prb_share,
             bandwidth_share=new.bandwidth_share,
             change_steps=steps[-_MAX_CHANGE_STEPS:],
+            history=(*(h for h in self.history if h[0] > step - window_steps), *new.history)[-_MAX_HISTORY:],
         )
 
     @classmethod
     def of(cls, step: int, policy: PolicyArrays) -> AcceptedShares:
         """The first accepted policy."""
+        prb, bandwidth = policy.prb_share_KHCS[0, 0].ravel(), policy.bandwidth_share_KHLS[0, 0].ravel()
         return cls(
             step=step,
-            prb_share=tuple(policy.prb_share_KHCS[0, 0].astype(float).ravel().tolist()),
-            bandwidth_share=tuple(policy.bandwidth_share_KHLS[0, 0].astype(float).ravel().tolist()),
+            prb_share=tuple(prb.astype(float).tolist()),
+            bandwidth_share=tuple(bandwidth.astype(float).tolist()),
             change_steps=(step,),
+            history=((step, np.concatenate([prb, bandwidth]).astype("<f4").tobytes()),),
         )
 
     def encode(self) -> bytes:
@@ -73,6 +90,7 @@ class AcceptedShares:
                 "prb_share": list(self.prb_share),
                 "bandwidth_share": list(self.bandwidth_share),
                 "change_steps": list(self.change_steps),
+                "history": [[step, base64.b64encode(data).decode()] for step, data in self.history],
             }
         ).encode()
 
@@ -86,6 +104,7 @@ class AcceptedShares:
                 prb_share=tuple(float(v) for v in fields["prb_share"]),
                 bandwidth_share=tuple(float(v) for v in fields["bandwidth_share"]),
                 change_steps=tuple(int(v) for v in fields["change_steps"]),
+                history=tuple((int(step), base64.b64decode(data, validate=True)) for step, data in fields.get("history", ())),
             )
         except (ValueError, KeyError, TypeError) as error:
             raise AuditError(f"accepted shares: stored state is damaged: {error!r}") from error
