@@ -5,7 +5,8 @@ Shape suffixes: M = E x J components, B windows, W history steps, H horizon step
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -28,6 +29,15 @@ class Predictions:
     kpi_mean_MBHSP: Float
     kpi_std_MBHSP: Float
     exogenous_MBHX: Float
+
+    @staticmethod
+    def concatenate(parts: Sequence[Predictions]) -> Predictions:
+        """All windows of `parts`."""
+        return Predictions(*(np.concatenate([getattr(part, f.name) for part in parts], 1) for f in fields(Predictions)))
+
+    def take(self, which_B: NDArray[np.bool_]) -> Predictions:
+        """Some of the windows."""
+        return Predictions(*(getattr(self, f.name)[:, which_B] for f in fields(Predictions)))
 
     def scores(self, spec: NetworkSpec, seed: int = 0) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """(mean SCM [B], mean least margin before the floor at 0 [B]).

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from twm.core.features import FIELD_FEATURES, KPI_NAMES, action_vector, exogenous_layout
+from twm.core.features import FIELD_FEATURES, KPI_NAMES, action_vector, exogenous_layout, knows_events
 from twm.core.frames import Float
 from twm.core.kpis import kpi_quantiles, kpi_to_z, weighted_p99
 from twm.core.network import NetworkSpec
@@ -129,6 +129,11 @@ def validation_windows(
     return cut(episodes, episode, at, window, horizon, told), episode[0]
 
 
+def shifted_windows(episodes: Episodes, episode_B: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Whether the windows' episodes are out of distribution."""
+    return np.array([SCENARIOS[i].endswith("-ood") for i in episodes.scenario_N], bool)[episode_B]
+
+
 def dynamics_quality(
     exogenous: ExogenousModel,
     predictions: Predictions,
@@ -142,9 +147,9 @@ def dynamics_quality(
 ) -> Quality:
     """RMSE against persistence, coverage of the 90 % interval per KPI (all, ID, OOD, by step), exogenous forecast skill."""
     median = kpi_quantiles(predictions.kpi_mean_MBHSP, predictions.kpi_std_MBHSP, (0.5,))[0]
-    shifted = np.array([SCENARIOS[i].endswith("-ood") for i in episodes.scenario_N])[episode_B]
-    corrected = lambda which: coverage(_some(predictions, which), truth_BHSP[which], conformal)
-    raw, every = coverage(predictions, truth_BHSP, None), corrected(np.ones(len(shifted), bool))
+    shifted, told = shifted_windows(episodes, episode_B), knows_events(windows.history[0].numpy(), spec)
+    corrected = lambda which: coverage(predictions.take(which), truth_BHSP[which], conformal, told[which])
+    raw, every = coverage(predictions, truth_BHSP, None, told), corrected(np.ones(len(shifted), bool))
     inside, outside = corrected(~shifted), corrected(shifted)
     out: Quality = {"kpi": {}, "windows": len(shifted)}
     for p, name in enumerate(KPI_NAMES):
@@ -330,12 +335,6 @@ def spearman(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
     x, y = (r - r.mean() for r in ranks)
     scale = float(np.sqrt((x**2).sum() * (y**2).sum()))
     return float((x * y).sum() / scale) if scale > 0 else float("nan")
-
-
-def _some(predictions: Predictions, which: NDArray[np.bool_]) -> Predictions:
-    return Predictions(
-        predictions.kpi_mean_MBHSP[:, which], predictions.kpi_std_MBHSP[:, which], predictions.exogenous_MBHX[:, which]
-    )
 
 
 def _rmse(predicted: NDArray[np.floating], truth: NDArray[np.floating]) -> float:

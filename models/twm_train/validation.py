@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from twm.core.features import knows_events
 from twm.core.kpis import kpi_from_z
 from twm.core.zoo import Conformal
 from twm_train import conformal
@@ -15,7 +16,7 @@ from twm_train.controllable import ControllableModel
 from twm_train.data import VALIDATION_SEED, Episodes
 from twm_train.exogenous import ExogenousModel
 from twm_train.prediction import Predictions, predict
-from twm_train.quality import dynamics_quality, ranking_quality, validation_starts, validation_windows
+from twm_train.quality import dynamics_quality, ranking_quality, shifted_windows, validation_starts, validation_windows
 from twm_train.splits import RANKING_OFFSET
 from twm_train.stage import Run
 from twm_train.windows import Windows
@@ -28,9 +29,17 @@ def calibrated(
     run: Run, exogenous: ExogenousModel, controllable: ControllableModel, fitting: Episodes
 ) -> tuple[Conformal, Windows]:
     """(conformal correction, the windows it was fitted on)."""
-    windows, _ = validation_windows(fitting, run.recipe.window, run.horizon, STRIDE)
-    predictions = _predicted(run, exogenous, controllable, windows)
-    return conformal.fit(predictions, _truth(windows.kpi_z), controllable.std.numpy()), windows
+    # Of a twin's network each window is seen without and with the calendar: each has a factor of its own.
+    both = [
+        validation_windows(fitting, run.recipe.window, run.horizon, STRIDE, knows=knows)
+        for knows in ((None,) if run.real else (False, True))
+    ]
+    predictions = Predictions.concatenate([_predicted(run, exogenous, controllable, windows) for windows, _ in both])
+    truth = np.concatenate([_truth(windows.kpi_z) for windows, _ in both])
+    told = np.concatenate([knows_events(windows.history[0].numpy(), run.spec) for windows, _ in both])
+    shifted = np.concatenate([shifted_windows(fitting, episode) for _, episode in both])
+    counts = np.ones_like(told) if run.real else ~shifted
+    return conformal.fit(predictions, truth, controllable.std.numpy(), told, counts), both[0][0]
 
 
 def measured(

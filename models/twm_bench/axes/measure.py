@@ -73,7 +73,7 @@ def measure_axes(
     chosen = seeds(purpose, seed_count, first_seed)
     models = ServedModels(spec, zoo)
     digests = models.digests()
-    key = _key([REVISION, spec.digest(), digests, purpose, chosen, candidates, stride, cycles])
+    key = _key([REVISION, spec.digest(), digests, models.corrections(), purpose, chosen, candidates, stride, cycles])
     lazy = _Lazy(spec, purpose, chosen, candidates, stride, report)
     out: dict[str, Any] = {
         "purpose": purpose,

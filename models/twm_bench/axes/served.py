@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twm.core.actions import PolicyArrays
 from twm.core.errors import ModelMismatchError
-from twm.core.features import action_vector, exogenous_layout, history_matrix, newest_field
+from twm.core.features import action_vector, exogenous_layout, history_matrix, knows_events, newest_field
 from twm.core.frames import Float, FrameArrays
 from twm.core.kpis import conformal_quantiles
 from twm.core.network import NetworkSpec
@@ -82,6 +83,11 @@ class ServedModels:
         cards = [loaded.card for loaded in (self.dynamics, self.field) if loaded is not None]
         return {f"{card.name}/{card.version}": card.digest for card in cards}
 
+    def corrections(self) -> dict[str, Any] | None:
+        """What the card of the dynamics corrects besides its graphs, which no digest tells."""
+        conformal = self.dynamics.card.conformal if self.dynamics else None
+        return None if conformal is None else conformal.model_dump(mode="json")
+
     def decision(self, history_WD: Float, *, samples: int, seed: int) -> Decision:
         """Futures and noise that all candidates of a decision meet."""
         model = self._need().model
@@ -104,12 +110,14 @@ class ServedModels:
     def forecast(self, frames: Sequence[FrameArrays], policies: PolicyArrays, *, samples: int, seed: int) -> KpiForecast:
         """KPIs of the candidates over the horizon after the newest frame."""
         card = self._need().card
-        decision = self.decision(history_matrix(frames, self.spec, card.window), samples=samples, seed=seed)
+        history = history_matrix(frames, self.spec, card.window)
+        decision = self.decision(history, samples=samples, seed=seed)
         scores = self.score(decision, policies, LEVELS)
         raw, conformal = scores.kpi_quantiles_KHQSP, card.conformal
         if raw is None or conformal is None:
             raise ModelMismatchError(f"cdwm {card.version}: quantiles or conformal correction: missing")
-        corrected = conformal_quantiles(np.moveaxis(raw, 2, 0), LEVELS, np.array(conformal.factor), np.array(conformal.floor))
+        factor = np.array(conformal.factor_of(bool(knows_events(history, self.spec))))
+        corrected = conformal_quantiles(np.moveaxis(raw, 2, 0), LEVELS, factor, np.array(conformal.floor))
         return KpiForecast(scores=scores, quantiles_QKHSP=corrected, exogenous_HEJX=decision.futures.exogenous_HEJX)
 
     def predict_field(self, frames: Sequence[FrameArrays]) -> FieldForecast:

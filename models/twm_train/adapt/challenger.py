@@ -14,7 +14,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -33,7 +33,7 @@ from twm.core.ood import widened
 from twm.core.paired import Gain, PairedScores
 from twm.core.paths import zoo_folder
 from twm.core.pins import challenge, in_use, load_pins
-from twm.core.zoo import Adaptation, Conformal, GraphSpec, ModelCard, ModelEntry, list_models, write_card
+from twm.core.zoo import Adaptation, Conformal, Factor, GraphSpec, ModelCard, ModelEntry, list_models, write_card
 from twm.inference.forecaster import ENGINE, SAMPLES, Forecaster
 from twm.inference.loading import load_dynamics
 from twm_train.adapt.fine_tune import CONTROLLABLE, TunedDynamics, TuneOptions, fine_tune, windows_of
@@ -246,8 +246,9 @@ class _Adaptation:
         conformal = entry.card.conformal
         if conformal is None:
             raise ModelMismatchError(f"cdwm {entry.card.version}: conformal: missing in the card")
-        factor = np.maximum(np.array(conformal.factor, np.float64), FACTOR_MIN)
-        start = entry.card.model_copy(update={"conformal": _conformal(conformal, factor)})
+        start = entry.card.model_copy(
+            update={"conformal": _changed(conformal, lambda factor_HSP: np.maximum(factor_HSP, FACTOR_MIN))}
+        )
         forecaster = self._forecaster(ModelEntry(entry.folder, start))
         scores = np.stack([_interval_scores(forecaster, at, self.horizon) for at in looks])
         s, p = scores.shape[2:]
@@ -257,7 +258,9 @@ class _Adaptation:
             if known.size:
                 # One factor for all steps of a slice's KPI, over the shape the champion has along the horizon.
                 ratio[i, j] = np.quantile(known, conformal.level, method="higher")
-        fitted = _conformal(conformal, np.clip(factor * np.maximum(ratio, 0.1), 0.0, FACTOR_MAX))
+        fitted = _changed(
+            conformal, lambda factor_HSP: np.clip(np.maximum(factor_HSP, FACTOR_MIN) * np.maximum(ratio, 0.1), 0.0, FACTOR_MAX)
+        )
         return ModelEntry(entry.folder, entry.card.model_copy(update={"conformal": fitted}))
 
     def _choose(
@@ -361,6 +364,13 @@ def _interval_scores(forecaster: Forecaster, at: Origin, horizon: int) -> NDArra
     return out
 
 
-def _conformal(before: Conformal, factor_HSP: NDArray[np.float64]) -> Conformal:
-    rounded = np.ceil(factor_HSP * 1e4) / 1e4
-    return before.model_copy(update={"factor": tuple(tuple(tuple(float(v) for v in row) for row in step) for step in rounded)})
+def _changed(before: Conformal, change: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> Conformal:
+    """The correction with both of its factors changed alike: what drifted is seen with and without known events."""
+
+    def changed(factor: Factor | None) -> Factor | None:
+        if factor is None:
+            return None
+        rounded = np.ceil(change(np.array(factor, np.float64)) * 1e4) / 1e4
+        return tuple(tuple(tuple(float(v) for v in row) for row in step) for step in rounded)
+
+    return before.model_copy(update={"factor": changed(before.factor), "told_factor": changed(before.told_factor)})

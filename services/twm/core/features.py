@@ -47,6 +47,7 @@ __all__ = [
     "horizon_scm",
     "horizon_violated",
     "known_events",
+    "knows_events",
     "kpi_quantiles",
     "newest_field",
     "offered_by_slice",
@@ -158,6 +159,11 @@ def known_events(events: Sequence[telemetry_pb2.KnownEvent], spec: NetworkSpec, 
         active = (ahead >= event.onset_step) & (ahead < event.onset_step + max(event.duration_steps, 1))
         out += event.amplitude * np.exp(-0.5 * distance2 / EVENT_RADIUS_KM**2)[:, None] * active
     return np.minimum(out, 100.0).astype(np.float32)
+
+
+def knows_events(history_WD: Float, spec: NetworkSpec) -> NDArray[np.bool_]:
+    """Whether the newest frame of model inputs [..., W, D] knows of events."""
+    return np.asarray((history_WD[..., -1, HistoryLayout.of(spec).known("events")] > 0).any(-1))
 
 
 def history_matrix(frames: Sequence[FrameArrays], spec: NetworkSpec, length: int) -> Float:

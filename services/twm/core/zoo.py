@@ -26,6 +26,8 @@ CONTRACTS = {"fwm": "fwm/2", "cdwm": "cdwm/1", "actor": "actor/1"}
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Version = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 Dim = int | str
+Factor = tuple[tuple[tuple[float, ...], ...], ...]
+"""[H][S][P]."""
 
 
 class CardModel(BaseModel):
@@ -57,10 +59,16 @@ class Conformal(CardModel):
 
     level: float = Field(gt=0, lt=1)
     """Nominal coverage it was fitted for."""
-    factor: tuple[tuple[tuple[float, ...], ...], ...]
+    factor: Factor
     """[H][S][P], per horizon step, slice and KPI."""
     floor: tuple[tuple[float, ...], ...]
     """[S][P], least half width in z."""
+    told_factor: Factor | None = None
+    """As `factor`, where the newest frame knows of events (twm.core.features.knows_events); None: `factor` there too."""
+
+    def factor_of(self, told: bool) -> Factor:
+        """The factor where events are known, or are not."""
+        return self.told_factor if told and self.told_factor is not None else self.factor
 
 
 class OodStatistics(CardModel):

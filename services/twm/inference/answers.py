@@ -20,7 +20,7 @@ from twm.core import metrics
 from twm.core.account import SlaAccount
 from twm.core.actions import decode_policies
 from twm.core.errors import FrameError, InvalidInputError, ModelMismatchError
-from twm.core.features import FIELD_FEATURES, action_vector, exogenous_layout, history_matrix, newest_field
+from twm.core.features import FIELD_FEATURES, action_vector, exogenous_layout, history_matrix, knows_events, newest_field
 from twm.core.frames import FrameArrays, FrameCodec
 from twm.core.kpis import KPI_NAMES, conformal_quantiles
 from twm.core.network import NetworkSpec
@@ -143,7 +143,8 @@ class Answers:
         if scores.kpi_quantiles_KHQSP is not None:
             response.quantile_levels.extend(levels)
             response.kpi_names.extend(KPI_NAMES)
-            extend_packed(response, "kpi_quantiles", corrected(scores.kpi_quantiles_KHQSP, levels, card))
+            told = bool(knows_events(history_WD, self._spec))
+            extend_packed(response, "kpi_quantiles", corrected(scores.kpi_quantiles_KHQSP, levels, card, told))
         metrics.ROLLOUTS.inc(policies.count)
         return response
 
@@ -224,11 +225,11 @@ class Answers:
         return np.concatenate([block.reshape(-1) for block in blocks])
 
 
-def corrected(kpi_KHQSP: Float, levels: tuple[float, ...], card: ModelCard) -> Float:
-    """Quantiles with the card's conformal correction, cut to the steps asked for."""
+def corrected(kpi_KHQSP: Float, levels: tuple[float, ...], card: ModelCard, told: bool) -> Float:
+    """Quantiles with the card's conformal correction, cut to the steps asked for. `told`: whether events are known."""
     if card.conformal is None:
         raise ModelMismatchError(f"cdwm {card.version}: conformal: missing in the card")
-    factor_HSP = np.array(card.conformal.factor, np.float64)[: kpi_KHQSP.shape[1]]
+    factor_HSP = np.array(card.conformal.factor_of(told), np.float64)[: kpi_KHQSP.shape[1]]
     quantiles_QKHSP = conformal_quantiles(np.moveaxis(kpi_KHQSP, 2, 0), levels, factor_HSP, np.array(card.conformal.floor))
     return np.moveaxis(quantiles_QKHSP, 0, 2).astype(np.float32)
 

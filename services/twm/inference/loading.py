@@ -67,12 +67,15 @@ def check_conformal(card: ModelCard, sizes: DynamicsSizes) -> None:
     if card.conformal is None or card.ood is None:
         raise ModelMismatchError(f"cdwm {card.version}: conformal and ood: missing in the card")
     expected = (card.horizon_steps, sizes.slices, sizes.kpis)
+    tables = (card.conformal.factor, card.conformal.factor_of(True), card.conformal.floor)
     try:
-        found = np.array(card.conformal.factor, float).shape, np.array(card.conformal.floor, float).shape
+        found = tuple(np.array(table, float).shape for table in tables)
     except ValueError as error:
         raise ModelMismatchError(f"cdwm {card.version}: conformal: ragged, expected {expected}") from error
-    if found != (expected, expected[1:]):
-        raise ModelMismatchError(f"cdwm {card.version}: conformal: shapes {found}, expected {(expected, expected[1:])}")
+    if found != (expected, expected, expected[1:]):
+        raise ModelMismatchError(
+            f"cdwm {card.version}: conformal: shapes {found}, expected {(expected, expected, expected[1:])}"
+        )
 
 
 def self_test(loaded: LoadedDynamics, spec: NetworkSpec) -> None:
