@@ -31,11 +31,11 @@ $(VENV)/.check: pyproject.toml constraints.txt | $(VENV)/.test
 run: $(VENV)/.run
 	@$(BIN)/twm run $(RUN_ARGS)
 
-# Without TEST_ARGS: what needs no process of its own on all cores at once, then the rest one after the other.
+# Without TEST_ARGS: what bears company on all cores at once, then what needs the machine to itself one after the other.
 test: $(VENV)/.test
 ifeq ($(strip $(TEST_ARGS)),)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist loadfile tests/unit tests/contract
-	$(BIN)/python -m pytest tests/integration tests/e2e tests/bench
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist loadfile -m "not alone" tests/unit tests/contract tests/integration
+	$(BIN)/python -m pytest -m alone tests/integration tests/e2e tests/bench
 else
 	$(BIN)/python -m pytest $(TEST_ARGS)
 endif

@@ -13,6 +13,16 @@ from twm.core.network import NetworkSpec, load_network
 from twm.core.paths import find_network
 
 REPO_ROOT = Path(__file__).resolve().parents[1]
+ALONE = tuple(REPO_ROOT / "tests" / folder for folder in ("e2e", "bench"))
+"""Folders whose tests run whole systems or measure, and so need the machine to themselves."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """`make test` runs what is not marked `alone` on all cores at once, and the rest one after the other."""
+    for item in items:
+        if item.path.is_relative_to(ALONE[0]) or item.path.is_relative_to(ALONE[1]):
+            item.add_marker(pytest.mark.alone)
 
 
 def unused_port() -> int:

@@ -23,7 +23,7 @@ from tiny_zoo import write_dynamics, write_field
 
 from twm.core.network import NetworkSpec
 
-pytestmark = [pytest.mark.redis, pytest.mark.slow]
+pytestmark = [pytest.mark.redis, pytest.mark.slow, pytest.mark.alone]
 
 SERVICES = ("ingester", "inference", "planner", "gateway")
 RSS_MB = 200
