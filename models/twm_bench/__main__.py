@@ -24,7 +24,9 @@ from twm_bench import publish
 from twm_bench.assemble import assemble, table
 from twm_bench.methods.catalogue import ABLATED, EVERYTHING, METHODS, chosen
 from twm_bench.methods.method import ModelFolders
+from twm_bench.progress import Stages
 from twm_bench.results import Report, SeedsUsed
+from twm_bench.robustness.measure import PARTS, Where, add_parts
 from twm_bench.runner import MAX_JOBS, expected_s, run
 from twm_bench.units import Unit, make_units
 from twm_train.in_process import VARIANTS, Variant
@@ -37,6 +39,9 @@ VALIDATION_FIRST = 0x7800
 QUICK_METHODS = ("uniform", "proportional", "reactive", "dt-cem-12", "dt-cem-96", "twm", "oracle")
 OUT = Path("models/twm_bench/report")
 WORK = Path("build/bench")
+MODELS = "models"
+"""The axes of the models: field, trajectory, ranking, speed."""
+DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 VARIANTS_FOLDER = Path(__file__).parent / "variants"
 
 
@@ -70,6 +75,8 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--axes", action=argparse.BooleanOptionalAction, default=None, help="measure the models as well (default: --full only)")
     add("--axes-seeds", type=int, default=AXES_SEEDS, metavar="N", help="seeds of these measurements (default: %(default)s)")
+    add("--parts", default=",".join((MODELS, *PARTS)), help="of these measurements, comma-separated (default: %(default)s)")
+    add("--data", type=Path, default=None, metavar="DIR", help="recorded traces (default: shared/data beside the checkout)")
     add("--readme", type=Path, default=None, help="write the results table into this file, between its markers")
     add("--set", action="append", default=[], metavar="NAME=JSON", help="with --tune: planner setting, e.g. weights.risk=0.2")
     return made
@@ -100,12 +107,26 @@ def bench(options: argparse.Namespace, command: str) -> Report:
     )
     report = _play(spec, folders, units, used, variants, scenarios, options, command)
     if options.axes if options.axes is not None else not (options.quick or options.tune):
-        console = Console(stderr=True)
-        console.print("measuring the models: field, trajectory, ranking, speed")
-        publish.add_axes(
-            report, spec, folders.zoo, network=options.network, seed_count=options.axes_seeds, work=options.work / "axes"
-        )
+        measure(report, spec, folders.zoo, options)
     return report
+
+
+def measure(report: Report, spec: NetworkSpec, zoo: Path, options: argparse.Namespace) -> None:
+    """The parts of a report that need no unit, those of `options.parts`; what the work folder has is not measured again."""
+    parts, console = _split(options.parts), Console(stderr=True)
+    for name in parts:
+        if name not in (MODELS, *PARTS):
+            raise InvalidInputError(f"--parts: {name[:64]!r} is not one of {', '.join((MODELS, *PARTS))}")
+    console.print(f"measuring: {', '.join(parts)}")
+    work, seed_count = options.work / "axes", options.axes_seeds
+    data = options.data or DATA
+    with Stages(console) as stages:
+        if MODELS in parts:
+            publish.add_axes(report, spec, zoo, network=options.network, seed_count=seed_count, work=work, progress=stages)
+        where = Where(
+            spec=spec, zoo=zoo, work=work, data=data, seed_count=seed_count, jobs=options.jobs, ray=options.ray, stages=stages
+        )
+        add_parts(report, where, [name for name in parts if name != MODELS])
 
 
 def shipped_variant(spec: NetworkSpec, kind: str) -> Path | None:

@@ -5,12 +5,13 @@ Everything that comes from the report is escaped; the page takes light or dark f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
 
-from twm_bench import plots
+from twm_bench import page_models, page_robustness, plots
+from twm_bench.markup import Markup, axes_of, code, figure, number, percent, table
 from twm_bench.results import MEAN, Ablation, Report, Score
 from twm_bench.targets import AIM, MET, MISSED, evaluate
 
@@ -41,17 +42,14 @@ figure { margin: .75rem 0; } figure svg { max-width: 100%; height: auto; } figca
 nav a { margin-right: .9rem; } a { color: var(--best); } code { font-size: 12px; overflow-wrap: anywhere; white-space: normal; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(22rem, 1fr)); gap: 1rem; }
 """
-CAPTIONS = {
-    "gap-recovered": "Gap recovered = (method - uniform) / (oracle - uniform), of mean SCM over the four scenarios.",
-    "ablations": "Each ablation plays the same seeds as twm.",
-    "calibration": "A calibrated model lies on the dotted line; dots grow with the number of candidates in the bin.",
-    "fans": "One window a scenario, fixed before measuring: the first that begins half a horizon after the quiet one.",
-    "ranking": "Candidates of one start meet the same future in the twin. Points at true SCM 0 break an SLA by any amount.",
-    "forecast-by-step": "Rivals without quantiles of their own are spread with the quantiles of their errors on tuning seeds.",
-    "demand-skill": "Baseline: the last demand of each cell and slice with the quantiles of its past changes. Dotted: 10 %.",
-    "field": "R2 and SSIM ahead; the present field is read from the newest frame and scores near 1.",
-    "gemm-share": "Only matrix products count; dotted: the least that is asked.",
-}
+
+
+LEGEND = (
+    "SCM: mean of the SCM of single horizons, the headline. Worst 5 %: the same over the worst twentieth of the horizons. "
+    "SCM of means: of losses and p99 delays averaged over the horizons first, as the design asks; one lost horizon, whose "
+    "delay is many seconds, lifts the mean delay over every bound, so it is 0 for nearly everyone. SCM of medians: of the "
+    "medians instead, what the typical horizon keeps. Gap recovered: between uniform and the clairvoyant oracle."
+)
 
 
 def write_html(report: Report, folder: Path) -> Path:
@@ -71,8 +69,9 @@ def page(report: Report) -> str:
         ("rivals", "Paired against each rival", _comparisons(report)),
         ("ablations", "What each part is worth", _ablations(report, drawn)),
         ("trajectory", "Trajectory axis", _trajectory(report, drawn)),
-        ("field", "Field axis", _field(report, drawn)),
-        ("traces", "Recorded traces", _traces(report)),
+        ("field", "Field axis", page_models.field(report, drawn)),
+        ("robustness", "Robustness", page_robustness.robustness(report, drawn)),
+        ("traces", "Recorded traces", page_models.traces(report, drawn)),
         ("speed", "Speed axis", _speed(report, drawn)),
         ("provenance", "Provenance", _provenance(report)),
     ]
@@ -82,7 +81,7 @@ def page(report: Report) -> str:
     seeds = report.seeds
     lead = (
         f"{len(seeds.seeds)} {escape(seeds.purpose)} seeds x {len(report.scenarios)} scenarios, network "
-        f"{_code(report.network)}, {escape(report.created)}. SCM: least normalised margin over all SLA terms, floored at 0. "
+        f"{code(report.network)}, {escape(report.created)}. SCM: least normalised margin over all SLA terms, floored at 0. "
         "Saving: control cost against uniform shares. Nothing is handed a forecast; variant <em>calendar</em> sees a noisy "
         "list of known events besides."
     )
@@ -94,41 +93,6 @@ def page(report: Report) -> str:
     )
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[Any]], *, ours: str | None = None, text: Sequence[int] = ()) -> str:
-    """An escaped table; the row whose first cell is `ours` stands out, columns `text` hold prose."""
-    lines = []
-    for row in rows:
-        cells = "".join(f"<td{' class=text' if i in text else ''}>{_cell(value)}</td>" for i, value in enumerate(row))
-        lines.append(f"<tr{' class=ours' if ours is not None and row[0] == ours else ''}>{cells}</tr>")
-    heads = "".join(f"<th{' class=text' if i in text else ''}>{escape(name)}</th>" for i, name in enumerate(head))
-    return f'<div class="wide"><table><thead><tr>{heads}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>'
-
-
-class Markup(str):
-    """Text that is HTML already."""
-
-    __slots__ = ()
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, Markup):
-        return str(value)
-    if value is None:
-        return "-"
-    return escape(str(value)[:400])
-
-
-def _code(text: str) -> Markup:
-    return Markup(f"<code>{escape(text)}</code>")
-
-
-def _figure(drawn: Mapping[str, str], name: str) -> str:
-    if name not in drawn:
-        return ""
-    caption = CAPTIONS.get(name, "")
-    return f"<figure>{drawn[name]}{f'<figcaption>{escape(caption)}</figcaption>' if caption else ''}</figure>"
-
-
 def _targets(report: Report) -> str:
     rows = [
         (
@@ -137,18 +101,21 @@ def _targets(report: Report) -> str:
             t["aim"],
             t["measured"],
             Markup(f'<span class="{VERDICT_CLASS.get(t["verdict"], "soft")}">{escape(t["verdict"])}</span>'),
+            t["ceiling"],
         )
         for t in evaluate(report).values()
     ]
     note = "<p>Where a target holds for both variants, the worse one decides.</p>"
-    return note + table(("what, from where in report.json", "at least", "aim", "measured", "verdict"), rows, text=(0, 1, 2, 3))
+    head = ("what, from where in report.json", "at least", "aim", "measured", "verdict", "measured ceiling, and why")
+    return note + table(head, rows, text=(0, 1, 2, 3, 5))
 
 
 def _decision(report: Report, drawn: Mapping[str, str]) -> str:
-    parts = []
+    parts = [f"<p>{escape(LEGEND)}</p>"]
     for variant, methods in report.variants.items():
         head = (
-            "method", "SCM", "95 % interval", "saving", "P(violation)", "worst 5 %", "SCM of means", "regret", "gap recovered",
+            "method", "SCM", "95 % interval", "saving", "P(violation)", "worst 5 %", "SCM of means", "SCM of medians",
+            "regret", "gap recovered",
             *report.scenarios, "twin calls", "decision p50", "p99",
         )  # fmt: skip
         rows = []
@@ -161,6 +128,7 @@ def _decision(report: Report, drawn: Mapping[str, str]) -> str:
                 (
                     name, number(score.scm), f"{number(score.scm_low)} to {number(score.scm_high)}", percent(score.saving),
                     percent(score.p_violation), number(score.scm_worst_5_percent), number(score.scm_of_mean_losses),
+                    number(score.scm_of_median_kpis),
                     number(score.regret), percent(score.gap_recovered), *by, calls,
                     f"{1e3 * result.decision_s_p50:.1f} ms", f"{1e3 * result.decision_s_p99:.1f} ms",
                 )
@@ -171,12 +139,26 @@ def _decision(report: Report, drawn: Mapping[str, str]) -> str:
             detail = [(n, *_by_slice(methods[n].scores[MEAN], slices)) for n in plots.ordered(methods)]
             heads = [f"{s} {what}" for s in slices for what in ("P(violation)", "loss", "p99")]
             parts.append(f"<details><summary>By slice</summary>{table(('method', *heads), detail, ours=plots.OURS)}</details>")
-        parts += [_figure(drawn, f"pareto-{variant}"), _figure(drawn, f"scm-by-scenario-{variant}")]
-    parts.append(_figure(drawn, "gap-recovered"))
+        parts += [figure(drawn, f"pareto-{variant}"), figure(drawn, f"scm-by-scenario-{variant}")]
+    parts += [figure(drawn, "gap-recovered"), _paper(report)]
     if report.absent:
         rows_absent = [(name, reason) for name, reason in report.absent.items()]
         parts.append("<h3>Not played</h3>" + table(("method", "why"), rows_absent, text=(1,)))
     return "".join(parts)
+
+
+def _paper(report: Report) -> str:
+    """SCM and saving of twm by scenario beside what the paper reports for its own city."""
+    rows: list[tuple[Any, ...]] = [("the paper, its own city", "45 %", "8 %", *[None] * (2 * len(report.scenarios)))]
+    for variant, methods in report.variants.items():
+        if plots.OURS not in methods:
+            continue
+        scores = methods[plots.OURS].scores
+        both = lambda s: (percent(s.scm, 1), percent(s.saving, 1))
+        cells = [text for name in report.scenarios for text in (both(scores[name]) if name in scores else (None, None))]
+        rows.append((f"twm, {variant}", *both(scores[MEAN]), *cells))
+    heads = [f"{name}: {what}" for name in report.scenarios for what in ("SCM", "saving")]
+    return "<h3>Beside the paper</h3>" + table(("", "SCM", "saving", *heads), rows)
 
 
 def _by_slice(score: Score, slices: Sequence[str]) -> list[str]:
@@ -214,14 +196,61 @@ def _comparisons(report: Report) -> str:
 
 
 def _ablations(report: Report, drawn: Mapping[str, str]) -> str:
-    if not any(report.ablations.values()):
+    if not any(report.ablations.values()) and not any(report.comparisons.values()):
         return ""
-    parts = [_figure(drawn, "ablations")]
+    parts = [_layers(report), figure(drawn, "ablations")]
     for variant, found in report.ablations.items():
         rows = [_ablation_row(name, entry, report.scenarios) for name, entry in found.items()]
-        head = ("ablation", "SCM", "saving", "P(violation)", "twm - ablation", *report.scenarios)
-        parts.append(f"<h3>Variant {escape(variant)}</h3>" + table(head, rows))
+        head = (
+            "ablation",
+            "what the difference is worth",
+            "SCM",
+            "saving",
+            "P(violation)",
+            "twm - ablation",
+            *report.scenarios,
+        )
+        if rows:
+            title = (
+                f"Variant {escape(variant)}: parts taken out of twm, one at a time, {len(report.seeds.ablation_seeds)} seeds"
+            )
+            parts.append(f"<h3>{title}</h3>" + table(head, rows, text=(1,)))
     return "".join(parts)
+
+
+LAYERS = {
+    "fwm-only": "no world model of decisions, no search: the forecast and fixed margins",
+    "cdwm-only": "no forecast, no verification: the search on persistence",
+    "analytic": "no learned residual: the same planner on queueing theory alone",
+    "dt-cem-12": "no world model: the same twin calls spent on a direct search",
+    "actor-only": "no search: one forward pass",
+    "reactive": "no model at all: the tuned rule",
+}
+"""What is left of twm in the methods that stand for single layers."""
+PARTS = {
+    "twm-no-fwm": "the learned forecast (against persistence with its own spread)",
+    "twm-no-forecast": "any forecast (against the last observation held)",
+    "twm-teacher-forced": "free running in training",
+    "twm-one-member": "the ensemble",
+    "twm-no-verification": "the 12 twin calls",
+    "twm-no-disagreement": "the penalty on disagreement",
+    "twm-actor-seeds": "leaving the actor out of the search's seeds",
+}
+"""What the difference of an ablation is worth."""
+
+
+def _layers(report: Report) -> str:
+    """twm against its single layers, from the comparisons over all seeds."""
+    rows = []
+    for name, left in LAYERS.items():
+        cells: list[Any] = [name, left]
+        for variant in report.variants:
+            d = report.comparisons.get(variant, {}).get(name, {}).get(MEAN)
+            cells.append(None if d is None else f"{d.mean:+.3f} ({d.low:+.3f} to {d.high:+.3f})")
+        rows.append(cells)
+    heads = [f"twm - it, {variant}" for variant in report.variants]
+    note = "<p>Single layers, all seeds: SCM of twm less SCM of the layer alone, 95 % interval over paired seeds.</p>"
+    return note + table(("layer", "what is left", *heads), rows, text=(1,))
 
 
 def _ablation_row(name: str, entry: Ablation, scenarios: Sequence[str]) -> list[Any]:
@@ -229,16 +258,12 @@ def _ablation_row(name: str, entry: Ablation, scenarios: Sequence[str]) -> list[
     d = entry.difference.get(MEAN)
     by = [f"{entry.difference[s].mean:+.3f}" if s in entry.difference else None for s in scenarios]
     first = [number(score.scm), percent(score.saving), percent(score.p_violation)] if score else [None] * 3
-    return [name, *first, None if d is None else f"{d.mean:+.3f} ({d.low:+.3f} to {d.high:+.3f})", *by]
-
-
-def _axes(report: Report, name: str) -> list[tuple[str, dict[str, Any]]]:
-    return [(k, v) for k, v in (report.axes.get(name) or {}).items() if isinstance(v, dict)]
+    return [name, PARTS.get(name, ""), *first, None if d is None else f"{d.mean:+.3f} ({d.low:+.3f} to {d.high:+.3f})", *by]
 
 
 def _trajectory(report: Report, drawn: Mapping[str, str]) -> str:
     parts = []
-    for variant, entry in _axes(report, "trajectory"):
+    for variant, entry in axes_of(report, "trajectory"):
         if "skipped" in entry:
             parts.append(f"<p>Variant {escape(variant)}: {escape(str(entry['skipped']))}</p>")
             continue
@@ -260,7 +285,7 @@ def _trajectory(report: Report, drawn: Mapping[str, str]) -> str:
         parts.append(
             f"<h3>Variant {escape(variant)}: {count} windows, CRPS in standard deviations, coverage</h3>" + table(head, rows)
         )
-    for variant, entry in _axes(report, "ranking"):
+    for variant, entry in axes_of(report, "ranking"):
         if "skipped" in entry:
             continue
         rank, pooled, rows = entry["spearman"], entry["spearman_pooled"], []
@@ -281,84 +306,7 @@ def _trajectory(report: Report, drawn: Mapping[str, str]) -> str:
     if not parts:
         return ""
     names = ("calibration", "ranking", "fans", "forecast-by-step", "demand-skill")
-    return "".join(parts) + "".join(_figure(drawn, name) for name in names)
-
-
-def _field(report: Report, drawn: Mapping[str, str]) -> str:
-    rows = []
-    cases = [(f"held out, {k}", v) for k, v in _axes(report, "field")] + _axes(report, "unseen")
-    for name, entry in cases:
-        if "skipped" in entry:
-            rows.append((name, *[None] * 5, str(entry["skipped"])))
-            continue
-        covered = ", ".join(f"{nominal} %: {percent(v, 1)}" for nominal, v in entry["coverage"].items())
-        rows.append(
-            (
-                name, entry["windows"], number(entry["r2_now"], 4), number(entry["r2_ahead"]),
-                number(entry["r2_ahead_persistence"]), number(entry["ssim"]), covered,
-            )
-        )  # fmt: skip
-    if not rows:
-        return ""
-    head = ("case", "windows", "R2 now", "R2 ahead", "R2 ahead, persistence", "SSIM", "coverage ahead")
-    parts = [table(head, rows, text=(6,)), _figure(drawn, "field")]
-    for variant, entry in _axes(report, "field")[-1:]:
-        if "features" in entry:
-            feature_rows = [
-                (
-                    name, number(f["r2_now"], 4), number(f["r2_ahead"]), number(f["r2_ahead_persistence"]),
-                    f"{f['rmse_now']:.3g}" if f["rmse_now"] is not None else None,
-                    f"{f['rmse_ahead']:.3g}" if f["rmse_ahead"] is not None else None,
-                    number(f["ssim_by_offset"]["twm"]), percent(f.get("coverage_90"), 1),
-                )
-                for name, f in entry["features"].items()
-            ]  # fmt: skip
-            head = ("feature", "R2 now", "R2 ahead", "persistence", "RMSE now", "RMSE ahead", "SSIM", "coverage 90 %")
-            parts.append(
-                f"<details><summary>By feature, variant {escape(variant)}</summary>{table(head, feature_rows)}</details>"
-            )
-    return "".join(parts)
-
-
-def _traces(report: Report) -> str:
-    parts = []
-    for name, study in _axes(report, "traces"):
-        rows = []
-        for method, found in (study.get("methods") or {}).items():
-            cells: list[Any] = [method]
-            for key in ("nrmse", "crps"):
-                low, high = found[key]["interval"]
-                cells += [number(found[key]["mean"], 4), f"{number(low)} to {number(high)}"]
-            rows.append([*cells, percent(found["coverage_90"]["mean"], 1)])
-        if rows:
-            count, steps = len(study["split"]["test"]), study["horizon_steps"]
-            head = ("method", "NRMSE", "95 % interval", "CRPS", "95 % interval", "coverage 90 %")
-            title = f"{escape(name)}: {count} held-out experiments, mean over {steps} steps"
-            parts.append(f"<h3>{title}</h3>" + table(head, rows, ours="cdwm"))
-        parts.append(_off_policy(study.get("off_policy")))
-    return "".join(parts)
-
-
-def _off_policy(found: Any) -> str:
-    """What logged experiments say of another policy: weighted importance sampling and doubly robust, with what they rest on."""
-    if isinstance(found, str):
-        return f"<p>Off-policy: {escape(found)}</p>"
-    rows = []
-    for reward, lengths in ((found or {}).get("rewards") or {}).items():
-        for length, policies in lengths.items():
-            for policy, e in policies.items():
-                rows.append(
-                    (
-                        f"{policy}, {reward}, {length}", number(e["wis"]), _interval(e["wis_interval"]), number(e["dr"]),
-                        _interval(e["dr_interval"]), f"{e['effective_sample_size']:.0f} of {e['blocks']}", e.get("verdict"),
-                    )
-                )  # fmt: skip
-    head = ("off-policy", "WIS", "95 % interval", "DR", "95 % interval", "effective sample size", "verdict")
-    return table(head, rows, text=(6,)) if rows else ""
-
-
-def _interval(bounds: Sequence[float | None]) -> str:
-    return " to ".join(number(bound) for bound in bounds)
+    return "".join(parts) + "".join(figure(drawn, name) for name in names)
 
 
 def _speed(report: Report, drawn: Mapping[str, str]) -> str:
@@ -369,19 +317,18 @@ def _speed(report: Report, drawn: Mapping[str, str]) -> str:
     for part in ("machine", "rollouts", "cycle", "actor"):
         rows += [(f"{part}: {key.replace('_', ' ')}", value) for key, value in (speed.get(part) or {}).items()]
     rows.append(("GEMM peak, one thread [GFLOP per CPU-second]", speed.get("gemm_gflop_per_cpu_s")))
-    return table(("measured in one run", ""), rows) + _figure(drawn, "gemm-share")
+    return table(("measured in one run", ""), rows) + figure(drawn, "gemm-share")
 
 
 def _provenance(report: Report) -> str:
     rows: list[tuple[str, Any]] = [
-        ("spec hash", _code(report.spec_hash)),
-        ("command", _code(report.command)),
+        ("spec hash", code(report.spec_hash)),
+        ("command", code(report.command)),
         ("seeds", f"{report.seeds.purpose}: {_ranges(report.seeds.seeds)}; ablations {_ranges(report.seeds.ablation_seeds)}"),
         ("work", f"{report.wall_s:.0f} s over all units"),
     ]
     rows += [
-        (f"model {role}", _code(" ".join(f"{k} {v}" for k, v in model.items())))
-        for role, model in sorted(report.models.items())
+        (f"model {role}", code(" ".join(f"{k} {v}" for k, v in model.items()))) for role, model in sorted(report.models.items())
     ]
     rows.append(("versions", ", ".join(f"{k} {v}" for k, v in sorted(report.versions.items()))))
     return table(("", ""), rows, text=(1,))
@@ -392,13 +339,3 @@ def _ranges(values: Sequence[int]) -> str:
         return "none"
     consecutive = list(values) == list(range(values[0], values[0] + len(values)))
     return f"{values[0]} to {values[-1]}" if consecutive and len(values) > 1 else ", ".join(str(v) for v in values[:64])
-
-
-def number(value: float | None, digits: int = 3) -> str:
-    """A number, or a dash."""
-    return "-" if value is None else f"{value:.{digits}f}"
-
-
-def percent(value: float | None, digits: int = 0) -> str:
-    """A ratio in percent, or a dash."""
-    return "-" if value is None else f"{100 * value:.{digits}f} %"

@@ -10,6 +10,7 @@ from twm_bench.figures.decisions import ablations, gap_recovered, ordered, paret
 from twm_bench.figures.models import field, gemm_share, ranking
 from twm_bench.figures.style import INK, OURS, Plot, styled
 from twm_bench.figures.trajectories import calibration, demand_skill, fans, forecast_by_step
+from twm_bench.plots_robustness import PLOTS
 from twm_bench.results import Report
 
 if TYPE_CHECKING:
@@ -68,14 +69,18 @@ def _plots(report: Report) -> dict[str, Plot]:
     for variant in report.variants:
         out[f"pareto-{variant}"] = lambda r, v=variant: pareto(r, v)  # type: ignore[misc]
         out[f"scm-by-scenario-{variant}"] = lambda r, v=variant: scm_by_scenario(r, v)  # type: ignore[misc]
-    return out | {
-        "gap-recovered": gap_recovered,
-        "ablations": ablations,
-        "calibration": calibration,
-        "fans": fans,
-        "ranking": ranking,
-        "forecast-by-step": forecast_by_step,
-        "demand-skill": demand_skill,
-        "field": field,
-        "gemm-share": gemm_share,
-    }
+    return (
+        out
+        | {
+            "gap-recovered": gap_recovered,
+            "ablations": ablations,
+            "calibration": calibration,
+            "fans": fans,
+            "ranking": ranking,
+            "forecast-by-step": forecast_by_step,
+            "demand-skill": demand_skill,
+            "field": field,
+            "gemm-share": gemm_share,
+        }
+        | PLOTS
+    )

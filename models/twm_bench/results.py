@@ -11,6 +11,9 @@ The report in short (all SCM, savings and probabilities are ratios; seconds are 
     absent       {method: why there is no result}
     calls        {method: twin calls for one horizon, and once before}
     targets, axes                                                 filled by twm_bench.targets and twm_bench.axes
+    axes         .trajectory .ranking .field .speed .unseen .field_ceiling .traces .ceilings
+    robustness   .rare: variants {variant: {event: {horizons, methods}}}, from the horizons above
+    adaptation   demand rises in the middle of a run (twm_train.adapt.experiment)
 
 "mean" is over all horizons of the four scenarios (the same number of seeds in each).
 """
@@ -84,7 +87,9 @@ class Score(Model):
     scm_worst_5_percent: float
     """Mean SCM of the worst twentieth of the horizons."""
     scm_of_mean_losses: float
-    """SCM of losses and delays averaged over the horizons first."""
+    """SCM of losses and delays averaged over the horizons first: one lost horizon with a delay of seconds makes it 0."""
+    scm_of_median_kpis: float | None = None
+    """SCM of the medians of losses and delays over the horizons: what the typical horizon keeps."""
     saving: float
     """Control saving relative to uniform."""
     p_violation: float
@@ -170,6 +175,8 @@ class Report(Model):
     """Sum of the units' wall time: CPU time where a unit has a core."""
     targets: dict[str, Any] = Field(default_factory=dict)
     axes: dict[str, Any] = Field(default_factory=dict)
+    robustness: dict[str, Any] = Field(default_factory=dict)
+    adaptation: dict[str, Any] = Field(default_factory=dict)
 
     def write(self, folder: Path) -> Path:
         """Write `report.json` into the folder; returns its path."""

@@ -118,6 +118,7 @@ def score(spec: NetworkSpec, played: Played, name: str, uniform: Played | None, 
         scm_high=high,
         scm_worst_5_percent=float(worst.mean()),
         scm_of_mean_losses=float(scm(loss_S, delay_S, spec.topology())),
+        scm_of_median_kpis=float(scm(_median(played.loss_YNS[part]), _median(played.delay_YNS[part]), spec.topology())),
         saving=float(played.saving_YN[part].mean()),
         p_violation=float(violated_YNS.any(-1).mean()),
         p_violation_by_slice=dict(zip(slices, violated_YNS.mean((0, 1)).tolist(), strict=True)),
@@ -156,6 +157,12 @@ def _known_mean(values_YNS: Doubles) -> Doubles:
     known = np.isfinite(flat)
     count = known.sum(0)
     return np.where(count > 0, np.where(known, flat, 0.0).sum(0) / np.maximum(count, 1), np.nan)
+
+
+def _median(values_YNS: Doubles) -> Doubles:
+    """Over horizons, of what is known; a delay that was lost is none."""
+    flat = values_YNS.reshape(-1, values_YNS.shape[-1])
+    return np.array([float(np.median(known)) if len(known := column[np.isfinite(column)]) else np.nan for column in flat.T])
 
 
 def _mean_of(lists: Sequence[Sequence[Sequence[float | None]]]) -> float | None:

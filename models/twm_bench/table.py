@@ -6,13 +6,16 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from twm.core.errors import InvalidInputError
-from twm_bench.html import number, percent
+from twm_bench.markup import number, percent
 from twm_bench.plots import OURS, ordered
 from twm_bench.results import MEAN, Report
 from twm_bench.targets import evaluate
 
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 MAX_CELL = 200
+LAYERS = ("fwm-only", "cdwm-only", "analytic", "actor-only")
+"""Methods that are single layers of twm."""
+RARE = ("twm", "reactive", "analytic", "ppo", "oracle")
 
 
 def write_readme_table(report: Report, readme: Path) -> None:
@@ -61,12 +64,46 @@ def markdown(report: Report) -> str:
                 )
             )
         parts.append(_table(head, rows))
+    parts += _worths(report)
     goals = [
-        (_plain(t["name"]), _plain(t["at_least"]), _plain(t["aim"]), _plain(t["measured"]), _plain(t["verdict"]))
+        tuple(_plain(t[k]) for k in ("name", "at_least", "aim", "measured", "verdict", "ceiling"))
         for t in evaluate(report).values()
     ]
-    parts.append(_table(("target", "at least", "aim", "measured", "verdict"), goals))
+    parts.append(_table(("target", "at least", "aim", "measured", "verdict", "measured ceiling"), goals))
     return "\n\n".join(parts)
+
+
+def _worths(report: Report) -> list[str]:
+    """What each layer and part is worth: twm less what lacks it, paired; rare events."""
+    variants, rows = list(report.variants), []
+    names = [n for n in LAYERS if any(n in report.comparisons.get(v, {}) for v in variants)]
+    names += sorted({n for v in variants for n in report.ablations.get(v, {})})
+    for name in names:
+        found = [
+            report.comparisons[v][name] if name in report.comparisons.get(v, {})
+            else entry.difference if (entry := report.ablations.get(v, {}).get(name)) else {}
+            for v in variants
+        ]  # fmt: skip
+        cells = [f"{d[MEAN].mean:+.3f} ({d[MEAN].low:+.3f} to {d[MEAN].high:+.3f})" if MEAN in d else "-" for d in found]
+        rows.append((_plain(name), *cells))
+    parts = [_table(("twm less", *variants), rows)] if rows else []
+    rare = list((report.robustness.get("rare") or {}).get("variants", {}).items())[-1:]
+    for variant, events in rare:
+        shown = [m for m in RARE if any(m in entry["methods"] for entry in events.values())]
+        rows = [
+            (
+                f"{_plain(event)} ({entry['horizons']})",
+                *(
+                    f"{entry['methods'][m]['scm']:.3f} / {percent(entry['methods'][m]['p_violation'])}"
+                    if m in entry["methods"]
+                    else "-"
+                    for m in shown
+                ),
+            )
+            for event, entry in events.items()
+        ]
+        parts.append(_table((f"{variant}: horizons in which, SCM / P(violation)", *shown), rows))
+    return parts
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from twm_bench.ceiling_notes import ceiling_note
 from twm_bench.results import MEAN, MethodResult, Report
 
 TWM = "twm"
@@ -69,6 +70,7 @@ def evaluate(report: Report) -> dict[str, Any]:
             "values": {k: _short(v) for k, v in found.values.items()},
             "verdict": found.verdict,
             "source": target.source,
+            "ceiling": ceiling_note(report, target.key),
         }
     return out
 
@@ -201,12 +203,14 @@ def _uncertainty(report: Report) -> Measured:
 def _field(report: Report) -> Measured:
     held_out = _worst(_axis(report, "field", "r2_now"), min)
     ahead = _worst(_axis(report, "field", "r2_ahead"), min)
-    cities = [entry.get("r2_now") for entry in report.axes.get("unseen", {}).values() if isinstance(entry, dict)]
+    cities = [entry.get("r2_now") for entry in (report.axes.get("unseen") or {}).values() if isinstance(entry, dict)]
     unseen = _worst([c for c in cities if c is not None], min)
-    values = {"r2_now": held_out, "r2_ahead": ahead, "r2_unseen": unseen}
+    log = _worst(_axis(report, "field_ceiling", "mean", "r2_now_log"), min)
+    values = {"r2_now": held_out, "r2_now_log": log, "r2_ahead": ahead, "r2_unseen": unseen}
     if held_out is None:
         return _nothing("no field model", values)
-    text = f"now {held_out:.3f}; unseen city {_or_dash(unseen)}; ahead, pooled over offsets, {_or_dash(ahead)}"
+    text = f"now {held_out:.3f}{'' if log is None else f' (of log(1 + value) {log:.3f})'}; unseen city {_or_dash(unseen)}"
+    text += f"; ahead, pooled over offsets, {_or_dash(ahead)}"
     least = held_out >= 0.985 and unseen is not None and unseen >= 0.95
     return Measured(text, values, least, least and held_out >= 0.995 and (unseen or 0.0) >= 0.98)
 
@@ -226,22 +230,45 @@ def _demand(report: Report) -> Measured:
     return Measured(text, values, min(found) > 0.10, min(found) > 0.30)
 
 
-def _explora(report: Report) -> Measured:
-    study = (report.axes.get("traces") or {}).get("explora") or {}
-    gains: dict[str, float | None] = {}
-    parts = []
-    for score, found in (study.get("against_best_baseline") or {}).items():
-        gains[score] = found["lower_by"]
-        ours, best = (study["methods"][name][score]["mean"] for name in ("cdwm", found["baseline"]))
-        low, high = found["difference_interval"]
-        parts.append(
-            f"{score.upper()} {ours:.3f} against {best:.3f} of {found['baseline']}, the best other "
-            f"({_signed(found['lower_by'])} lower; difference {_or_dash(low)} to {_or_dash(high)})"
-        )
-    known = [v for v in gains.values() if v is not None]
-    if len(known) < 2:
-        return _nothing("the recorded traces were not at hand", gains)
-    return Measured("; ".join(parts), gains, min(known) > 0.0, min(known) >= 0.20)
+def _trace(name: str) -> Callable[[Report], Measured]:
+    def measure(report: Report) -> Measured:
+        found = report.axes.get("traces") or {}
+        study = found.get(name) or {}
+        gains: dict[str, float | None] = {}
+        parts = []
+        for score, gain in (study.get("against_best_baseline") or {}).items():
+            gains[score] = gain["lower_by"]
+            ours, best = (study["methods"][who][score]["mean"] for who in ("cdwm", gain["baseline"]))
+            low, high = gain["difference_interval"]
+            parts.append(
+                f"{score.upper()} {ours:.3f} against {best:.3f} of {gain['baseline']}, the best other "
+                f"({_signed(gain['lower_by'])} lower; difference {_or_dash(low)} to {_or_dash(high)})"
+            )
+        known = [v for v in gains.values() if v is not None]
+        if len(known) < 2:
+            return _nothing(str(found.get("skipped", "the recorded traces were not at hand")), gains)
+        return Measured("; ".join(parts), gains, min(known) > 0.0, min(known) >= 0.20)
+
+    return measure
+
+
+def _off_policy(report: Report) -> Measured:
+    found = ((report.axes.get("traces") or {}).get("explora") or {}).get("off_policy")
+    if not isinstance(found, dict) or not found.get("rewards"):
+        return _nothing("the recorded traces were not at hand")
+    values: dict[str, float | None] = {}
+    parts, clear = [], []
+    for reward, lengths in found["rewards"].items():
+        for length, policies in lengths.items():
+            ours = policies.get("planner-tilted") or policies.get("planner-greedy")
+            if ours is None:
+                continue
+            low, high = ours.get("gain_interval", (None, None))
+            values[f"{reward}_{length}"] = ours["dr"]
+            what = f"{_or_dash(low)} to {_or_dash(high)}" if ours["judged"] else "cannot be judged"
+            parts.append(f"{reward}, {length.replace('_', ' ')}: gain {what} (effective {ours['effective_sample_size']:.0f})")
+            clear.append(low is not None and low > 0)
+    return Measured("; ".join(parts) + "; WIS and DR together", values, True, bool(clear) and all(clear))
 
 
 def _twin_speed(report: Report) -> Measured:
@@ -368,7 +395,23 @@ TARGETS: Sequence[Target] = (
         "better than every baseline on the mean",
         "20 % better",
         "axes.traces.explora.against_best_baseline.(nrmse|crps).lower_by",
-        _explora,
+        _trace("explora"),
+    ),
+    Target(
+        "tractor",
+        "TRACTOR held-out runs, the same (besides the issue's table)",
+        "better than every baseline on the mean",
+        "20 % better",
+        "axes.traces.tractor.against_best_baseline",
+        _trace("tractor"),
+    ),
+    Target(
+        "off_policy",
+        "planner against EXPLORA's logged agent, off-policy (besides the issue's table)",
+        "reported, or said that it cannot be judged",
+        "gain > 0 by both estimators",
+        "axes.traces.explora.off_policy.rewards",
+        _off_policy,
     ),
     Target(
         "twin_speed",

@@ -179,6 +179,50 @@ def field() -> dict[str, Any]:
     }
 
 
+def field_ceiling() -> dict[str, Any]:
+    """What twm_bench.axes.field_ceiling says of one variant."""
+    keys = ("r2_now", "r2_unreported", "r2_ahead")
+    entry = {f"{key}{space}": 0.5 for key in keys for space in ("", "_log")}
+    entry |= {f"ceiling_shocks_{k}{space}": v for k, v in (("known", 0.9), ("unknown", 0.7)) for space in ("", "_log")}
+    features = {name: entry | {"shares_act": name == "loss_ratio"} for name in ("offered_mbps", "loss_ratio")}
+    return {"windows": 80, "draws": 8, "features": features, "mean": entry}
+
+
+def unseen() -> dict[str, Any]:
+    """What twm_bench.robustness.unseen says of a city."""
+    figures = {"scm": 0.4, "scm_low": 0.3, "scm_high": 0.5, "saving": 0.08, "p_violation": 0.2, "scm_worst_5_percent": 0.0}
+    loop = {
+        "variant": "calendar",
+        "seeds": 4,
+        "methods": dict.fromkeys(("twm", "reactive"), figures | {"gap_recovered": None}),
+        "twm_better_by": {"reactive": {"mean": 0.05, "interval": [0.01, 0.09]}},
+    }
+    words = {"cells": 13, "weights": "as at home", "constants": "measured there"}
+    return field() | words | {"ranking": {"history": ranking()}, "closed_loop": loop}
+
+
+def rare() -> dict[str, Any]:
+    """What twm_bench.robustness.rare says."""
+    entry = {"scm": 0.3, "p_violation": 0.4, "scm_worst_5_percent": 0.0, "saving": 0.08}
+    lead = {"twm_better_by": 0.1, "interval": [None, None]}
+    event = {"horizons": 3, "by_scenario": {}, "methods": {"twm": entry, "reactive": entry | lead}}
+    return {"events": {"link-failure": "a link is down"}, "variants": {"calendar": {"link-failure": event}}}
+
+
+def adaptation() -> dict[str, Any]:
+    """What twm_train.adapt.experiment says."""
+    return {
+        "scenario": "hotspot-id",
+        "demand_factor": 1.4,
+        "alarms_before_shift": 0,
+        "detection_delay_horizons": 2.0,
+        "reasons": ["coverage"],
+        "challenger": {"method": "recalibrate", "held_out": {"mean": 0.1}, "cpu_s": 1.0},
+        "shadow": {"mean": 0.1},
+        "rollback": {"back": True},
+    }
+
+
 def speed() -> dict[str, Any]:
     return {
         "machine": {"cores": 2, "processor": "a processor", "load_before": 0.1},
@@ -279,7 +323,12 @@ def made_report(extra: str | None = None) -> Report:
             "trajectory": {v: trajectory() for v in variants},
             "ranking": {v: ranking() for v in variants},
             "field": {v: field() for v in variants},
-            "unseen": {"unseen city": field(), "coast": {"skipped": "no model serves this network"}},
+            "field_ceiling": {v: field_ceiling() for v in variants},
+            "ceilings": {"gemm": {"value": 0.55, "why": "what the graph's shapes allow", "experiment": "one thread"}},
+            "traces": {"skipped": "no folder of recorded traces: give it with --data"},
+            "unseen": {"unseen city": unseen(), "coast": {"skipped": "no model serves this network"}},
             "speed": speed(),
         },
+        robustness={"rare": rare()},
+        adaptation=adaptation(),
     )

@@ -35,7 +35,7 @@ def small() -> Report:
 def test_every_target_of_the_table_has_a_verdict_that_follows_from_the_report(report: Report) -> None:
     found = evaluate(report)
     assert list(found) == [target.key for target in TARGETS]
-    assert len(found) == 15
+    assert len(found) == 17
     verdicts = {key: entry["verdict"] for key, entry in found.items()}
     assert verdicts["gap_calendar"] == AIM
     assert verdicts["twin_search"] == MET
@@ -44,6 +44,8 @@ def test_every_target_of_the_table_has_a_verdict_that_follows_from_the_report(re
     assert verdicts["field"] == MET
     assert verdicts["cycle"] == MET
     assert verdicts["explora"] == verdicts["actor"] == NOT_MEASURED
+    assert "history 0.50 of 0.70, calendar 0.50 of 0.90" in found["field"]["ceiling"]
+    assert found["gemm"]["ceiling"] == "0.55: what the graph's shapes allow, one thread."
     json.dumps(found, allow_nan=False)
 
 
@@ -73,6 +75,7 @@ def test_verdicts_turn_when_the_figures_do() -> None:
 def test_nothing_measured_is_no_verdict() -> None:
     empty = made_report()
     empty.axes, empty.variants, empty.comparisons, empty.ablations = {}, {}, {}, {}
+    empty.robustness, empty.adaptation = {}, {}
     assert {entry["verdict"] for entry in evaluate(empty).values()} == {NOT_MEASURED}
     text = html.page(empty)
     assert "not measured" in text
@@ -83,8 +86,22 @@ def test_the_page_is_whole_in_one_file(report: Report, tmp_path: Path) -> None:
     text = html.write_html(report, tmp_path).read_text(encoding="utf-8")
     assert len(text) < 3_000_000
     assert text.count("<svg") >= 10
-    for key in ("targets", "decision", "rivals", "ablations", "trajectory", "field", "speed", "provenance"):
+    for key in (
+        "targets",
+        "decision",
+        "rivals",
+        "ablations",
+        "trajectory",
+        "field",
+        "robustness",
+        "traces",
+        "speed",
+        "provenance",
+    ):
         assert f'<section id="{key}">' in text
+    for part in ("Unseen city", "Out of distribution", "Rare events", "Shift over time", "Beside the paper"):
+        assert part in text
+    assert "no folder of recorded traces" in text
     assert "<script" not in text
     assert not re.search(r"""(src|href)\s*=\s*["'](https?:)?//""", text)
     assert "prefers-color-scheme: dark" in text
