@@ -18,6 +18,7 @@ from twm_bench.axes.scores import plain
 from twm_bench.axes.served import ServedModels
 from twm_bench.axes.speed import speed_axis, without_path
 from twm_bench.axes.trajectory import KpiQuantiles, trajectory_axis
+from twm_bench.ceilings.notes import notes
 from twm_bench.ceilings.study import ceilings
 from twm_bench.rivals import gru, seasonal
 from twm_twin.seeds import Purpose, seeds
@@ -106,6 +107,7 @@ def measure_axes(
         out["ranking"][variant] = part(f"ranking-{variant}", lambda v=variant: lazy.ranking(models, v))  # type: ignore[misc]
         out["ceilings"][variant] = part(f"ceilings-{variant}", lambda v=variant: lazy.ceilings(models, v))  # type: ignore[misc]
         out["field"][variant] = part(f"field-{variant}", lambda v=variant: lazy.field(models, v))  # type: ignore[misc]
+    out["ceilings"] |= notes(out["ceilings"])
     cases = {"unseen city": unseen_case(unseen_city(spec), zoo, purpose, chosen)} if unseen is None else unseen
     out["unseen"] = plain(unseen_cities(cases, lambda r: windows_of(r, stride), "history"))
     if with_speed:

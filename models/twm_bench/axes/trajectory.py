@@ -18,7 +18,18 @@ from twm.core.features import exogenous_layout
 from twm.core.kpis import KPI_NAMES, kpi_to_z
 from twm_bench.axes.baselines import DemandPersistence, demand_ahead, demand_last
 from twm_bench.axes.episodes import Windows
-from twm_bench.axes.scores import INTERVALS, LEVELS, coverage, crps_quantiles, crps_samples, nanmean, plain, rmse, skill
+from twm_bench.axes.scores import (
+    INTERVALS,
+    LEVELS,
+    coverage,
+    crps_quantiles,
+    crps_samples,
+    nanmean,
+    plain,
+    quiet_quantile,
+    rmse,
+    skill,
+)
 from twm_bench.axes.served import ServedModels
 
 Doubles = NDArray[np.float64]
@@ -69,7 +80,13 @@ def trajectory_axis(
     return {
         "windows": {name: int(which.sum()) for name, which in splits.items()},
         "kpi": {
-            name: kpi_errors(quantiles[:, which], truth[which], {k: v[:, which] for k, v in others.items()}, truth)
+            name: kpi_errors(
+                quantiles[:, which],
+                truth[which],
+                {k: v[:, which] for k, v in others.items()},
+                truth,
+                windows.episode_B[which],
+            )
             for name, which in splits.items()
             if which.any()
         },
@@ -83,9 +100,16 @@ def trajectory_axis(
 
 
 def kpi_errors(
-    quantiles_QBHSP: Doubles, truth_BHSP: Doubles, others: Mapping[str, Doubles], all_BHSP: Doubles
+    quantiles_QBHSP: Doubles,
+    truth_BHSP: Doubles,
+    others: Mapping[str, Doubles],
+    all_BHSP: Doubles,
+    episode_B: NDArray[np.intp],
 ) -> dict[str, Any]:
-    """Errors by KPI: the model's and each rival's by step, cumulative, CRPS; the model's coverage."""
+    """Errors by KPI: the model's and each rival's by step, cumulative, CRPS; the model's coverage.
+
+    Windows of one episode (`episode_B`) err together, so the interval of the coverage is a bootstrap over episodes.
+    """
     spread_SP = np.sqrt(nanmean((kpi_to_z(all_BHSP) - nanmean(kpi_to_z(all_BHSP), (0, 1))) ** 2, (0, 1)))
     scale_SP = np.where(spread_SP > 1e-9, spread_SP, np.nan)
     everyone = {"twm": quantiles_QBHSP, **others}
@@ -116,6 +140,9 @@ def kpi_errors(
             bounds = quantiles_QBHSP[LEVELS.index(low), ..., p], quantiles_QBHSP[LEVELS.index(high), ..., p]
             entry["coverage"][nominal] = plain(float(coverage(*bounds, truth_BHSP[..., p])))
             entry["coverage_by_step"][nominal] = plain(coverage(*bounds, truth_BHSP[..., p], (0, 2)))
+        entry["coverage_90_interval_by_step"] = plain(
+            coverage_interval(_at(quantiles_QBHSP, 0.05, p), _at(quantiles_QBHSP, 0.95, p), truth_BHSP[..., p], episode_B)
+        )
         entry["coverage_by_slice"] = plain(_coverage_90(quantiles_QBHSP, truth_BHSP, p))
         entry["calibration"] = {
             str(nominal): plain(
@@ -125,6 +152,21 @@ def kpi_errors(
         } | entry["coverage"]
         out[name] = entry
     return out
+
+
+def coverage_interval(
+    low_BHS: Doubles, high_BHS: Doubles, truth_BHS: Doubles, episode_B: NDArray[np.intp], draws: int = 500
+) -> Doubles:
+    """95 % interval [H, 2] of the coverage by step, episodes drawn with replacement."""
+    names, which = np.unique(episode_B, return_inverse=True)
+    known = np.isfinite(truth_BHS)
+    inside = np.stack(
+        [coverage(low_BHS[which == i], high_BHS[which == i], truth_BHS[which == i], (0, 2)) for i in range(len(names))]
+    )
+    count = np.stack([known[which == i].sum((0, 2)) for i in range(len(names))])
+    pick = np.random.default_rng(0).integers(len(names), size=(draws, len(names)))
+    total = np.maximum(count[pick].sum(1), 1)
+    return quiet_quantile((np.nan_to_num(inside) * count)[pick].sum(1) / total, (0.025, 0.975)).T
 
 
 def _at(quantiles_QBHSP: Doubles, level: float, p: int) -> Doubles:

@@ -46,6 +46,8 @@ class Predicted:
     """SCM in each future, of predictors that play the twin."""
     disagreement_K: Doubles | None = None
     """Of predictors that are an ensemble."""
+    violation_KS: Doubles | None = None
+    """Probability that a slice's SLA is broken, of our models."""
 
 
 def predict_start(
@@ -74,7 +76,12 @@ def _in_twin(layout: TwinLayout, start: Start, futures: Futures) -> Predicted:
 def _by_model(models: ServedModels, start: Start, decision: Decision) -> Predicted:
     found = models.score(decision, start.policies)
     wide = lambda values: np.asarray(values, np.float64)
-    return Predicted(wide(found.scm_K), wide(found.any_violation_K), disagreement_K=wide(found.disagreement_K))
+    return Predicted(
+        wide(found.scm_K),
+        wide(found.any_violation_K),
+        disagreement_K=wide(found.disagreement_K),
+        violation_KS=wide(found.violation_KS),
+    )
 
 
 def _forecast(models: ServedModels, path: MomentPath, decision: Decision, generator: np.random.Generator) -> Futures:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from twm_bench.axes.ranking import LEAST_FEASIBLE, NEAR_ZERO, Start, rank_of
 from twm_bench.axes.scores import nanmean, reliability, short, spearman
 from twm_bench.axes.served import ServedModels
+from twm_bench.ceilings.calibration import mapped
 from twm_bench.ceilings.predictors import PREDICTORS, Predicted, predict_start
 from twm_twin.layout import TwinLayout
 
@@ -55,6 +56,7 @@ def ceilings(
             for name in PREDICTORS
         },
         "error": error_shares(found, starts),
+        "violation": calibration(found, starts),
     }
 
 
@@ -106,6 +108,16 @@ def errors(predicted: Sequence[Predicted], starts: Sequence[Start]) -> dict[str,
         "regret": short(float(np.mean(regret))),
         "ece_any": reliability(np.concatenate([p.any_violation_K for p in predicted]), broken)["ece"],
     }
+
+
+def calibration(found: Sequence[Any], starts: Sequence[Start]) -> dict[str, Any]:
+    """The model's violation probabilities, of any slice and over slices, as they are and with a monotone map."""
+    any_N = np.concatenate([one["model"].any_violation_K for one in found])
+    slices_NS = np.concatenate([one["model"].violation_KS for one in found])
+    broken_NS = np.concatenate([start.truth.violated_S for start in starts])
+    seed_N = np.concatenate([np.full(len(start.truth.scm), start.seed) for start in starts])
+    pooled = mapped(slices_NS.reshape(-1), broken_NS.reshape(-1), np.repeat(seed_N, slices_NS.shape[1]))
+    return {"any": mapped(any_N, broken_NS.any(-1), seed_N), "pooled": pooled}
 
 
 def error_shares(found: Sequence[Any], starts: Sequence[Start]) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from twm.core.network import NetworkSpec, load_network
 from twm.core.paths import find_network, zoo_folder
 from twm_bench.axes.ranking import Start, rank_of, starts_of
 from twm_bench.axes.served import ServedModels
+from twm_bench.ceilings.calibration import apply, mapped
+from twm_bench.ceilings.notes import notes
 from twm_bench.ceilings.predictors import PREDICTORS
 from twm_bench.ceilings.study import ceilings, count_starts, ranks
 from twm_twin.calendar import noisy_calendar, told_errors
@@ -108,3 +110,20 @@ def test_the_study_puts_the_twins_knowledge_above_the_models(city: NetworkSpec, 
     shares = found["error"]["all"]
     assert 0 <= shares["noise_share"] < shares["law_share"]
     assert found["starts"]["id"]["starts"] == 2
+    assert {"ece", "ece_mapped", "maps"} == set(found["violation"]["any"])
+    told = notes({"history": found, "calendar": {"skipped": "no model"}})
+    assert set(told) == {"ranking", "uncertainty", "uncertainty_ece"}
+    assert f"{of['law']['played']['within']['id']:.2f} / - (" in told["ranking"]["value"]
+    assert notes({"history": {"skipped": "no model"}}) == {}
+
+
+def test_a_map_fitted_on_other_seeds_mends_what_is_monotone() -> None:
+    generator = np.random.default_rng(5)
+    true = generator.random(20000)
+    happened, seed = generator.random(20000) < true, np.repeat(np.arange(20), 1000)
+    told = np.rint(apply(true, 2.0, 0.8) * 48) / 48  # too sure, and too dark
+    found = mapped(told, happened, seed)
+    assert found["ece"] > 0.1
+    assert found["ece_mapped"] < 0.02
+    assert found["maps"][0] == pytest.approx([0.5, -0.4], abs=0.1)
+    assert mapped(told[:1000], happened[:1000], seed[:1000])["ece_mapped"] is None

@@ -112,6 +112,8 @@ def test_trajectory_axis_beats_persistence_that_knows_no_actions(
     for kpi in found["kpi"]["all"].values():
         assert kpi["crps"]["twm"] < kpi["crps"]["persistence"]
         assert len(kpi["coverage_by_step"]["90"]) == 12
+        for covered, (low, high) in zip(kpi["coverage_by_step"]["90"], kpi["coverage_90_interval_by_step"], strict=True):
+            assert 0 <= low <= covered <= high <= 1
         assert kpi["coverage"]["50"] < kpi["coverage"]["95"]
     assert set(found["demand"]["all"]["skill"]) == {"3", "6", "12"}
     assert found["windows"]["all"] == windows.count
