@@ -119,16 +119,18 @@ class SliceWeight(_message.Message):
     def __init__(self, slice: _Optional[str] = ..., weight: _Optional[float] = ...) -> None: ...
 
 class Objective(_message.Message):
-    __slots__ = ("saving_target_ratio", "saving_weight", "slice_weights", "hold_slas")
+    __slots__ = ("saving_target_ratio", "saving_weight", "slice_weights", "hold_slas", "window")
     SAVING_TARGET_RATIO_FIELD_NUMBER: _ClassVar[int]
     SAVING_WEIGHT_FIELD_NUMBER: _ClassVar[int]
     SLICE_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
     HOLD_SLAS_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_FIELD_NUMBER: _ClassVar[int]
     saving_target_ratio: float
     saving_weight: float
     slice_weights: _containers.RepeatedCompositeFieldContainer[SliceWeight]
     hold_slas: bool
-    def __init__(self, saving_target_ratio: _Optional[float] = ..., saving_weight: _Optional[float] = ..., slice_weights: _Optional[_Iterable[_Union[SliceWeight, _Mapping]]] = ..., hold_slas: _Optional[bool] = ...) -> None: ...
+    window: Window
+    def __init__(self, saving_target_ratio: _Optional[float] = ..., saving_weight: _Optional[float] = ..., slice_weights: _Optional[_Iterable[_Union[SliceWeight, _Mapping]]] = ..., hold_slas: _Optional[bool] = ..., window: _Optional[_Union[Window, _Mapping]] = ...) -> None: ...
 
 class KpiConstraint(_message.Message):
     __slots__ = ("kpi", "scope", "comparator", "bound", "window", "max_violation_probability")

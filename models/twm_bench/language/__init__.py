@@ -1,0 +1,1 @@
+"""What the language layer is measured on, and the measures."""

@@ -1,0 +1,23 @@
+"""`python -m twm_bench.language COMMAND`: measures of the language layer."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+
+COMMANDS = {"intents": ("twm_bench.language.intents", "intent compiler: fields, questions, time")}
+
+
+def main() -> int:
+    """Run one command."""
+    parser = argparse.ArgumentParser(prog="python -m twm_bench.language", description="Measures of the language layer.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, (module, summary) in COMMANDS.items():
+        importlib.import_module(module).add_arguments(commands.add_parser(name, help=summary))
+    args = parser.parse_args()
+    return int(importlib.import_module(COMMANDS[args.command][0]).run(args))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

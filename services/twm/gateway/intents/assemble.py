@@ -1,0 +1,186 @@
+"""Drafts to an IntentSpec: ids become indices, window parts become moments, what is common is hoisted."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Sequence
+
+from twm.api.intent.v1 import intent_pb2
+from twm.core.network import NetworkSpec
+from twm.gateway.intents.drafts import (
+    ConstraintDraft,
+    Draft,
+    EventDraft,
+    Item,
+    LimitDraft,
+    MaintenanceDraft,
+    ObjectiveDraft,
+    SurgeDraft,
+    Where,
+)
+from twm.gateway.intents.names import CELL, LINK, SLICE, NameIndex
+from twm.gateway.intents.questions import question
+from twm.gateway.intents.times import combine, resolve
+
+KPIS = {
+    "delay_p99_ms": intent_pb2.KPI_DELAY_P99_MS,
+    "delay_mean_ms": intent_pb2.KPI_DELAY_MEAN_MS,
+    "loss_ratio": intent_pb2.KPI_LOSS_RATIO,
+    "throughput_mbps": intent_pb2.KPI_THROUGHPUT_MBPS,
+    "utilisation_ratio": intent_pb2.KPI_UTILISATION_RATIO,
+}
+SIDES = {"at_most": intent_pb2.COMPARATOR_AT_MOST, "at_least": intent_pb2.COMPARATOR_AT_LEAST}
+RESOURCES = {"": intent_pb2.RESOURCE_UNSPECIFIED, "prb": intent_pb2.RESOURCE_PRB, "bandwidth": intent_pb2.RESOURCE_BANDWIDTH}
+DEFAULT_PRIORITY = 3
+MAX_WEIGHT, MIN_WEIGHT = 10.0, 0.1
+
+
+class Assembler:
+    """Builds one IntentSpec."""
+
+    def __init__(self, spec: NetworkSpec, names: NameIndex, now: dt.datetime) -> None:
+        self._spec = spec
+        self._names = names
+        self._now = now
+        self.questions: list[intent_pb2.Question] = []
+
+    def build(self, items: Sequence[Item], priority: int, text: str, source: intent_pb2.IntentSource) -> intent_pb2.IntentSpec:
+        """The intent; ids and digests are those of the spec. `questions` holds what went wrong with windows."""
+        intent = intent_pb2.IntentSpec(
+            area_id=self._spec.area_id,
+            spec_digest=self._spec.digest(),
+            text=text,
+            source=source,
+            priority=priority or DEFAULT_PRIORITY,
+        )
+        weights: dict[str, float] = {}
+        for item in items:
+            if isinstance(item, ConstraintDraft):
+                self._constraint(intent, item)
+            elif isinstance(item, LimitDraft):
+                self._limit(intent, item)
+            elif isinstance(item, SurgeDraft):
+                surge = intent.context.surges.add(scope=self.scope(item.where), factor=item.factor)
+                self._window(surge, item, "context.surges.window")
+            elif isinstance(item, MaintenanceDraft):
+                for link in item.links:
+                    work = intent.context.maintenance.add(
+                        link_index=self._names.rank[LINK, link], capacity_factor=item.capacity
+                    )
+                    self._window(work, item, "context.maintenance.window")
+            elif isinstance(item, EventDraft):
+                intent.context.event = item.name[:128]
+            else:
+                self._objective(intent.objective, item, weights)
+        for entry in self._spec.slices:
+            if weights.get(entry.id, 1.0) != 1.0:
+                intent.objective.slice_weights.add(slice=entry.id, weight=weights[entry.id])
+        hoist(intent)
+        intent.intent_id = content_id(intent)
+        return intent
+
+    def scope(self, where: Where) -> intent_pb2.Scope:
+        """The scope with indices, in the order of the network spec."""
+        slices = sorted(where.slices, key=lambda s: self._names.rank[SLICE, s])
+        if where.all_slices and not slices:
+            slices = []
+        return intent_pb2.Scope(
+            slices=slices,
+            zone=where.zone,
+            cells=sorted(self._names.rank[CELL, c] for c in where.cells),
+            links=sorted(self._names.rank[LINK, link] for link in where.links),
+        )
+
+    def _window(self, message: object, draft: Draft, field: str) -> None:
+        total = combine(draft.parts)
+        if total is None:
+            return
+        span = resolve(total, self._now)
+        if span.problem:
+            self.questions.append(_window_question(span.problem, field, span.choices))
+            return
+        window = span.message()
+        if window is not None:
+            message.window.CopyFrom(window)  # type: ignore[attr-defined]
+
+    def _constraint(self, intent: intent_pb2.IntentSpec, draft: ConstraintDraft) -> None:
+        made = intent.constraints.add(
+            kpi=KPIS[draft.kpi], scope=self.scope(draft.where), comparator=SIDES[draft.side], bound=round(draft.bound, 9)
+        )
+        if draft.probability is not None:
+            made.max_violation_probability = draft.probability
+        self._window(made, draft, f"constraints[{len(intent.constraints) - 1}].window")
+
+    def _limit(self, intent: intent_pb2.IntentSpec, draft: LimitDraft) -> None:
+        made = intent.limits.add(scope=self.scope(draft.where), resource=RESOURCES[draft.resource])
+        for name, value in (("min_share", draft.low), ("max_share", draft.high), ("max_change", draft.change)):
+            if value is not None:
+                setattr(made, name, round(value, 9))
+        self._window(made, draft, f"limits[{len(intent.limits) - 1}].window")
+
+    def _objective(self, objective: intent_pb2.Objective, draft: ObjectiveDraft, weights: dict[str, float]) -> None:
+        objective.SetInParent()
+        if draft.saving is not None:
+            if objective.HasField("saving_target_ratio") and abs(objective.saving_target_ratio - draft.saving) > 1e-9:
+                self.questions.append(
+                    question("clashing_bounds", "objective.saving_target_ratio", "Two saving targets were named. Which one?")
+                )
+            objective.saving_target_ratio = draft.saving
+        if draft.saving_weight is not None and not objective.HasField("saving_weight"):
+            objective.saving_weight = draft.saving_weight
+        objective.hold_slas = objective.hold_slas or draft.hold_slas
+        count = len(draft.ranks)
+        if count == 1:
+            weights.update(dict.fromkeys(draft.ranks[0], 2.0))
+        for position, group in enumerate(draft.ranks if count > 1 else ()):
+            weight = min(max(2.0 ** (count - 1 - position), MIN_WEIGHT), MAX_WEIGHT)
+            for slice_id in group:
+                if slice_id in weights and weights[slice_id] != weight:
+                    self.questions.append(
+                        question(
+                            "clashing_ranks",
+                            "objective.slice_weights",
+                            f"{slice_id} stands both before and after another slice. Which holds?",
+                        )
+                    )
+                weights[slice_id] = weight
+        weights.update(draft.weights)
+        if draft.parts and not objective.HasField("window"):
+            self._window(objective, draft, "objective.window")
+
+
+def _window_question(problem: str, field: str, choices: Sequence[str]) -> intent_pb2.Question:
+    texts = {
+        "window_past": "The window is over. Is the next day meant?",
+        "window_empty": "The window ends before it begins. From when to when?",
+        "ambiguous_time": "By day or by night?",
+        "ambiguous_window": "Those words fix no moment. From when to when, as HH:MM?",
+        "unsupported_recurrence": "A window that comes again cannot be planned for; one window can. From when to when?",
+    }
+    return question(problem, field, texts[problem], choices)
+
+
+def hoist(intent: intent_pb2.IntentSpec) -> None:
+    """Move the window that everything shares to the intent."""
+    holders: list[object] = [*intent.constraints, *intent.limits, *intent.context.surges, *intent.context.maintenance]
+    if intent.HasField("objective"):
+        holders.append(intent.objective)
+    if not holders or intent.HasField("window"):
+        return
+    first = holders[0]
+    if all(h.HasField("window") and h.window == first.window for h in holders):  # type: ignore[attr-defined]
+        intent.window.CopyFrom(first.window)  # type: ignore[attr-defined]
+        for holder in holders:
+            holder.ClearField("window")  # type: ignore[attr-defined]
+    if intent.HasField("window") and intent.window.HasField("end") and not intent.HasField("expires"):
+        intent.expires.CopyFrom(intent.window.end)
+
+
+def content_id(intent: intent_pb2.IntentSpec) -> str:
+    """Id derived from the content, so that the same intent twice has one id."""
+    copy = intent_pb2.IntentSpec()
+    copy.CopyFrom(intent)
+    copy.ClearField("intent_id")
+    copy.ClearField("text")
+    return "i-" + hashlib.sha256(copy.SerializeToString(deterministic=True)).hexdigest()[:16]

@@ -1,0 +1,351 @@
+"""Tokens to chunks: names, quantities, clock times, dates, phrases and tagged words, left to right, longest first."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from twm.gateway.intents import lexicon
+from twm.gateway.intents.names import CELL, LINK, NODE, SLICE, ZONE, Name, NameIndex
+from twm.gateway.intents.quantities import NUMBER_WORDS, UNIT_WORDS, read_clock, read_date, read_quantity
+from twm.gateway.intents.spelling import Speller
+from twm.gateway.intents.tokens import Token
+
+NAME, FUZZY, UNKNOWN_NAME, QUANTITY, CLOCK, DATE, PUNCT, UNKNOWN, FILLER = (
+    "name",
+    "fuzzy",
+    "unknown_name",
+    "quantity",
+    "clock",
+    "date",
+    "punct",
+    "unknown",
+    "filler",
+)
+_RANGE_WORDS = ("-", "–", "—", "to", "through", "thru", "until", "till")
+_LIST_WORDS = (",", "and", "&", "+", "or", "/", "nor")
+_NODE_JOINTS = ("-", "–", "<->", "↔", "to", "->", "→", "and", "/")
+_NODE_DIRECTED = ("to", "->", "→")
+
+
+@dataclass(slots=True)
+class Chunk:
+    """One piece of the text."""
+
+    tag: str
+    start: int
+    """First token."""
+    end: int
+    """Token after the last."""
+    value: Any = None
+    """Names: tuple of Name; quantities: Quantity; ..."""
+    word: str = ""
+    """The word as corrected."""
+
+
+@lru_cache(maxsize=1)
+def _units() -> Speller:
+    return Speller(UNIT_WORDS)
+
+
+def correct(tokens: Sequence[Token]) -> list[str]:
+    """The tokens' words with misspelt ones put right; names are not touched where they are matched, which uses the tokens."""
+    known, speller, units = lexicon.words(), lexicon.speller(), _units()
+    out: list[str] = []
+    for i, token in enumerate(tokens):
+        word = token.text
+        if token.kind == "word" and word not in known and word not in NUMBER_WORDS:
+            after_number = i > 0 and (tokens[i - 1].kind == "number" or out[i - 1] in NUMBER_WORDS)
+            found, _ = units.nearest(word) if after_number else ([], 0)
+            if not found and len(word) > 2:
+                found, _ = speller.nearest(word)
+            if found:
+                word = _likeliest(word, found)
+            elif word.endswith("'s") and word[:-2] in known:
+                word = word[:-2]
+        out.append(word)
+    return out
+
+
+def _likeliest(word: str, found: list[str]) -> str:
+    """Of equally near words: one with the same letters first, then one that means something, then the alphabet."""
+    known = lexicon.words()
+    return min(found, key=lambda f: (sorted(f) != sorted(word), f[0] != word[0], known.get(f) == "filler", f))
+
+
+class Chunker:
+    """Makes chunks with the names of one spec."""
+
+    def __init__(self, names: NameIndex) -> None:
+        self._names = names
+
+    def chunks(self, tokens: Sequence[Token], today: dt.date) -> list[Chunk]:
+        """Chunks of a text."""
+        words = correct(tokens)
+        out: list[Chunk] = []
+        i = 0
+        while i < len(tokens):
+            chunk = self._at(tokens, words, i, today, out)
+            out.append(chunk)
+            i = chunk.end
+        return _merge_lists(self._join_nodes(out, words, tokens))
+
+    def _at(self, tokens: Sequence[Token], words: Sequence[str], i: int, today: dt.date, out: list[Chunk]) -> Chunk:
+        token, names = tokens[i], self._names
+        if token.kind != "symbol":
+            listed = self._numbered(tokens, words, i)
+            if listed is not None:
+                return listed
+            found = names.match(tokens, words, i)
+            if found is not None:
+                return Chunk(NAME, i, found[1], self._chosen(found[0], words, i, found[1]), token.text)
+            near = self._fuzzy(tokens, words, i)
+            if near is not None:
+                return near
+        if (
+            token.kind == "number"
+            or words[i] in NUMBER_WORDS
+            or token.text in "+-−–xX×"
+            or words[i] in ("noon", "midday", "midnight")
+        ):
+            special = self._percentile(tokens, words, i) or _number_chunk(tokens, words, i, today)
+            if special is not None:
+                return special
+        if words[i] == "p" and i + 1 < len(tokens) and tokens[i + 1].glued and tokens[i + 1].kind == "number":
+            return Chunk("percentile", i, i + 2, tokens[i + 1].text, "p" + tokens[i + 1].text)
+        phrase = _phrase(words, i)
+        if phrase is not None:
+            return Chunk(phrase[0], i, phrase[1], None, " ".join(words[i : phrase[1]]))
+        dated = read_date(tokens, words, i, today) if lexicon.words().get(words[i]) == "monthname" else None
+        if dated is not None:
+            return Chunk(DATE, i, dated[1], dated[0], token.text)
+        if token.kind == "symbol":
+            tag = lexicon.words().get(token.text, PUNCT)
+            if token.text == "+" and i + 1 < len(tokens) and tokens[i + 1].kind == "number":
+                tag = FILLER
+            return Chunk(tag, i, i + 1, None, token.text)
+        tag = lexicon.words().get(words[i], UNKNOWN)
+        if tag == "min":
+            tag = "atleast"
+        elif tag == "monthname":
+            tag = FILLER
+        return Chunk(tag, i, i + 1, None, words[i])
+
+    def _percentile(self, tokens: Sequence[Token], words: Sequence[str], i: int) -> Chunk | None:
+        if words[i : i + 1] == ["ninety"] and words[i + 1 : i + 3] in (["-", "ninth"], ["ninth", "percentile"]):
+            return Chunk("percentile", i, i + 4 if words[i + 1] == "-" else i + 3, "99")
+        return None
+
+    def _numbered(self, tokens: Sequence[Token], words: Sequence[str], i: int) -> Chunk | None:
+        """ "cells 12-18", "cell 7", "link 3", "cells cell-2 and 4": numbers after a class noun."""
+        tag = lexicon.words().get(words[i])
+        kind = {"cellnoun": CELL, "linknoun": LINK, "zonenoun": ZONE}.get(tag or "")
+        j = i + 1
+        if kind is None or tag is None:
+            return None
+        while j < len(tokens) and words[j] in ("#", "no", "number", "numbers", "nos", "nr", "-", "_") and j < i + 3:
+            if words[j] in ("-", "_") and not tokens[j].glued:
+                return None
+            j += 1
+        numbers: list[tuple[int, int]] = []
+        while True:
+            first = self._small(tokens, words, j)
+            if first is None:
+                break
+            number, after = first
+            pair = (number, number)
+            if after < len(tokens) and words[after] in _RANGE_WORDS:
+                skip = after + 1
+                if skip < len(tokens) and words[skip] in ("cell", "site", "sector") and skip + 1 < len(tokens):
+                    skip += 2 if words[skip + 1] in ("-", "_") else 1
+                second = self._small(tokens, words, skip)
+                if second is not None:
+                    pair, after = (number, second[0]), second[1]
+            numbers.append(pair)
+            j = after
+            k = j
+            while k < len(tokens) and words[k] in _LIST_WORDS:
+                k += 1
+            if k < len(tokens) and words[k] in ("cell", "site", "sector") and k + 1 < len(tokens):
+                k += 2 if words[k + 1] in ("-", "_") else 1
+            elif k == j:
+                break
+            if self._small(tokens, words, k) is None:
+                break
+            j = k
+        if not numbers:
+            return None
+        return self._resolved(kind, numbers, i, j, words)
+
+    def _small(self, tokens: Sequence[Token], words: Sequence[str], j: int) -> tuple[int, int] | None:
+        """A whole number without a unit at `j`."""
+        if j >= len(tokens) or not (tokens[j].kind == "number" or words[j] in NUMBER_WORDS) or words[j] in ("a", "an"):
+            return None
+        if read_clock(tokens, words, j) is not None:
+            return None
+        found = read_quantity(tokens, words, j)
+        if found is None or found[0].dim != "count" or found[0].value != int(found[0].value) or found[0].value > 10**9:
+            return None
+        return int(found[0].value), found[1]
+
+    def _resolved(self, kind: str, numbers: list[tuple[int, int]], i: int, j: int, words: Sequence[str]) -> Chunk:
+        names: list[Name] = []
+        for low, high in numbers:
+            if high < low or high - low > 4096:
+                return Chunk(UNKNOWN_NAME, i, j, (kind, f"{low}-{high}", []), " ".join(words[i:j]))
+            for number in range(low, high + 1):
+                ids = self._names.numbered(kind, number)
+                own = [x for x in ids if x.casefold().startswith(words[i].rstrip("s"))]
+                ids = own if len(own) == 1 else ids
+                if len(ids) != 1:
+                    return Chunk(UNKNOWN_NAME, i, j, (kind, str(number), ids[:8]), " ".join(words[i:j]))
+                names.append(Name(kind, ids[0]))
+        return Chunk(NAME, i, j, tuple(dict.fromkeys(names)), words[i])
+
+    def _chosen(self, names: list[Name], words: Sequence[str], i: int, j: int) -> tuple[Name, ...]:
+        if len(names) == 1:
+            return (names[0],)
+        nouns = {"slicenoun": SLICE, "zonenoun": ZONE, "cellnoun": CELL, "linknoun": LINK, "nodenoun": NODE}
+        for k in (i - 1, j):
+            kind = nouns.get(lexicon.words().get(words[k], "") if 0 <= k < len(words) else "")
+            fitting = [n for n in names if n.kind == kind]
+            if len(fitting) == 1:
+                return (fitting[0],)
+        return tuple(names)
+
+    def _fuzzy(self, tokens: Sequence[Token], words: Sequence[str], i: int) -> Chunk | None:
+        """A misspelt name: one that differs little, with a word in it that nobody knows, or written with a hyphen."""
+        known = lexicon.words()
+        for count in (3, 2, 1):
+            j, text, odd = i, "", False
+            taken = 0
+            while j < len(tokens) and taken < count:
+                if tokens[j].kind == "symbol":
+                    if tokens[j].text in "-_" and taken and tokens[j].glued:
+                        odd = True
+                        j += 1
+                        continue
+                    break
+                text += tokens[j].text
+                odd = odd or (tokens[j].kind == "word" and tokens[j].text not in known and len(tokens[j].text) > 2)
+                taken += 1
+                j += 1
+            if taken < count or not odd or len(text) < 4:
+                continue
+            if count == 1 and known.get(words[i]) not in (None, "place", "slicetype", FILLER) and words[i] != tokens[i].text:
+                continue
+            near = self._names.near(text)
+            if near:
+                return Chunk(FUZZY, i, j, (text, tuple(near)), text)
+        return None
+
+    def _join_nodes(self, chunks: list[Chunk], words: Sequence[str], tokens: Sequence[Token]) -> list[Chunk]:
+        """ "N2-N0", "from N0 to N2", "between N4 and N0": two nodes make links."""
+        out: list[Chunk] = []
+        i = 0
+        while i < len(chunks):
+            a = chunks[i]
+            joint = chunks[i + 1] if i + 1 < len(chunks) else None
+            b = chunks[i + 2] if i + 2 < len(chunks) else None
+            if _is_node(a) and joint is not None and b is not None and joint.word in _NODE_JOINTS and _is_node(b):
+                x, y = a.value[0].id, b.value[0].id
+                ids = list(self._names.links_between.get((x, y), []))
+                if joint.word not in _NODE_DIRECTED:
+                    ids += self._names.links_between.get((y, x), [])
+                value: Any = tuple(Name(LINK, n) for n in sorted(ids, key=lambda n: self._names.rank[LINK, n]))
+                tag = NAME
+                if not ids:
+                    tag, value = UNKNOWN_NAME, (LINK, f"{x}-{y}", [])
+                if out and out[-1].tag in ("between", "from"):
+                    out.pop()
+                out.append(Chunk(tag, a.start, b.end, value, "link"))
+                i += 3
+                continue
+            out.append(a)
+            i += 1
+        return out
+
+
+def _is_node(chunk: Chunk) -> bool:
+    return chunk.tag == NAME and len(chunk.value) == 1 and chunk.value[0].kind == NODE
+
+
+def _number_chunk(tokens: Sequence[Token], words: Sequence[str], i: int, today: dt.date) -> Chunk | None:
+    dated = read_date(tokens, words, i, today)
+    if dated is not None:
+        return Chunk(DATE, i, dated[1], dated[0])
+    clock = read_clock(tokens, words, i)
+    if clock is not None:
+        return Chunk(CLOCK, i, clock[1], clock[0])
+    found = read_quantity(tokens, words, i)
+    if found is None:
+        return None
+    quantity, j = found
+    if quantity.dim == "percentile":
+        return Chunk("percentile", i, j, f"{quantity.value:g}")
+    if words[i] == "one" and quantity.dim == "count" and j == i + 1:
+        return Chunk(QUANTITY, i, j, quantity, "one")
+    return Chunk(QUANTITY, i, j, quantity)
+
+
+def _phrase(words: Sequence[str], i: int) -> tuple[str, int] | None:
+    if words[i] not in lexicon.phrase_starts():
+        return None
+    table = lexicon.phrases()
+    for count in range(min(lexicon.MAX_PHRASE + 2, len(words) - i), 1, -1):
+        tag = table.get(tuple(words[i : i + count]))
+        if tag is not None:
+            return tag, i + count
+    return None
+
+
+def _merge_lists(chunks: list[Chunk]) -> list[Chunk]:
+    """Names of one kind in a list become one chunk: "cell-2 and cell-3", "URLLC, eMBB"; ranges of numbered names too."""
+    out: list[Chunk] = []
+    i = 0
+    while i < len(chunks):
+        chunk = chunks[i]
+        i += 1
+        if chunk.tag == NAME and _one_kind(chunk):
+            while i < len(chunks):
+                j = i
+                while (
+                    j < len(chunks)
+                    and (chunks[j].tag in ("and", "or") or chunks[j].word in (",", "/", "the", "nor", "as well as"))
+                    and j < i + 3
+                ):
+                    j += 1
+                both = j < len(chunks) and chunks[j].tag in ("cellnoun", "linknoun", "slicenoun", "zonenoun")
+                k = j + 1 if both else j
+                if (
+                    j > i
+                    and k < len(chunks)
+                    and chunks[k].tag == NAME
+                    and _one_kind(chunks[k])
+                    and chunks[k].value[0].kind == chunk.value[0].kind
+                ):
+                    chunk = Chunk(
+                        NAME, chunk.start, chunks[k].end, tuple(dict.fromkeys(chunk.value + chunks[k].value)), chunk.word
+                    )
+                    i = k + 1
+                elif (
+                    j == i
+                    and chunks[i].tag == NAME
+                    and _one_kind(chunks[i])
+                    and chunks[i].value[0].kind == chunk.value[0].kind in (CELL, LINK)
+                ):
+                    chunk = Chunk(
+                        NAME, chunk.start, chunks[i].end, tuple(dict.fromkeys(chunk.value + chunks[i].value)), chunk.word
+                    )
+                    i += 1
+                else:
+                    break
+        out.append(chunk)
+    return out
+
+
+def _one_kind(chunk: Chunk) -> bool:
+    return len({n.kind for n in chunk.value}) == 1

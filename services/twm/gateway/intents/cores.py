@@ -1,0 +1,205 @@
+"""What a clause is about: its core, found by its tags, names and figures; rules in order, the first that holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from twm.gateway.intents.chunks import NAME, UNKNOWN_NAME, Chunk
+from twm.gateway.intents.clauses import Clause, risk_of
+from twm.gateway.intents.names import LINK
+from twm.gateway.intents.quantities import BYTES, COUNT, DELAY, FACTOR, FRACTION, POINTS, PRB, RATE, RATIO, SECONDS
+
+KPI_TAGS = frozenset({"delay", "p99", "percentile", "mean", "median", "loss", "delivered", "throughput", "util", "jitter"})
+MULTIPLES = {"double": 2.0, "triple": 3.0, "quadruple": 4.0}
+_WORK = frozenset({"maint", "down", "fail", "lose", "degrade"})
+_SHAREABLE = frozenset({RATIO, FRACTION, POINTS, PRB})
+_ORDER = frozenset(
+    {
+        "over",
+        "before",
+        "win",
+        "first",
+        "above",
+        "prio",
+        "important",
+        "moreimportant",
+        "lessimportant",
+        "deprio",
+        "wait",
+        "last",
+        "second",
+    }
+)
+
+
+def figures(clause: Clause) -> list[int]:
+    """Positions of quantities and ranges that are not about risk."""
+    risk = risk_of(clause)
+    taken = risk.taken if risk else set()
+    return [i for i, c in enumerate(clause.chunks) if c.tag in ("quantity", "range") and i not in taken]
+
+
+def dims(clause: Clause, positions: Sequence[int]) -> set[str]:
+    """Dimensions of those figures."""
+    return {_dim(clause.chunks[i]) for i in positions}
+
+
+def _dim(chunk: Chunk) -> str:
+    quantity = chunk.value[1] if chunk.tag == "range" else chunk.value
+    return str(quantity.dim)
+
+
+def has_links(clause: Clause) -> bool:
+    """A link is named, known or not."""
+    return bool(clause.links) or any(c.tag == UNKNOWN_NAME and c.value[0] == LINK for c in clause.chunks)
+
+
+def core_of(clause: Clause) -> str:
+    """Core of a clause; "" where there is none."""
+    tags, chunks = clause.tags, clause.chunks
+    found = figures(clause)
+    kinds = dims(clause, found)
+    shares = bool(kinds & _SHAREABLE)
+    slices = bool(clause.slices) or "slicetype" in tags
+    links = has_links(clause)
+    kpi = bool(tags & KPI_TAGS)
+    hard_kpi = bool(tags & {"delay", "p99", "percentile", "median", "loss", "delivered", "jitter"}) or bool(
+        kinds & {DELAY, RATE}
+    )
+    if "anycost" in tags:
+        return "anycost"
+    if "sla" in tags or "slagood" in tags:
+        return "sla"
+    if "relieve" in tags and not found:
+        return "relieve"
+    if "overload" in tags and not found and (clause.opener == "without" or tags & {"neg"}):
+        return "overload"
+    if links and not slices and not kpi:
+        if tags & _WORK or ("capacity" in tags and found) or ("reduce" in tags and shares):
+            return "maintenance"
+        if shares and not _compared(clause) and tags & {"at", "to", "filler", "hold", "reserve"} and "change" not in tags:
+            return "maintenance"
+    if links and tags & _WORK and not slices and not (kpi and found):
+        return "maintenance"
+    if (
+        "maint" in tags
+        and not links
+        and not kpi
+        and not found
+        and tags & {"linknoun", "window", "expect", "transport"}
+        and not slices
+    ):
+        return "maintenance" if _real_work(chunks) else ""
+    if "demand" in tags and not hard_kpi and "cost" not in tags and not ("prb" in tags and kinds & _SHAREABLE):
+        if _growth(clause, kinds, tags):
+            return "surge"
+        if not found and (
+            any(c.word in ("surge", "surges", "peak") for c in chunks)
+            or ("more" in tags and "expect" in tags)
+            or _vague_growth(tags)
+        ):
+            return "surge_open"
+    if (
+        not kpi
+        and not slices
+        and (clause.zones or clause.cells)
+        and not links
+        and not tags & {"change", "share", "prb", "freeze", "cost", "save"}
+        and (any(c.tag == "quantity" and c.value.signed for c in chunks) or (tags & MULTIPLES.keys() and not found))
+    ):
+        return "surge"
+    if "freeze" in tags and not found:
+        return "freeze"
+    if "change" in tags and shares and not kpi and not (slices and "share" in tags and "reduce" in tags):
+        return "change"
+    if "change" in tags and not found and _negated(clause, "change"):
+        return "freeze"
+    if POINTS in kinds and not kpi and not slices and not tags & {"share", "prb"}:
+        return "change"
+    if slices and not kinds - {FACTOR, FRACTION} and _ranked(clause, tags):
+        return "rank"
+    if ("cost" in tags or "save" in tags) and not kpi and not slices and not kinds & {DELAY, RATE}:
+        return "save"
+    if found and (kpi or kinds & {DELAY, RATE, BYTES}):
+        return "kpi"
+    if found and shares and links and not slices:
+        return "kpi"
+    if found and shares and _about_links(chunks) and not slices:
+        return "kpi"
+    if found and shares and (slices or tags & {"prb", "bandwidth", "share", "resource", "reserve", "cap", "atleast", "atmost"}):
+        return "share"
+    if found and kinds & {SECONDS} and (slices or _compared(clause)):
+        return "kpi"
+    if found and COUNT in kinds and slices and _compared(clause):
+        return "kpi"
+    if found and kinds & {RATIO, FRACTION, DELAY, RATE, FACTOR, POINTS, PRB}:
+        return "figure"
+    if not found and slices and (kpi or tags & {"fast"} or any(c.word in ("fast", "faster", "quick") for c in chunks)):
+        return "kpi_open"
+    if (
+        not found
+        and kpi
+        and tags & {"reduce", "raise", "low", "high", "cap", "reserve", "below", "above", "atmost"}
+        and "window" not in tags
+    ):
+        return "kpi_open"
+    if (
+        not found
+        and tags & {"cap", "reserve", "pin"}
+        and (slices or "share" in tags)
+        and tags & {"share", "prb", "cap", "pin", "resource", "all"}
+    ):
+        return "share_open"
+    if (
+        not found
+        and slices
+        and clause.first
+        and any(c.tag == "reserve" and c.word.startswith(("reserv", "guarant")) for c in chunks)
+    ):
+        return "share_open"
+    if not found and _about_links(chunks) and (tags & {"util"}):
+        return "kpi_open"
+    return ""
+
+
+def _compared(clause: Clause) -> bool:
+    return bool(clause.tags & {"atleast", "atmost", "below", "above", "less", "more", "cap", "pin", "over"})
+
+
+def _about_links(chunks: Sequence[Chunk]) -> bool:
+    return any(c.tag == "transport" or (c.tag == "linknoun" and c.word.startswith("link")) for c in chunks)
+
+
+def _real_work(chunks: Sequence[Chunk]) -> bool:
+    return any(
+        c.tag == "maint" and c.word.startswith(("maint", "servic", "repair", "outage", "splic", "replac")) for c in chunks
+    )
+
+
+def _growth(clause: Clause, kinds: set[str], tags: set[str]) -> bool:
+    return (
+        bool(kinds & {RATIO, FRACTION, FACTOR})
+        or bool(tags & MULTIPLES.keys())
+        or ("times" in tags and COUNT in kinds)
+        or (any(c.word.startswith("halv") for c in clause.chunks))
+    )
+
+
+def _vague_growth(tags: set[str]) -> bool:
+    return bool(tags & {"more", "less"}) and "usual" in tags
+
+
+def _negated(clause: Clause, tag: str) -> bool:
+    if clause.opener in ("without", "nor"):
+        return True
+    return any(c.tag == "neg" for c in clause.chunks) and tag in clause.tags
+
+
+def _ranked(clause: Clause, tags: set[str]) -> bool:
+    if tags & {"prio", "important", "moreimportant", "lessimportant", "deprio", "first", "win", "wait"}:
+        return True
+    if tags & {"last", "second", "third"} and not tags & {"window"}:
+        return True
+    groups = [i for i, c in enumerate(clause.chunks) if c.tag in (NAME, "slicetype")]
+    between = clause.chunks[groups[0] : groups[-1]] if len(groups) > 1 else []
+    return any(c.tag in _ORDER for c in between)

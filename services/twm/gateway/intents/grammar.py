@@ -1,0 +1,86 @@
+"""The grammar compiler: deterministic, no model, bounded time. Tokens, chunks, windows, clauses, statements, checks."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import OrderedDict
+
+from twm.api.intent.v1 import intent_pb2
+from twm.core.errors import InvalidInputError
+from twm.core.network import NetworkSpec
+from twm.core.text import clean
+from twm.gateway.intents.assemble import Assembler
+from twm.gateway.intents.chunks import Chunker
+from twm.gateway.intents.clauses import clauses, ranges
+from twm.gateway.intents.compiler import asked, compiled
+from twm.gateway.intents.meaning import Reader, Understood
+from twm.gateway.intents.names import NameIndex
+from twm.gateway.intents.questions import question
+from twm.gateway.intents.tokens import MAX_CHARACTERS, tokenize
+from twm.gateway.intents.validate import problems
+from twm.gateway.intents.windows import WindowReader
+
+NAME = "grammar/1"
+MAX_SPECS = 8
+
+
+class GrammarCompiler:
+    """The first implementation of `Compiler`. Name indices of the newest specs are kept."""
+
+    def __init__(self) -> None:
+        self._indices: OrderedDict[str, NameIndex] = OrderedDict()
+
+    @property
+    def name(self) -> str:
+        """Name and version."""
+        return NAME
+
+    def compile(self, text: str, spec: NetworkSpec, now: dt.datetime) -> intent_pb2.CompileResult:
+        """See `Compiler.compile`."""
+        if now.tzinfo is None:
+            raise InvalidInputError(f"now: {now.isoformat()} has no time zone")
+        if len(text) > MAX_CHARACTERS:
+            raise InvalidInputError(f"text: {len(text)} characters, at most {MAX_CHARACTERS}")
+        cleaned = clean(text, MAX_CHARACTERS).text
+        names = self._names(spec)
+        understood = read(cleaned, spec, names, now)
+        if understood.questions:
+            return asked(understood.questions, NAME)
+        if not understood.items:
+            return asked([_nothing(understood, spec)], NAME)
+        assembler = Assembler(spec, names, now)
+        intent = assembler.build(understood.items, understood.priority, cleaned, intent_pb2.INTENT_SOURCE_GRAMMAR)
+        found = [*assembler.questions, *problems(intent, spec, now)]
+        return asked(found, NAME) if found else compiled(intent, NAME)
+
+    def _names(self, spec: NetworkSpec) -> NameIndex:
+        digest = spec.digest()
+        found = self._indices.pop(digest, None) or NameIndex(spec)
+        self._indices[digest] = found
+        while len(self._indices) > MAX_SPECS:
+            self._indices.popitem(last=False)
+        return found
+
+
+def read(text: str, spec: NetworkSpec, names: NameIndex, now: dt.datetime) -> Understood:
+    """What a cleaned text says."""
+    chunks = Chunker(names).chunks(tokenize(text), now.date())
+    return Reader(spec, names).read(clauses(ranges(WindowReader(now).read(chunks))))
+
+
+def _nothing(understood: Understood, spec: NetworkSpec) -> intent_pb2.Question:
+    examples = (
+        f"keep {spec.slices[0].id} loss below 1 %",
+        f"give {spec.slices[-1].id} at least 20 %",
+        "cut cost by 10 % without breaking SLAs",
+    )
+    if understood.touched:
+        return question(
+            "no_goal",
+            "",
+            "What is to be reached? A bound, a limit, a priority, a saving or a coming event was not found.",
+            examples,
+        )
+    return question(
+        "out_of_domain", "", "This is not about the network's slices, cells or links. What is the network to do?", examples
+    )

@@ -1,0 +1,63 @@
+"""The words of the grammar: each has one tag. Phrases are sequences of words with a tag of their own; the longest wins."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from twm.gateway.intents.spelling import Speller
+from twm.gateway.intents.vocabulary import FILLER, PHRASES, WORDS
+
+MAX_PHRASE = 8
+_NO_TARGETS = frozenset(
+    (
+        "per",
+        "ish",
+        "hit",
+        "hits",
+        "act",
+        "mine",
+        "port",
+        "hop",
+        "hops",
+        "path",
+        "paths",
+        "mar",
+        "jun",
+        "jul",
+        "sept",
+        "dec",
+        "nov",
+    )
+)
+"""Short and rare words: as targets they would swallow names."""
+
+
+@lru_cache(maxsize=1)
+def words() -> dict[str, str]:
+    """Word to tag; words without a meaning have the tag "filler"."""
+    table = dict.fromkeys(FILLER.split(), "filler")
+    for tag, entries in WORDS.items():
+        table.update(dict.fromkeys(entries.split(), tag))
+    return table
+
+
+@lru_cache(maxsize=1)
+def phrases() -> dict[tuple[str, ...], str]:
+    """Phrase to tag. A hyphen is a word of its own."""
+    table: dict[tuple[str, ...], str] = {}
+    for tag, entries in PHRASES.items():
+        for entry in entries.split("|"):
+            table[tuple(entry.replace("-", " - ").split())] = tag
+    return table
+
+
+@lru_cache(maxsize=1)
+def phrase_starts() -> frozenset[str]:
+    """First words of phrases."""
+    return frozenset(phrase[0] for phrase in phrases())
+
+
+@lru_cache(maxsize=1)
+def speller() -> Speller:
+    """Nearest known word."""
+    return Speller(word for word in words() if word.isalpha() and len(word) > 2 and word not in _NO_TARGETS)

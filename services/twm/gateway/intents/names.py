@@ -1,0 +1,154 @@
+"""Names of the network spec, found in a text as literal token sequences: a name is data, whatever it spells.
+
+A name that is also a word of the grammar ("below", "cells", "p99") counts only in quotes or beside its class noun
+("zone below"), so that a spec cannot change what ordinary words mean.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from twm.core.network import NetworkSpec
+from twm.gateway.intents import lexicon
+from twm.gateway.intents.spelling import Speller, distance
+from twm.gateway.intents.tokens import Token, tokenize
+
+SLICE, ZONE, CELL, LINK, NODE = "slice", "zone", "cell", "link", "node"
+_NOUNS = {"slicenoun": SLICE, "zonenoun": ZONE, "cellnoun": CELL, "linknoun": LINK, "nodenoun": NODE}
+_FREE = frozenset({"place", "slicetype", ""})
+_SEPARATORS = frozenset("-_./")
+_PERCENTILE = re.compile(r"p\d+|x\d+|\d.*", re.IGNORECASE)
+_NUMBERED = re.compile(r"[-_.]?(\d{1,9})$")
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A name of the spec."""
+
+    kind: str
+    id: str
+
+
+@dataclass(slots=True)
+class _Node:
+    next: dict[tuple[str, bool], _Node] = field(default_factory=dict)
+    names: list[Name] = field(default_factory=list)
+
+
+class NameIndex:
+    """All names of one spec. Building is linear in their total length."""
+
+    def __init__(self, spec: NetworkSpec) -> None:
+        self._root = _Node()
+        self._numbers: dict[str, dict[int, list[str]]] = {CELL: {}, LINK: {}, ZONE: {}}
+        self._joined: dict[str, list[Name]] = {}
+        self._reserved: set[str] = set()
+        self._endings: dict[str, list[Name]] = {}
+        self.ids: dict[str, list[str]] = {
+            SLICE: [s.id for s in spec.slices],
+            ZONE: [z.id for z in spec.zones],
+            CELL: [c.id for c in spec.cells],
+            LINK: [link.id for link in spec.transport.links],
+            NODE: list(spec.transport.nodes),
+        }
+        self.rank = {(kind, name): i for kind, names in self.ids.items() for i, name in enumerate(names)}
+        self.links_between: dict[tuple[str, str], list[str]] = {}
+        for link in spec.transport.links:
+            self.links_between.setdefault((link.source, link.target), []).append(link.id)
+        for kind, ids in self.ids.items():
+            for name_id in ids:
+                self._add(Name(kind, name_id))
+        self._speller = Speller(self._joined)
+
+    def _add(self, name: Name) -> None:
+        tokens = tokenize(name.id)
+        words = [t for t in tokens if t.kind != "symbol"]
+        node = self._root
+        for i, token in enumerate(words):
+            glued = i > 0 and token.glued and tokens[tokens.index(token) - 1].kind != "symbol"
+            node = node.next.setdefault((token.text, glued), _Node())
+        node.names.append(name)
+        self._joined.setdefault("".join(t.text for t in words), []).append(name)
+        known = lexicon.words()
+        parts = tuple(t.text for t in words)
+        if all(known.get(p, "" if p.isalpha() else "number") not in _FREE for p in parts):
+            self._reserved.add(name.id)
+        if _PERCENTILE.fullmatch(name.id) or parts in lexicon.phrases():
+            self._reserved.add(name.id)
+        numbered = _NUMBERED.search(name.id)
+        if numbered and name.kind in self._numbers:
+            self._numbers[name.kind].setdefault(int(numbered[1]), []).append(name.id)
+        if name.kind == ZONE and len(words) > 1 and words[-1].kind == "word" and len(words[-1].text) > 3:
+            self._endings.setdefault(words[-1].text, []).append(name)
+
+    def numbered(self, kind: str, number: int) -> list[str]:
+        """Ids of that kind that end in the number."""
+        return self._numbers.get(kind, {}).get(number, [])
+
+    def ending(self, word: str) -> Name | None:
+        """The one zone whose name of several words ends in `word` ("the enterprises")."""
+        found = self._endings.get(word, [])
+        return found[0] if len(found) == 1 else None
+
+    def match(self, tokens: Sequence[Token], words: Sequence[str], i: int) -> tuple[list[Name], int] | None:
+        """Names at token `i`, the longest, and the index after them."""
+        quoted = i > 0 and tokens[i - 1].text in "\"'`“”‘’«»"
+        noun = _NOUNS.get(lexicon.words().get(words[i - 1], "")) if i > 0 else None
+        node, j, best, hyphened = self._root, i, None, True
+        while j < len(tokens):
+            token = tokens[j]
+            if j == i:
+                key = (token.text, False)
+            elif token.glued and tokens[j - 1].kind != "symbol":
+                key = (token.text, True)
+            else:
+                if tokens[j - 1].kind != "symbol":
+                    hyphened = False
+                key = (token.text, False)
+            if token.kind == "symbol":
+                break
+            found = node.next.get(key)
+            if found is None:
+                break
+            node, j = found, j + 1
+            if node.names:
+                allowed = [n for n in node.names if self._allowed(n, quoted, noun, hyphened and j - i > 1, words, j)]
+                if allowed and not (j < len(tokens) and tokens[j].glued and tokens[j].kind != "symbol"):
+                    best = (allowed, j)
+            if j + 1 < len(tokens) and tokens[j].text in _SEPARATORS and tokens[j].glued and _glued_word(tokens[j + 1]):
+                j += 1
+        return best
+
+    def _allowed(self, name: Name, quoted: bool, noun: str | None, hyphened: bool, words: Sequence[str], j: int) -> bool:
+        if name.id not in self._reserved or quoted or noun == name.kind:
+            return True
+        if _NOUNS.get(lexicon.words().get(words[j], "") if j < len(words) else "") == name.kind and name.kind != LINK:
+            return (
+                len(words[j]) > 1
+                and not name.id.isdigit()
+                and lexicon.words().get(name.id.casefold(), "") not in ("all", "neg")
+            )
+        tokens = [t for t in tokenize(name.id) if t.kind != "symbol"]
+        if tuple(t.text for t in tokens) in lexicon.phrases() or _PERCENTILE.fullmatch(name.id):
+            return False
+        return hyphened or (name.kind == CELL and len(tokens) > 1 and lexicon.words().get(tokens[0].text) == "cellnoun")
+
+    def near(self, text: str) -> list[Name]:
+        """Names that differ from the joined words `text` by a slip of the pen, but do differ."""
+        found, edits = self._speller.nearest(text)
+        if not found or len(text) < 4 or (edits > 1 and len(text) < 8):
+            return []
+        return [name for joined in found for name in self._joined[joined] if len(joined) >= 4]
+
+    def nearest(self, kind: str, text: str, count: int = 3) -> list[str]:
+        """Ids of that kind, those nearest to `text` first."""
+        ids = self.ids[kind]
+        if len(ids) > 64:
+            return ids[:count]
+        return sorted(ids, key=lambda i: (distance(text.casefold(), i.casefold(), 8), self.rank[kind, i]))[:count]
+
+
+def _glued_word(token: Token) -> bool:
+    return token.glued and token.kind != "symbol"

@@ -1,0 +1,405 @@
+"""One maker for each kind of statement: a clause in, drafts or questions out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twm.gateway.intents.clauses import AT_LEAST, AT_MOST, EXACT, Clause, bound_of, risk_of
+from twm.gateway.intents.cores import MULTIPLES, figures
+from twm.gateway.intents.drafts import ConstraintDraft, LimitDraft, MaintenanceDraft, ObjectiveDraft, SurgeDraft, Where
+from twm.gateway.intents.quantities import (
+    COUNT,
+    FACTOR,
+    FRACTION,
+    POINTS,
+    PRB,
+    RATE,
+    RATIO,
+    Quantity,
+)
+from twm.gateway.intents.questions import quoted
+from twm.gateway.intents.statements_kpi import about_links
+
+if TYPE_CHECKING:
+    from twm.gateway.intents.meaning import Reader
+
+OVERLOAD_RATIO = 0.9
+"""Utilisation above which a cell or link counts as overloaded where no figure was named."""
+SAVE_WEIGHT, SPEND_WEIGHT, LESS_WEIGHT = 2.0, 0.5, 0.5
+
+
+def _resource(clause: Clause, where: Where) -> str:
+    if where.links and not where.zone and not where.cells:
+        return "bandwidth"
+    if "prb" in clause.tags:
+        return "prb"
+    if clause.tags & {"bandwidth", "transport", "capacity"} or about_links(clause):
+        return "bandwidth"
+    return ""
+
+
+def share(reader: Reader, clause: Clause) -> None:
+    """Limits on shares."""
+    risk = risk_of(clause)
+    taken = risk.taken if risk else set()
+    where = reader.where(
+        clause, ellipsis=reader.context.core in ("kpi", "share", "rank", "share_open", "freeze") or "pronoun" in clause.tags
+    )
+    if reader.context.heading is not None and reader.context.heading.slices and not clause.slices:
+        where.slices = reader.context.heading.slices
+    if not where.slices and not where.all_slices:
+        reader.ask(
+            "ambiguous_scope", "limits.scope.slices", "A share of which slice?", (*reader.names.ids["slice"], "all slices")
+        )
+        return
+    resource = _resource(clause, where)
+    for position in figures(clause):
+        chunk = clause.chunks[position]
+        low: float | None
+        high: float | None
+        if chunk.tag == "range":
+            low, high = (_share_value(reader, q) for q in chunk.value)
+        else:
+            bound = bound_of(clause, position, taken)
+            value = _share_value(reader, bound.quantity)
+            side = bound.side
+            if not bound.said and not clause.tags & {"reserve", "cap", "pin"} and not side:
+                side = _held(clause, position) or (reader.context.side if reader.context.core == "share" else "")
+            if bound.quantity.dim not in (RATIO, FRACTION, PRB, POINTS):
+                continue
+            if not side:
+                reader.ask(
+                    "missing_comparator",
+                    "limits",
+                    f"A share of {value * 100:g} %: at least, at most or exactly?",
+                    ("at least", "at most", "exactly"),
+                )
+                continue
+            if _by(clause, position):
+                reader.ask(
+                    "relative_bound",
+                    "limits",
+                    "A change of a share relative to now was read; a limit needs a share. Which one?",
+                )
+                continue
+            low = value if side in (AT_LEAST, EXACT) else None
+            high = value if side in (AT_MOST, EXACT) else None
+            reader.context.side = side
+        for place in reader.zones(clause, where):
+            reader.add(LimitDraft(clause=clause.chunks[0].start, where=place, low=low, high=high, resource=resource), clause)
+    reader.context.where = where
+
+
+def _by(clause: Clause, position: int) -> bool:
+    return position > 0 and clause.chunks[position - 1].tag == "by" and bool(clause.tags & {"reduce", "raise"})
+
+
+def _held(clause: Clause, position: int) -> str:
+    """ "keep eMBB at 30 %"."""
+    before = clause.chunks[position - 1].tag if position else ""
+    return EXACT if before == "at" and "hold" in clause.tags else ""
+
+
+def _share_value(reader: Reader, quantity: Quantity) -> float:
+    value = quantity.value / reader.spec.prb_grid.prb_count if quantity.dim == PRB else quantity.value
+    return -value if quantity.signed < 0 else value
+
+
+def change(reader: Reader, clause: Clause) -> None:
+    """The largest change per step."""
+    where = reader.where(clause, ellipsis=False)
+    risk = risk_of(clause)
+    found = [i for i in figures(clause) if clause.chunks[i].tag == "quantity"]
+    if not found:
+        reader.ask("missing_bound", "limits.max_change", "By how much may a share change per step?", ("5 points", "10 points"))
+        return
+    bound = bound_of(clause, found[0], risk.taken if risk else set())
+    if bound.side == AT_LEAST and bound.said:
+        reader.ask(
+            "clashing_change",
+            "limits.max_change",
+            "A least change per step cannot be asked for. Is it the largest?",
+            ("at most", "drop it"),
+        )
+        return
+    for place in reader.zones(clause, where):
+        draft = LimitDraft(
+            clause=clause.chunks[0].start, where=place, change=bound.quantity.value, resource=_resource(clause, where)
+        )
+        reader.add(draft, clause)
+
+
+def freeze(reader: Reader, clause: Clause) -> None:
+    """No change at all."""
+    where = reader.where(clause, ellipsis=False)
+    named = where.slices or where.zone or where.cells or where.links
+    if not named and "pronoun" in clause.tags:
+        where = reader.context.where
+        named = where.slices or where.zone or where.cells or where.links
+    if not named and not clause.tags & {"all"} and not any(c.word in ("nothing", "none", "no") for c in clause.chunks):
+        if any(c.tag in ("fuzzy", "unknown_name", "slicetype", "place") for c in clause.chunks):
+            return
+        reader.ask(
+            "ambiguous_scope",
+            "limits.scope",
+            "What is to stay as it is?",
+            (*reader.names.ids["slice"], *reader.names.ids["zone"], "everything"),
+        )
+        return
+    resource = "bandwidth" if where.links and not (where.zone or where.cells) else "prb" if "prb" in clause.tags else ""
+    for place in reader.zones(clause, where):
+        reader.add(LimitDraft(clause=clause.chunks[0].start, where=place, change=0.0, resource=resource), clause)
+    reader.context.where = where
+
+
+def surge(reader: Reader, clause: Clause) -> None:
+    """Demand that will differ."""
+    where = reader.where(clause, ellipsis=False)
+    where.links = []
+    factor = _factor(clause)
+    if factor is None:
+        surge_open(reader, clause)
+        return
+    if not (where.slices or where.zone or where.cells or "all" in clause.tags or where.all_slices):
+        if reader.context.zone and "pronoun" in clause.tags:
+            where.zone = reader.context.zone
+        elif any(c.tag in ("fuzzy", "unknown_name", "place", "slicetype") for c in clause.chunks):
+            return
+        else:
+            reader.ask(
+                "ambiguous_scope",
+                "context.surges.scope",
+                "Where is the surge expected?",
+                (*reader.names.ids["zone"], "the whole area"),
+            )
+            return
+    for place in reader.zones(clause, where):
+        reader.add(SurgeDraft(clause=clause.chunks[0].start, where=place, factor=factor), clause)
+
+
+def _factor(clause: Clause) -> float | None:
+    chunks, tags = clause.chunks, clause.tags
+    risk = risk_of(clause)
+    skip = risk.taken if risk else set()
+    falling = any(c.tag == "less" or (c.tag in ("reduce", "down") and not c.word.startswith("halv")) for c in chunks)
+    for i, chunk in enumerate(chunks):
+        if chunk.tag in MULTIPLES:
+            return MULTIPLES[chunk.tag]
+        if chunk.tag == "reduce" and chunk.word.startswith("halv"):
+            return 0.5
+        if chunk.tag != "quantity" or i in skip:
+            continue
+        quantity: Quantity = chunk.value
+        if quantity.dim == FACTOR:
+            return quantity.value
+        if quantity.dim == COUNT and i > 0 and any(c.word == "factor" for c in chunks[max(i - 3, 0) : i]):
+            return quantity.value
+        if quantity.dim == COUNT and i + 1 < len(chunks) and chunks[i + 1].tag == "times":
+            return quantity.value
+        if quantity.dim in (RATIO, FRACTION):
+            if quantity.signed:
+                return round(1 + quantity.signed * quantity.value, 9)
+            after = chunks[i + 1 : i + 5]
+            if ("reach" in tags and "raise" not in tags) or (
+                after
+                and after[0].tag in ("of", "filler")
+                and any(c.tag == "usual" for c in after)
+                and not tags & {"more", "raise"}
+            ):
+                return quantity.value
+            if quantity.dim == FRACTION and not tags & {"more", "raise", "less", "reduce", "by"}:
+                return quantity.value
+            return round(1 - quantity.value if falling else 1 + quantity.value, 9)
+    return None
+
+
+def surge_open(reader: Reader, clause: Clause) -> None:
+    """A surge without a figure."""
+    reader.ask(
+        "missing_bound",
+        "context.surges.factor",
+        "How much more traffic than usual is expected?",
+        ("30 % more", "twice as much"),
+    )
+
+
+def maintenance(reader: Reader, clause: Clause) -> None:
+    """Links with less capacity."""
+    links = clause.links
+    if not links:
+        if not any(c.tag in ("fuzzy", "unknown_name") for c in clause.chunks):
+            reader.ask("missing_link", "context.maintenance.link_index", "Work on which link?", reader.names.ids["link"])
+        return
+    capacity = 0.0
+    for i in figures(clause):
+        chunk = clause.chunks[i]
+        if chunk.tag == "range":
+            continue
+        quantity: Quantity = chunk.value
+        if quantity.dim in (RATIO, FRACTION, POINTS):
+            before = {c.tag for c in clause.chunks[max(i - 3, 0) : i]}
+            lost = (
+                ("by" in before and clause.tags & {"reduce", "degrade", "lose", "less"})
+                or ("lose" in clause.tags and "to" not in before)
+                or quantity.signed < 0
+            )
+            capacity = round(1 - quantity.value if lost else quantity.value, 9)
+        elif quantity.dim == RATE:
+            nominal = {link.id: link.capacity_mbps for link in reader.spec.transport.links}
+            capacity = round(min(quantity.value / max(nominal[link] for link in links), 1.0), 9)
+        elif quantity.dim == COUNT:
+            reader.ask(
+                "missing_unit", "context.maintenance.capacity_factor", "How much of the capacity is left?", ("0 %", "50 %")
+            )
+            return
+    reader.add(MaintenanceDraft(clause=clause.chunks[0].start, links=links, capacity=capacity), clause)
+
+
+def save(reader: Reader, clause: Clause) -> None:
+    """Saving, with or without a figure."""
+    ratios = [
+        clause.chunks[i].value
+        for i in figures(clause)
+        if clause.chunks[i].tag == "quantity" and clause.chunks[i].value.dim in (RATIO, FRACTION, POINTS)
+    ]
+    asked = clause.tags & {"reduce", "save", "less", "down", "raise", "low", "below", "neg", "window", "hold"} or any(
+        c.word.startswith(("cheap", "green", "eco", "econom", "conserv")) for c in clause.chunks
+    )
+    if ratios:
+        if "raise" in clause.tags and not clause.tags & {"save", "reduce"}:
+            reader.ask("no_goal", "objective", "Higher cost is no goal. What is to be reached?")
+            return
+        draft = reader.objective(clause)
+        draft.saving = ratios[0].value
+    elif asked:
+        draft = reader.objective(clause)
+        draft.saving_weight = SAVE_WEIGHT
+
+
+def anycost(reader: Reader, clause: Clause) -> None:
+    """Compliance whatever it costs."""
+    reader.objective(clause).saving_weight = SPEND_WEIGHT
+
+
+def sla(reader: Reader, clause: Clause) -> None:
+    """The SLAs hold: all of them as a flag; of named slices, or with a risk level, as the constraints of the network spec."""
+    chunks = clause.chunks
+    broken = any(c.tag == "break" for c in chunks)
+    denied = clause.opener in ("without", "nor") or any(c.tag == "neg" or c.word in ("0", "zero") for c in chunks)
+    risk = risk_of(clause)
+    if broken and not denied and risk is None and not clause.tags & {"below", "atmost"}:
+        reader.ask("no_goal", "objective.hold_slas", "Are the SLAs to hold?", ("hold all SLAs",))
+        return
+    saving = [c for c in chunks if c.tag == "cost"] and [
+        clause.chunks[i].value
+        for i in figures(clause)
+        if clause.chunks[i].tag == "quantity" and clause.chunks[i].value.dim == RATIO
+    ]
+    if clause.slices or risk is not None:
+        slices = clause.slices or reader.names.ids["slice"]
+        for entry in reader.spec.slices:
+            if entry.id not in slices:
+                continue
+            bounds = (
+                ("delay_p99_ms", AT_MOST, entry.sla.delay_p99_max_ms),
+                ("loss_ratio", AT_MOST, entry.sla.loss_max_ratio),
+                ("throughput_mbps", AT_LEAST, entry.sla.throughput_min_mbps),
+            )
+            for name, side, value in bounds:
+                if value is not None:
+                    where = Where([entry.id], clause.zones[0] if clause.zones else "")
+                    reader.add(
+                        ConstraintDraft(
+                            clause=chunks[0].start,
+                            kpi=name,
+                            where=where,
+                            side=side,
+                            bound=value,
+                            probability=risk.probability if risk else None,
+                        ),
+                        clause,
+                    )
+    else:
+        reader.objective(clause).hold_slas = True
+    if saving:
+        reader.objective(clause).saving = saving[0].value
+
+
+def rank(reader: Reader, clause: Clause) -> None:
+    """Which slices count more."""
+    chunks, tags = clause.chunks, clause.tags
+    groups = [[n.id for n in c.value if n.kind == "slice"] for c in chunks if c.tag == "name"]
+    groups = [g for g in groups if g]
+    if any(c.tag == "slicetype" for c in chunks):
+        return
+    if clause.zones or clause.cells:
+        reader.ask(
+            "unsupported_scope",
+            "objective.slice_weights",
+            "Priorities hold for the whole area. For a part of it, a bound or a least share can be given. Which is meant?",
+            ("priority in the whole area", "a KPI bound there", "a least share there"),
+        )
+        return
+    if not groups:
+        groups = [reader.context.slices] if reader.context.slices else []
+    draft = reader.objective(clause)
+    if (
+        "lessimportant" in tags
+        or "deprio" in tags
+        or ("less" in tags and "important" in tags)
+        or (_half(clause) and "important" in tags)
+    ):
+        draft.weights = dict.fromkeys(groups[0], LESS_WEIGHT) if groups else {}
+    elif "double" in tags or any(c.tag == "quantity" and c.value.dim == FACTOR for c in chunks):
+        factor = next((c.value.value for c in chunks if c.tag == "quantity" and c.value.dim == FACTOR), 2.0)
+        draft.weights = dict.fromkeys(groups[0], min(max(factor, 0.1), 10.0)) if groups else {}
+    elif len(groups) > 1 and _reversed(clause):
+        draft.ranks = groups[::-1]
+    elif len(groups) > 1:
+        draft.ranks = groups
+    elif tags & {"wait", "last", "second", "third"} and groups and not tags & {"first", "prio"}:
+        reader.out.items.remove(draft)
+        previous = next((i for i in reversed(reader.out.items) if isinstance(i, ObjectiveDraft) and i.ranks), None)
+        if previous is not None:
+            previous.ranks.append(groups[0])
+        elif "last" in tags or "wait" in tags:
+            again = reader.objective(clause)
+            again.weights = dict.fromkeys(groups[0], LESS_WEIGHT)
+    elif groups:
+        draft.ranks = [groups[0]]
+
+
+def _half(clause: Clause) -> bool:
+    return any(c.tag == "quantity" and c.value.dim == FRACTION and c.value.value == 0.5 for c in clause.chunks)
+
+
+def _reversed(clause: Clause) -> bool:
+    """ "eMBB after URLLC"."""
+    return "after" in clause.tags
+
+
+def relieve(reader: Reader, clause: Clause) -> None:
+    """No overload: a bound on utilisation."""
+    where = reader.where(clause, ellipsis=False)
+    where.slices = []
+    if about_links(clause) and not where.links:
+        where.links = list(reader.names.ids["link"])
+        where.zone = ""
+    if not (where.zone or where.cells or where.links or clause.tags & {"all", "prb"}):
+        reader.ask(
+            "ambiguous_scope", "constraints.scope", "What must not be overloaded?", (*reader.names.ids["zone"], "all links")
+        )
+        return
+    for place in reader.zones(clause, where):
+        reader.add(
+            ConstraintDraft(
+                clause=clause.chunks[0].start, kpi="utilisation_ratio", where=place, side=AT_MOST, bound=OVERLOAD_RATIO
+            ),
+            clause,
+        )
+
+
+def share_open(reader: Reader, clause: Clause) -> None:
+    """A share without a figure."""
+    slices = f" of {quoted(', '.join(clause.slices))}" if clause.slices else ""
+    reader.ask("missing_bound", "limits", f"A share or throughput{slices}: which figure?", ("e.g. 20 %", "e.g. 100 Mbps"))

@@ -1,0 +1,256 @@
+"""Statements that bound a KPI: a clause in, drafts or questions out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twm.gateway.intents.clauses import AT_LEAST, AT_MOST, EXACT, Bound, Clause, bound_of, risk_of
+from twm.gateway.intents.cores import KPI_TAGS, MULTIPLES, figures
+from twm.gateway.intents.drafts import ConstraintDraft, Where
+from twm.gateway.intents.quantities import (
+    BYTES,
+    COUNT,
+    DELAY,
+    DURATION,
+    FACTOR,
+    FRACTION,
+    POINTS,
+    PRB,
+    RATE,
+    RATIO,
+    SECONDS,
+    Quantity,
+)
+from twm.gateway.intents.questions import quoted
+
+if TYPE_CHECKING:
+    from twm.gateway.intents.meaning import Reader
+
+KPI_WORDS = {
+    "delay_p99_ms": "p99 delay",
+    "delay_mean_ms": "mean delay",
+    "loss_ratio": "loss",
+    "throughput_mbps": "throughput",
+    "utilisation_ratio": "utilisation",
+}
+_UNITS = {
+    "delay_p99_ms": ("ms", "us", "s"),
+    "delay_mean_ms": ("ms", "us", "s"),
+    "loss_ratio": ("%",),
+    "throughput_mbps": ("kbps", "Mbps", "Gbps"),
+    "utilisation_ratio": ("%",),
+}
+_DIM_WORDS = {
+    RATIO: "a percentage",
+    POINTS: "percentage points",
+    DELAY: "a time",
+    SECONDS: "a time",
+    DURATION: "a time",
+    RATE: "a data rate",
+    FACTOR: "a factor",
+    PRB: "a number of PRBs",
+    FRACTION: "a share",
+    COUNT: "a plain number",
+}
+
+
+def kpi(reader: Reader, clause: Clause) -> None:
+    """KPI constraints, one for each figure."""
+    risk = risk_of(clause)
+    taken = risk.taken if risk else set()
+    where = _scope_of(reader, clause)
+    for position in figures(clause):
+        chunk = clause.chunks[position]
+        bounds = (
+            [Bound(chunk.value[0], AT_LEAST, position), Bound(chunk.value[1], AT_MOST, position)]
+            if chunk.tag == "range"
+            else [bound_of(clause, position, taken)]
+        )
+        for bound in bounds:
+            name, delivered = _kpi_name(reader, clause, position, bound.quantity, where)
+            if not name:
+                reader.ask("not_understood", "constraints.kpi", "Which KPI does the figure bound?", tuple(KPI_WORDS.values()))
+                continue
+            value = _in_unit(reader, clause, name, bound, position)
+            if value is None:
+                continue
+            side = _side(bound, name)
+            if "risk" in clause.tags and name.startswith("delay"):
+                side = AT_MOST
+            if delivered:
+                value, side = round(1.0 - value, 12), AT_MOST
+            elif side == AT_LEAST and name.startswith(("delay", "loss")):
+                reader.ask(
+                    "missing_comparator",
+                    "constraints.comparator",
+                    f"A least {KPI_WORDS[name]} of {bound.quantity.value:g} was read. Is it the most allowed?",
+                    ("at most", "at least"),
+                )
+                continue
+            _constraints(reader, clause, name, side, value, where, risk.probability if risk else None)
+
+
+def _constraints(
+    reader: Reader, clause: Clause, name: str, side: str, value: float, where: Where, probability: float | None
+) -> None:
+    if name != "utilisation_ratio" and not where.slices and not where.all_slices:
+        slices = reader.names.ids["slice"]
+        reader.ask("ambiguous_scope", "constraints.scope.slices", f"{KPI_WORDS[name]} of which slice?", (*slices, "all slices"))
+        return
+    sides = (AT_LEAST, AT_MOST) if side == EXACT else (side,)
+    for one in sides:
+        for place in reader.zones(clause, where):
+            reader.add(
+                ConstraintDraft(
+                    clause=clause.chunks[0].start, kpi=name, where=place, side=one, bound=value, probability=probability
+                ),
+                clause,
+            )
+    reader.context.kpi, reader.context.side, reader.context.where = name, side, where
+
+
+def _scope_of(reader: Reader, clause: Clause) -> Where:
+    where = reader.where(
+        clause, ellipsis=reader.context.core in ("kpi", "share", "rank", "kpi_open") or "pronoun" in clause.tags
+    )
+    if (where.links or "util" in clause.tags) and not clause.slices:
+        where.slices = []
+    if not where.links and not where.zone and not where.cells and about_links(clause):
+        where.links = list(reader.names.ids["link"])
+    return where
+
+
+def about_links(clause: Clause) -> bool:
+    return any(c.tag == "transport" or (c.tag == "linknoun" and c.word.startswith("link")) for c in clause.chunks)
+
+
+def _kpi_name(reader: Reader, clause: Clause, position: int, quantity: Quantity, where: Where) -> tuple[str, bool]:
+    """(KPI, whether it is told as the share that is delivered)."""
+    chunks, heading = clause.chunks, reader.context.heading
+    low = max(
+        (i for i in range(position) if chunks[i].tag in ("quantity", "range") and chunks[i].value is not quantity), default=-1
+    )
+    tags = [c.tag for c in chunks[low + 1 : position]]
+    if not set(tags) & KPI_TAGS:
+        tags = [c.tag for c in chunks[position + 1 :]]
+    if not set(tags) & KPI_TAGS:
+        tags = [c.tag for c in chunks]
+    found = set(tags)
+    if not found & KPI_TAGS and heading is not None:
+        found |= heading.tags & KPI_TAGS
+    if "util" in found and quantity.dim in (RATIO, FRACTION, COUNT) and "loss" not in found:
+        return "utilisation_ratio", False
+    if "delivered" in found:
+        return "loss_ratio", True
+    if found & {"delay", "p99", "mean", "percentile", "median"} and not (
+        quantity.dim == RATE or ("loss" in found and quantity.dim in (RATIO, FRACTION))
+    ):
+        if "throughput" in found and "delay" not in found:
+            return "throughput_mbps", False
+        if "loss" in found and "delay" not in found:
+            return "loss_ratio", False
+        return ("delay_mean_ms" if "mean" in found and not found & {"p99", "percentile"} else "delay_p99_ms"), False
+    if (found & {"loss", "lose"} and quantity.dim != RATE) or (
+        "lose" in clause.tags and quantity.dim in (RATIO, FRACTION) and clause.slices
+    ):
+        return "loss_ratio", False
+    if found & {"throughput"} or quantity.dim in (RATE, BYTES):
+        return "throughput_mbps", False
+    if quantity.dim in (DELAY, SECONDS):
+        return ("delay_mean_ms" if "mean" in clause.tags else "delay_p99_ms"), False
+    if (
+        reader.context.core == "kpi"
+        and not clause.links
+        and quantity.dim in (RATIO, FRACTION)
+        and reader.context.kpi in ("loss_ratio", "utilisation_ratio")
+    ):
+        return reader.context.kpi, False
+    if quantity.dim in (RATIO, FRACTION) and (where.links or "util" in clause.tags):
+        return "utilisation_ratio", False
+    if quantity.dim == COUNT and reader.context.kpi:
+        return reader.context.kpi, False
+    return "", False
+
+
+def _side(bound: Bound, name: str) -> str:
+    natural = AT_LEAST if name == "throughput_mbps" else AT_MOST
+    if not bound.said and bound.side != EXACT:
+        if name == "throughput_mbps":
+            return AT_MOST if bound.side == AT_MOST else AT_LEAST
+        return natural
+    return bound.side or natural
+
+
+def _in_unit(reader: Reader, clause: Clause, name: str, bound: Bound, position: int) -> float | None:
+    """The bound in the KPI's unit; None after a question."""
+    quantity, chunks = bound.quantity, clause.chunks
+    before = [c for c in chunks[max(position - 2, 0) : position] if c.tag not in ("about",) and c.word != "the"]
+    relative = (
+        bool(before) and before[-1].tag == "by" and bool(clause.tags & {"reduce", "raise", "less", "more", "down", "better"})
+    )
+    relative = relative or (quantity.dim in (FRACTION, FACTOR) and name not in ("loss_ratio", "utilisation_ratio"))
+    if relative or (clause.tags & MULTIPLES.keys()):
+        reader.ask(
+            "relative_bound",
+            "constraints.bound",
+            f"A change of {KPI_WORDS[name]} was read; a constraint needs a bound. Which one?",
+            tuple(f"... {unit}" for unit in _UNITS[name]),
+        )
+        return None
+    value = quantity.value
+    if quantity.dim == BYTES and name == "throughput_mbps":
+        reader.ask(
+            "ambiguous_unit",
+            "constraints.bound",
+            "Megabytes or megabits per second?",
+            (f"{value:g} Mbps", f"{8 * value:g} Mbps"),
+        )
+        return None
+    if name.startswith("delay"):
+        if quantity.dim == DELAY:
+            return value
+        if quantity.dim == SECONDS:
+            return value * 1000
+    elif name in ("loss_ratio", "utilisation_ratio"):
+        if quantity.dim in (RATIO, FRACTION) or (quantity.dim == COUNT and 0 < value < 1 and name == "loss_ratio"):
+            return -value if quantity.signed < 0 else value
+    elif quantity.dim == RATE:
+        return value
+    if quantity.dim == COUNT:
+        units = _UNITS[name]
+        reader.ask(
+            "missing_unit",
+            "constraints.bound",
+            f"{KPI_WORDS[name]} of {value:g}: in which unit?",
+            [f"{value:g} {unit}" for unit in units],
+        )
+    else:
+        reader.ask(
+            "unit_mismatch",
+            "constraints.bound",
+            f"{KPI_WORDS[name]} is measured in {' or '.join(_UNITS[name])}, but {_DIM_WORDS.get(quantity.dim, 'another unit')} "
+            "was named. What is its bound?",
+            [f"... {unit}" for unit in _UNITS[name]],
+        )
+    return None
+
+
+def kpi_open(reader: Reader, clause: Clause) -> None:
+    """A KPI without a figure."""
+    if any(c.tag in ("jitter", "median") for c in clause.chunks):
+        return
+    name = "delay_p99_ms"
+    for tag, known in (
+        ("util", "utilisation_ratio"),
+        ("loss", "loss_ratio"),
+        ("delivered", "loss_ratio"),
+        ("throughput", "throughput_mbps"),
+        ("mean", "delay_mean_ms"),
+    ):
+        if tag in clause.tags:
+            name = known
+            break
+    example = {"utilisation_ratio": "80 %", "loss_ratio": "1 %", "throughput_mbps": "100 Mbps"}.get(name, "10 ms")
+    slices = f" of {quoted(', '.join(clause.slices))}" if clause.slices else ""
+    reader.context.kpi, reader.context.core = name, "kpi_open"
+    reader.ask("missing_bound", "constraints.bound", f"{KPI_WORDS[name]}{slices}: which bound?", (f"e.g. {example}",))
