@@ -8,6 +8,7 @@ from functools import partial
 
 from twm.core.errors import InvalidInputError
 from twm_bench.methods import fixed, rules
+from twm_bench.methods.ceilings import Ceiling
 from twm_bench.methods.forecast import ForecastRule
 from twm_bench.methods.learned import ActorOnly, Ppo
 from twm_bench.methods.method import Prepare
@@ -48,8 +49,11 @@ METHODS: dict[str, Entry] = {
 }
 """Contenders and the yardsticks, in the order of the tables."""
 
-ABLATED: dict[str, Entry] = {name: Entry(prepare=kind, horizon_s=4.0) for name, kind in ABLATIONS.items()}
-"""`twm` without one of its parts."""
+ABLATED: dict[str, Entry] = {name: Entry(prepare=kind, horizon_s=4.0) for name, kind in ABLATIONS.items()} | {
+    "twm-perfect-control": Entry(prepare=partial(Ceiling, foresight=False), horizon_s=8.0),
+    "twm-perfect-forecast": Entry(prepare=partial(Ceiling, foresight=True), horizon_s=8.0),
+}
+"""`twm` without one of its parts, or with one that cannot be better."""
 
 EVERYTHING: dict[str, Entry] = METHODS | ABLATED
 

@@ -19,6 +19,7 @@ from twm.core.actions import decode_policies
 from twm.core.clock import ManualClock
 from twm.core.errors import InvalidInputError, ModelMismatchError
 from twm.inference.loading import LoadedDynamics
+from twm.planner.contingency import OutageSettings
 from twm.planner.cycle import CycleSettings, PlanningCycle
 from twm.planner.finalists import FinalistSettings
 from twm.planner.memory import LastPlan, keep_plan
@@ -49,8 +50,11 @@ class Planner:
 
     prepare_calls = 0
 
-    def __init__(self, task: Task, peers: LocalPeers, settings: CycleSettings) -> None:
-        self._spec, self._digest = task.spec, task.spec.digest()
+    def __init__(
+        self, task: Task, peers: LocalPeers, settings: CycleSettings, *, turn: Callable[[int], None] = lambda _: None
+    ) -> None:
+        """`turn` hears which horizon is decided for next."""
+        self._spec, self._digest, self._turn = task.spec, task.spec.digest(), turn
         self._cycle = PlanningCycle(task.spec, settings, peers, ManualClock())
         self._traces: list[Trace] = []
 
@@ -62,7 +66,8 @@ class Planner:
 
     async def _decide(self, observed: Observed) -> Decided:
         prb, bandwidth, seconds, proposals = [], [], [], []
-        for trace, messages in zip(self._traces, observed.messages_B, strict=True):
+        for index, (trace, messages) in enumerate(zip(self._traces, observed.messages_B, strict=True)):
+            self._turn(index)
             begin = time.perf_counter()
             proposal = await self._cycle.plan(messages, trace.last)
             seconds.append(time.perf_counter() - begin)
@@ -158,5 +163,6 @@ ABLATIONS: Mapping[str, PlannerKind] = {
     "twm-no-disagreement": PlannerKind(
         settings=replace(BUDGETED, weights=replace(WANTED, disagreement=0.0), limits=PlanLimits(disagreement_max=1.0))
     ),
+    "twm-no-outages": PlannerKind(settings=replace(BUDGETED, outage=OutageSettings(begins=0.0))),
     "twm-actor-seeds": PlannerKind(settings=replace(BUDGETED, actor_seeds=True)),
 }

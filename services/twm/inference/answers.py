@@ -7,7 +7,7 @@ S slices, P slice KPIs, Q quantile levels, X exogenous width.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 
@@ -32,7 +32,7 @@ from twm.inference.dynamics import DynamicsModel, Float, Latents
 from twm.inference.futures import FutureCache, Futures, encoding_key, futures_key, sample_futures
 from twm.inference.loading import LoadedDynamics
 from twm.inference.model_store import ModelStore
-from twm.inference.rollout import Decision, Rollouts, kpi_noise
+from twm.inference.rollout import Contingency, Decision, Rollouts, kpi_noise
 
 QUANTILE_LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 """Where the card names none."""
@@ -128,6 +128,8 @@ class Answers:
                 return response
         if request.HasField("account"):
             decision = replace(decision, account=SlaAccount.from_message(request.account, self._spec))
+        if request.contingencies:
+            decision = replace(decision, contingencies=self._contingencies(request.contingencies))
         action_KHA = action_vector(policies)
         scores = self._rollouts_of(loaded).score(
             decision, action_KHA, quantile_levels=levels if request.with_trajectories else None, check=check
@@ -165,6 +167,23 @@ class Answers:
             offered_HEJS=self._layout.split(futures.exogenous_HEJX)[0].sum(-2),
             kpi_noise_HR2SEJ=kpi_noise(steps, model.sizes.members, samples, model.sizes.slices, seed=seed),
             topology=self._topology,
+        )
+
+    def _contingencies(self, messages: Sequence[worldmodel_pb2.Contingency]) -> tuple[Contingency, ...]:
+        """Checked. Raises InvalidInputError naming field, value and bound."""
+        links = len(self._spec.transport.links)
+        total = sum(message.probability for message in messages)
+        if not total <= 1.0 + 1e-9:
+            raise InvalidInputError(f"contingencies.probability: they sum up to {total:g}, more than 1")
+        for i, message in enumerate(messages):
+            if not message.probability >= 0.0:
+                raise InvalidInputError(f"contingencies[{i}].probability: {message.probability:g}, expected at least 0")
+            for link in message.down_links:
+                if link >= links:
+                    raise InvalidInputError(f"contingencies[{i}].down_links: {link}, the network has {links} links")
+        return tuple(
+            Contingency(down_links=np.array(message.down_links, np.intp), probability=message.probability)
+            for message in messages
         )
 
     def _check_area(self, area_id: str) -> None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -80,12 +80,26 @@ class Decision:
     topology: Topology
     account: SlaAccount | None = None
     """Past of the SLA window: SCM and violations are those of the whole window, steps beyond it do not count."""
+    contingencies: tuple[Contingency, ...] = ()
+    """Link states that the scores are the mean over; none: links as sampled.
+
+    A link that fails is seen one step later and planned for then. So an outage is played in the first step only, and costs one
+    more call of the graph, not a rollout.
+    """
 
 
 def kpi_noise(steps: int, members: int, samples: int, slices: int, *, seed: int, pairs: int = 1) -> Float:
     """Standard normal noise [H, R, 2, S, E, J] for `pairs` antithetic pairs of draws."""
     generator = np.random.default_rng(np.random.SeedSequence(seed).spawn(3)[2])
     return generator.standard_normal((steps, pairs, 2, slices, members, samples), np.float32)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contingency:
+    """Links that may be down in the first step."""
+
+    down_links: NDArray[np.intp]
+    probability: float
 
 
 class PassPool:
@@ -160,9 +174,30 @@ class Rollouts:
         self, decision: Decision, action_KHA: Float, levels: Sequence[float] | None, check: Callable[[], None]
     ) -> RolloutScores:
         check()
+        exogenous_HEJX = decision.futures.exogenous_HEJX
+        fans, sampled = None, None
+        if levels is not None or not decision.contingencies:
+            sampled = self._play(decision, action_KHA, exogenous_HEJX, check)
+            fans = _fans(sampled, levels)
+        if sampled is not None and not decision.contingencies:
+            return _scores(_horizon(sampled, decision)[0], decision.topology, fans)
+        up_HEJX = _all_up(exogenous_HEJX, decision.topology)
+        horizon_R2SEJK, first_R2SEJK = _horizon(self._play(decision, action_KHA, up_HEJX, check), decision)
+        weighted = []
+        for contingency in decision.contingencies:
+            out_1EJX = up_HEJX[:1].copy()
+            out_1EJX[..., out_1EJX.shape[-1] - len(decision.topology.link_capacity_mbps) + contingency.down_links] = 0.0
+            step_R2SEJK = _horizon(self._play(decision, action_KHA[:, :1], out_1EJX, check), decision)[1]
+            other = np.maximum(horizon_R2SEJK - first_R2SEJK + step_R2SEJK, 0.0)
+            weighted.append((contingency.probability, _scores(other, decision.topology, None)))
+        undisturbed = _scores(horizon_R2SEJK, decision.topology, fans)
+        return _mean_over_states(undisturbed, weighted)
+
+    def _play(self, decision: Decision, action_KHA: Float, exogenous_HEJX: Float, check: Callable[[], None]) -> Float:
+        """KPI means and standard deviations [2, H, E, K, J, S, P] of the candidates' steps. Raises ModelMismatchError."""
         k, h, a = action_KHA.shape
         sizes = self._model.sizes
-        e, j, s, p = sizes.members, decision.futures.exogenous_HEJX.shape[2], sizes.slices, sizes.kpis
+        e, j, s, p = sizes.members, exogenous_HEJX.shape[2], sizes.slices, sizes.kpis
         rows = self._pool.take(k * j)
         seen_H2ENSP = np.empty((h, 2, e, k * j, s, p), np.float32)
         rows.reset(decision.futures.latents.controllable_deter_EG, decision.futures.latents.controllable_stoch_EZ)
@@ -173,35 +208,64 @@ class Rollouts:
             check()
             action_KJA[:] = action_KHA[:, step, None]
             noise_EKJZ[:] = decision.futures.noise_HEJZ[step][:, None]
-            exogenous_EKJX[:] = decision.futures.exogenous_HEJX[step][:, None]
+            exogenous_EKJX[:] = exogenous_HEJX[step][:, None]
             seen_H2ENSP[step, 0], seen_H2ENSP[step, 1] = rows.step()
         self._pool.give_back(k * j, rows)
         if not np.isfinite(seen_H2ENSP).all():
             raise ModelMismatchError("controllable_step: KPIs are not finite")
-        seen_2HEKJSP = seen_H2ENSP.reshape(h, 2, e, k, j, s, p).swapaxes(0, 1)
-        fans = None
-        if levels is not None:
-            mean, std = seen_2HEKJSP.transpose(0, 2, 4, 1, 3, 5, 6).reshape(2, e * j, h, k, s, p)
-            fans = kpi_quantiles(mean, std, levels)
-        return _scores(_horizon(seen_2HEKJSP, decision), decision.topology, fans)
+        return seen_H2ENSP.reshape(h, 2, e, k, j, s, p).swapaxes(0, 1)
 
 
-def _horizon(seen_2HEKJSP: Float, decision: Decision) -> Float:
-    """Loss and delay over the window [R, 2, S, E, J, K] of every draw (two for each noise), the delay as a power of its scale.
+def _fans(seen_2HEKJSP: Float, levels: Sequence[float] | None) -> NDArray[np.float64] | None:
+    if levels is None:
+        return None
+    _, h, e, k, j, s, p = seen_2HEKJSP.shape
+    mean, std = seen_2HEKJSP.transpose(0, 2, 4, 1, 3, 5, 6).reshape(2, e * j, h, k, s, p)
+    return kpi_quantiles(mean, std, levels)
+
+
+def _all_up(exogenous_HEJX: Float, topology: Topology) -> Float:
+    """The futures with every link as good as in the best step of the best sample."""
+    links = len(topology.link_capacity_mbps)
+    out = exogenous_HEJX.copy()
+    if links:
+        out[..., -links:] = exogenous_HEJX[..., -links:].max((0, 1, 2))
+    return out
+
+
+def _mean_over_states(undisturbed: RolloutScores, weighted: Sequence[tuple[float, RolloutScores]]) -> RolloutScores:
+    """Scores averaged over link states; disagreement and quantiles stay those without an outage."""
+    rest = 1.0 - sum(probability for probability, _ in weighted)
+
+    def mean(name: str) -> Float:
+        value = rest * getattr(undisturbed, name) + sum(p * getattr(scores, name) for p, scores in weighted)
+        return np.asarray(value, np.float32)
+
+    names = ("scm_K", "cvar_K", "shortfall_K", "soft_K", "violation_KS", "any_violation_K")
+    return replace(undisturbed, **{name: mean(name) for name in names})
+
+
+def _horizon(seen_2HEKJSP: Float, decision: Decision) -> tuple[Float, Float]:
+    """Loss and delay over the window [R, 2, S, E, J, K] of every draw (two for each noise), the delay as a power of its scale;
+    and what the first step has in it.
 
     Each step's draws (twm.core.kpis.kpi_draw in one expression) count by the step's share of the offered load.
     With z = log(x + c): x' = exp(log(m + c) + sigma n) - c = (m + c) exp(s n / (m + c)) - c, c = 0.01 for loss, 0 for delay.
     """
     _, h, e, k, j, s, _ = seen_2HEKJSP.shape
-    counted = h if decision.account is None else min(decision.account.remaining_steps, h)
+    whole = len(decision.offered_HEJS)
+    window = whole if decision.account is None else min(decision.account.remaining_steps, whole)
+    counted = min(window, h)
     scale_S111 = _delay_scale(decision.topology).astype(np.float32)[:, None, None, None]
-    past_2SEJ, weight_HSEJ = _past_and_weights(decision, counted)
+    past_2SEJ, weight_HSEJ = _past_and_weights(decision, window)
+    weight_HSEJ = weight_HSEJ[:counted]
     centre_H2SEJK, spread = (x[:counted, ..., BOUNDED].transpose(0, 5, 4, 1, 3, 2) for x in seen_2HEKJSP)
     centre_H2SEJK = np.maximum(centre_H2SEJK, _MEAN_FLOOR, order="C")
     centre_H2SEJK += _OFFSET
     sigma_H2SEJK = np.divide(spread, centre_H2SEJK, order="C")
     pairs = decision.kpi_noise_HR2SEJ.shape[1]
     horizon = np.empty((2 * pairs, 2, s, e, j, k), np.float32)
+    first = np.empty_like(horizon)
     terms = np.empty((1 + counted, 2, s, e, j, k), np.float32)  # the past, then the steps: summed in this order
     terms[0] = past_2SEJ[..., None]
     drawn, factor = terms[1:], np.empty_like(sigma_H2SEJK)
@@ -218,7 +282,8 @@ def _horizon(seen_2HEKJSP: Float, decision: Decision) -> Float:
             _raise(drawn[:, 1], scale_S111)
             np.multiply(drawn, weight_HSEJ[:, None, ..., None], out=drawn)
             np.add.reduce(terms, axis=0, out=horizon[2 * pair + sign])
-    return horizon
+            first[2 * pair + sign] = drawn[0]
+    return horizon, first
 
 
 def _past_and_weights(decision: Decision, counted: int) -> tuple[Float, Float]:

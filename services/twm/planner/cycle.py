@@ -22,6 +22,7 @@ from twm.core.errors import DeadlineError, TwmError
 from twm.core.frames import FrameCodec
 from twm.core.network import NetworkSpec
 from twm.planner.actor import ActorSeat
+from twm.planner.contingency import outage_groups
 from twm.planner.cycle_settings import CycleSettings
 from twm.planner.decision import Decision
 from twm.planner.draft import REACTIVE, RUNNING, Draft
@@ -67,6 +68,7 @@ class PlanningCycle:
         self._library_KHRS = anywhere.project(anywhere.stack(library))
         self._uniform_KHRS = anywhere.project(anywhere.stack(uniform_policy(spec)))
         self._groups_GR = row_groups(spec)
+        self._outage_groups = outage_groups(spec.topology())
         self._actor = ActorSeat(peers)
         self._pace = Pace(clock)
 
@@ -93,6 +95,7 @@ class PlanningCycle:
             draft=draft,
             space=space,
             begin=begin,
+            outage_groups=self._outage_groups,
         )
         if not situation.measured:
             hold = draft.add_fallback(space.policies(space.hold(space.running_RS)), RUNNING, self._spec)

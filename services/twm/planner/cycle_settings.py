@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from twm.core.errors import InvalidInputError
+from twm.planner.contingency import OutageSettings
 from twm.planner.finalists import FinalistSettings
 from twm.planner.memory import MAX_ALTERNATIVES
 from twm.planner.objective import ObjectiveWeights, PlanLimits
@@ -48,7 +49,7 @@ class CycleSettings:
     """Good policies that differ, the proposed one among them, kept as seeds of the next decision."""
     account: bool = True
     """Whether plans are judged by the whole SLA window, what it has cost so far included; else by their own steps alone."""
-    look_steps: int = 12
+    look_steps: int = 6
     """Slow steps ahead that a plan is judged by, at most to the end of the SLA window. Later steps will be decided again, with
     better knowledge; judged open-loop, their uncertainty hides what the next step does."""
     actor_seeds: bool = False
@@ -56,6 +57,7 @@ class CycleSettings:
     errs in its favour: on validation seeds searches without it ended better in the twin."""
     use_actor: bool = True
     """Whether the actor is asked, where there is one."""
+    outage: OutageSettings = field(default_factory=OutageSettings)
     search: SearchSettings = field(default_factory=SearchSettings)
     finalists: FinalistSettings = field(default_factory=FinalistSettings)
     weights: ObjectiveWeights = field(default_factory=ObjectiveWeights)

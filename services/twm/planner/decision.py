@@ -17,6 +17,7 @@ from twm.core.actions import PolicyArrays
 from twm.core.clock import Clock
 from twm.core.errors import DeadlineError, InvalidInputError, ModelMismatchError
 from twm.core.network import NetworkSpec
+from twm.planner.contingency import Contingency, contingencies
 from twm.planner.cycle_settings import CycleSettings
 from twm.planner.draft import MAX_CANDIDATES, REACTIVE, RUNNING, Draft, front_of, looks_of
 from twm.planner.finalists import choose_finalists
@@ -40,6 +41,8 @@ class Decision:
     space: ShareSpace
     begin: float
     """Steady time at which the cycle began [s]."""
+    outage_groups: tuple[tuple[int, ...], ...] = ()
+    """Links whose failures are judged together (twm.planner.contingency)."""
 
     @property
     def last_call(self) -> float:
@@ -53,6 +56,11 @@ class Decision:
             return None
         account = self.draft.situation.account
         return replace(account, remaining_steps=min(account.remaining_steps, self.settings.look_steps))
+
+    @property
+    def contingencies(self) -> tuple[Contingency, ...]:
+        """Link states that a plan's first step is judged in, besides all links up."""
+        return contingencies(self.outage_groups, self.draft.situation.frame, self.spec.topology(), self.settings.outage)
 
     def hold_beyond(self, rows_KHRS: Rows) -> None:
         """In place: after the end of the SLA window, which no search looks beyond, the last shares are held."""
@@ -96,6 +104,7 @@ class Decision:
                     with_trajectories=trajectories,
                     deadline=deadline,
                     account=account,
+                    contingencies=self.contingencies,
                 )
         except DeadlineError:
             if part == "rollout":

@@ -25,6 +25,7 @@ from twm.core.clock import Clock
 from twm.core.errors import DeadlineError, InvalidInputError, ModelMismatchError, TwmError, UnavailableError
 from twm.core.network import NetworkSpec
 from twm.core.packed import extend_packed
+from twm.planner.contingency import Contingency
 from twm.planner.objective import Predictions
 
 Answer = TypeVar("Answer", bound=Message)
@@ -155,8 +156,11 @@ class Peers:
         with_trajectories: bool,
         deadline: float,
         account: SlaAccount | None = None,
+        contingencies: Sequence[Contingency] = (),
     ) -> Rollout:
         """What each policy would lead to. `deadline`: steady time of the clock [s]; `account`: past of the SLA window.
+
+        `contingencies`: link states that the scores are the mean over.
 
         Raises a TwmError whose reason says what went wrong.
         """
@@ -168,6 +172,7 @@ class Peers:
             seed=seed,
             with_trajectories=with_trajectories,
             account=account.to_message() if account else None,
+            contingencies=[one.to_message() for one in contingencies],
         )
         answer = await self._ask(lambda timeout: self._rollout(request, timeout=timeout), deadline, "world model")
         return read_rollout(answer, policies.count, self._spec, with_trajectories=with_trajectories)

@@ -68,8 +68,16 @@ class SlaAccount(_message.Message):
     delay_p99_ms: _containers.RepeatedScalarFieldContainer[float]
     def __init__(self, remaining_steps: _Optional[int] = ..., offered_mbps_steps: _Optional[_Iterable[float]] = ..., loss_ratio: _Optional[_Iterable[float]] = ..., delay_p99_ms: _Optional[_Iterable[float]] = ...) -> None: ...
 
+class Contingency(_message.Message):
+    __slots__ = ("down_links", "probability")
+    DOWN_LINKS_FIELD_NUMBER: _ClassVar[int]
+    PROBABILITY_FIELD_NUMBER: _ClassVar[int]
+    down_links: _containers.RepeatedScalarFieldContainer[int]
+    probability: float
+    def __init__(self, down_links: _Optional[_Iterable[int]] = ..., probability: _Optional[float] = ...) -> None: ...
+
 class RolloutRequest(_message.Message):
-    __slots__ = ("area_id", "history", "policies", "sample_count", "seed", "with_trajectories", "account", "exogenous_only")
+    __slots__ = ("area_id", "history", "policies", "sample_count", "seed", "with_trajectories", "account", "exogenous_only", "contingencies")
     AREA_ID_FIELD_NUMBER: _ClassVar[int]
     HISTORY_FIELD_NUMBER: _ClassVar[int]
     POLICIES_FIELD_NUMBER: _ClassVar[int]
@@ -78,6 +86,7 @@ class RolloutRequest(_message.Message):
     WITH_TRAJECTORIES_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     EXOGENOUS_ONLY_FIELD_NUMBER: _ClassVar[int]
+    CONTINGENCIES_FIELD_NUMBER: _ClassVar[int]
     area_id: str
     history: _containers.RepeatedCompositeFieldContainer[_telemetry_pb2.KpiFrame]
     policies: PolicyBatch
@@ -86,7 +95,8 @@ class RolloutRequest(_message.Message):
     with_trajectories: bool
     account: SlaAccount
     exogenous_only: bool
-    def __init__(self, area_id: _Optional[str] = ..., history: _Optional[_Iterable[_Union[_telemetry_pb2.KpiFrame, _Mapping]]] = ..., policies: _Optional[_Union[PolicyBatch, _Mapping]] = ..., sample_count: _Optional[int] = ..., seed: _Optional[int] = ..., with_trajectories: _Optional[bool] = ..., account: _Optional[_Union[SlaAccount, _Mapping]] = ..., exogenous_only: _Optional[bool] = ...) -> None: ...
+    contingencies: _containers.RepeatedCompositeFieldContainer[Contingency]
+    def __init__(self, area_id: _Optional[str] = ..., history: _Optional[_Iterable[_Union[_telemetry_pb2.KpiFrame, _Mapping]]] = ..., policies: _Optional[_Union[PolicyBatch, _Mapping]] = ..., sample_count: _Optional[int] = ..., seed: _Optional[int] = ..., with_trajectories: _Optional[bool] = ..., account: _Optional[_Union[SlaAccount, _Mapping]] = ..., exogenous_only: _Optional[bool] = ..., contingencies: _Optional[_Iterable[_Union[Contingency, _Mapping]]] = ...) -> None: ...
 
 class RolloutResponse(_message.Message):
     __slots__ = ("scm_mean", "violation_probability", "any_violation_probability", "disagreement", "ood_score", "quantile_levels", "kpi_names", "kpi_quantiles", "exogenous_scenarios", "sample_count", "models", "scm_cvar", "shortfall", "soft_margin")
