@@ -34,7 +34,7 @@ run: $(VENV)/.run
 # Without TEST_ARGS: what bears company on all cores at once, then what needs the machine to itself one after the other.
 test: $(VENV)/.test
 ifeq ($(strip $(TEST_ARGS)),)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist loadfile -m "not alone" tests/unit tests/contract tests/integration
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not alone" tests/unit tests/contract tests/integration
 	$(BIN)/python -m pytest -m alone tests/integration tests/e2e tests/bench
 else
 	$(BIN)/python -m pytest $(TEST_ARGS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,14 +16,23 @@ from twm.core.paths import find_network
 REPO_ROOT = Path(__file__).resolve().parents[1]
 ALONE = tuple(REPO_ROOT / "tests" / folder for folder in ("e2e", "bench"))
 """Folders whose tests run whole systems or measure, and so need the machine to themselves."""
+FIRST = tuple(REPO_ROOT / "tests" / folder for folder in ("integration", "unit/train"))
+"""Folders with the files that take longest: begun first, so that at the end no core waits for the others."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """`make test` runs what is not marked `alone` on all cores at once, and the rest one after the other."""
     for item in items:
-        if item.path.is_relative_to(ALONE[0]) or item.path.is_relative_to(ALONE[1]):
+        if any(item.path.is_relative_to(folder) for folder in ALONE):
             item.add_marker(pytest.mark.alone)
+    items.sort(key=lambda item: not any(item.path.is_relative_to(folder) for folder in FIRST))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """A worker more than cores, since many tests wait."""
+    return (os.cpu_count() or 1) + 1
 
 
 def unused_port() -> int:

@@ -38,7 +38,7 @@ def field_ceiling(report: Report) -> Figure | None:
     axes[-1].barh([0], [0], color=GREY, label="model, shares act on it")
     axes[-1].plot([], [], color=INK, linewidth=2, label="ceiling, shocks known")
     axes[-1].plot([], [], color=ORANGE, linewidth=2, label="ceiling, shocks unknown")
-    figure.legend(*axes[-1].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    figure.legend(*axes[-1].get_legend_handles_labels(), loc="outside upper center", ncols=4)
     figure.supxlabel("R2 ahead of log(1 + value)", fontsize=9)
     return figure
 
@@ -67,12 +67,12 @@ def rare_events(report: Report) -> Figure | None:
                 markersize=10 if name == OURS else 5,
                 label=label_of(name),
             )
-        labels = [f"{label_of(event)}\n{entry['horizons']}" for event, entry in shown.items()]
+        labels = [f"{label_of(event)}\n{entry['horizons']}".replace("-", "\n") for event, entry in shown.items()]
         ax.set_xticks(range(len(shown)), labels, fontsize=7)
         ax.set_title(title, loc="left")
         ax.set_ylim(bottom=0)
         ax.grid(axis="x", visible=False)
-    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=len(names))
+    figure.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=len(names))
     figure.supxlabel(f"what happened, and in how many horizons; variant {label_of(variant)}", fontsize=9)
     return figure
 

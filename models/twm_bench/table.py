@@ -12,7 +12,7 @@ from twm_bench.results import MEAN, Report
 from twm_bench.targets import evaluate
 
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
-MAX_CELL = 200
+MAX_CELL = 420
 LAYERS = ("fwm-only", "cdwm-only", "analytic", "actor-only")
 """Methods that are single layers of twm."""
 RARE = ("twm", "reactive", "analytic", "ppo", "oracle")

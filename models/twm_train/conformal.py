@@ -47,14 +47,11 @@ def fit(
 
 
 def _factor(scores_BHSP: NDArray[np.float64]) -> Factor:
-    """The level's quantile of the scores of each step and its neighbours, which three times as many windows tell better.
-
-    The first step stands alone: its error is that of what is known now.
-    """
+    """The level's quantile of the scores of each step and its neighbours, which three times as many windows tell better."""
     steps = scores_BHSP.shape[1]
     factor = np.ones(scores_BHSP.shape[1:])
     for h, s, p in np.ndindex(*factor.shape):
-        near = scores_BHSP[:, max(h - 1, 1) : min(h + 2, steps), s, p] if h else scores_BHSP[:, :1, s, p]
+        near = scores_BHSP[:, max(h - 1, 0) : min(h + 2, steps), s, p]
         known = near[np.isfinite(near)]
         if len(known):
             rank = min(math.ceil((len(known) + 1) * LEVEL) / len(known), 1.0)

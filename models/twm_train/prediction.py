@@ -54,9 +54,20 @@ class Predictions:
 
 @torch.no_grad()
 def predict(
-    exogenous: ExogenousModel, controllable: ControllableModel, history_BWD: Tensor, action_BHA: Tensor, samples: int, seed: int
+    exogenous: ExogenousModel,
+    controllable: ControllableModel,
+    history_BWD: Tensor,
+    action_BHA: Tensor,
+    samples: int,
+    seed: int,
+    *,
+    shared: bool = True,
 ) -> Predictions:
-    """Predict B windows; every window gets the same noise, so that candidates from one history share their futures."""
+    """Predict B windows.
+
+    `shared`: every window gets the same noise, so that candidates from one history share their futures. Else each has its own,
+    in antithetic pairs, as decisions that are served have: what is fitted to intervals must not fit one draw of noise.
+    """
     generator = torch.Generator().manual_seed(seed)
     e = exogenous.members
     parts: list[tuple[Tensor, Tensor, Tensor]] = []
@@ -64,6 +75,8 @@ def predict(
     noises = [torch.randn(steps, e, samples, 1, part.stoch, generator=generator) for part in (exogenous, controllable)]
     for history, action in zip(history_BWD.split(128), action_BHA.split(128), strict=True):
         b = len(history)
+        if not shared:
+            noises = [_antithetic(steps, e, samples, b, part.stoch, generator) for part in (exogenous, controllable)]
         rows = history.unsqueeze(0).expand(e, *history.shape)
         wide = lambda x, b=b: x.unsqueeze(1).expand(e, samples, b, x.shape[-1]).reshape(e, samples * b, -1)
         exo, ctl = [[wide(x) for x in model.encode(rows)] for model in (exogenous, controllable)]
@@ -78,3 +91,9 @@ def predict(
         parts.append((stacked[0], stacked[1], stacked[2]))
     mean, std, future = (torch.cat([part[i] for part in parts], 1).numpy() for i in range(3))
     return Predictions(mean, std, future)
+
+
+def _antithetic(steps: int, members: int, samples: int, rows: int, width: int, generator: torch.Generator) -> Tensor:
+    """Standard normal noise [steps, members, samples, rows, width] in pairs of opposite sign over the samples."""
+    half = torch.randn(steps, members, (samples + 1) // 2, rows, width, generator=generator)
+    return torch.stack([half, -half], 3).flatten(2, 3)[:, :, :samples]

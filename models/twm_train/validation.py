@@ -73,7 +73,8 @@ def measured(
 
 
 def _predicted(run: Run, exogenous: ExogenousModel, controllable: ControllableModel, windows: Windows) -> Predictions:
-    return predict(exogenous, controllable, windows.history[0], windows.action[0], run.recipe.samples, run.seed)
+    history, action = windows.history[0], windows.action[0]
+    return predict(exogenous, controllable, history, action, run.recipe.samples, run.seed, shared=False)
 
 
 def _truth(kpi_z: torch.Tensor) -> NDArray[np.float64]:

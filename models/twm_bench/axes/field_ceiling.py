@@ -63,7 +63,8 @@ class ForkedTwin(Twin):
         self.retry_mbit_BCS = np.concatenate([future.retry_mbit_JCS for future in futures]).copy()
         self._noise_BCQ = wide([path.geometry.noise_CQ for path in paths])
         self._interference_BCQJ = wide([path.geometry.interference_CQJ for path in paths])
-        self._nominal_BCS = wide([path.base_CS for path in paths])
+        fractions = self.layout.demand_fraction_CS
+        self._nominal_BCS = wide([path.geometry.capacity_mbps_C[:, None] * fractions for path in paths])
 
     @property
     def ready(self) -> bool:

@@ -18,6 +18,7 @@ COMMANDS = {
     "train": ("twm.cli.train", "train the world models and export them to the zoo (needs the training extra)"),
     "bench": ("twm.cli.bench", "play TelecomWorldBench and write its report (needs the bench extra)"),
     "verify-audit": ("twm.cli.verify_audit", "check the hash chain of an audit log"),
+    "replay-decision": ("twm.cli.replay_decision", "run a recorded decision again and hold every step against the audit log"),
     "adapt": ("twm.cli.adapt", "fine-tune the model in use on recorded frames, as its challenger (needs the training extra)"),
     "models": ("twm.cli.models", "list model versions, pin a challenger, promote it on measured gain, roll back"),
     "frames": ("twm.cli.frames", "write the newest KPI frames of a running system to a file"),
@@ -29,7 +30,7 @@ EPILOG = """exit codes:
   0  done, or stopped on request
   1  failed
   2  wrong usage, or input that breaks its bounds
-  3  verification failed (verify-audit: the chain does not hold)
+  3  verification failed (verify-audit: the chain does not hold; replay-decision: something differs)
 
 `twm COMMAND --help` tells a command's options."""
 

@@ -19,6 +19,7 @@ STREAM_BOUNDS: Mapping[str, int] = {
     "proposals": 4096,
     "verdicts": 16384,
     "explanations": 4096,
+    "evidence": 4096,
     "policies": 8192,
     "scores": 16384,
     "audit": 65536,
@@ -73,6 +74,11 @@ class StreamNames:
     def explanations(self) -> str:
         """Explanation."""
         return self._stream("explanations")
+
+    @property
+    def evidence(self) -> str:
+        """DecisionEvidence."""
+        return self._stream("evidence")
 
     @property
     def policies(self) -> str:

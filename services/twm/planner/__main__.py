@@ -13,6 +13,7 @@ from twm.planner.cycle import PlanningCycle
 from twm.planner.peers import Peers
 from twm.planner.service import PlannerService
 from twm.planner.settings import PlannerSettings
+from twm.planner.tape import DecisionRecorder
 
 
 async def serve() -> int:
@@ -25,14 +26,21 @@ async def serve() -> int:
         grpc_channel(settings.inference_target) as world,
         grpc_channel(settings.twin_target) as twin,
     ):
-        cycle = PlanningCycle(spec, settings.cycle(), Peers.on(spec, world, twin, clock), clock)
+        recorder = DecisionRecorder(clock)
+        peers = Peers.on(spec, world, twin, recorder.clock, wrap=recorder.recorded)
+        cycle = PlanningCycle(spec, settings.cycle(), peers, recorder.clock)
         streams = await connect_when_up(settings.redis_url, runtime.stop)
         if streams is None:
             return await runtime.wait()
         try:
             frames = StreamNames.of(spec.area_id).frames
             service = PlannerService(
-                spec, streams, cycle, history_steps=settings.plan_history_steps, backlog=settings.backlog()
+                spec,
+                streams,
+                cycle,
+                history_steps=settings.plan_history_steps,
+                backlog=settings.backlog(),
+                recorder=recorder,
             )
             # Small batches: what is read but not yet planned is pending, and another replica would have to wait for it.
             worker = StreamWorker(streams, frames, GROUP_PLANNER, settings.instance, service.handle, batch=4)

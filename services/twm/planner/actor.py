@@ -24,6 +24,20 @@ class ActorSeat:
         self.present = False
         """Whether the actor answered when it was last asked."""
 
+    @property
+    def silent(self) -> int:
+        """Decisions since an absent actor was asked for."""
+        return self._silent
+
+    @property
+    def absent_with(self) -> Models | None:
+        """World models in use when the actor turned out to be absent; None: it did not."""
+        return self._absent_with
+
+    def recall(self, *, present: bool, silent: int, absent_with: Models | None) -> None:
+        """Go on from there."""
+        self.present, self._silent, self._absent_with = present, silent, absent_with
+
     async def plans(
         self, situation: Situation, saving_wanted_ratio: float, deadline: float, models: Models
     ) -> ActorPlans | None:

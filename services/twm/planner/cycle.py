@@ -28,7 +28,7 @@ from twm.planner.decision import Decision
 from twm.planner.draft import REACTIVE, RUNNING, Draft
 from twm.planner.forecast import Forecast
 from twm.planner.library import library_policies
-from twm.planner.memory import LastPlan
+from twm.planner.memory import CycleMemory, LastPlan
 from twm.planner.objective import score
 from twm.planner.pace import Pace
 from twm.planner.peers import Peers
@@ -71,6 +71,26 @@ class PlanningCycle:
         self._outage_groups = outage_groups(spec.topology())
         self._actor = ActorSeat(peers)
         self._pace = Pace(clock)
+
+    @property
+    def settings(self) -> CycleSettings:
+        """Sizes, times and taste."""
+        return self._settings
+
+    def memory(self) -> CycleMemory:
+        """What is remembered from decision to decision."""
+        return CycleMemory(
+            candidate_s=self._pace.candidate_s,
+            tail_s=self._pace.tail_s,
+            actor_present=self._actor.present,
+            actor_silent=self._actor.silent,
+            actor_absent_with=self._actor.absent_with,
+        )
+
+    def recall(self, memory: CycleMemory) -> None:
+        """Go on from there: for repeating a decision."""
+        self._pace.candidate_s, self._pace.tail_s = memory.candidate_s, memory.tail_s
+        self._actor.recall(present=memory.actor_present, silent=memory.actor_silent, absent_with=memory.actor_absent_with)
 
     async def plan(
         self, history: Sequence[telemetry_pb2.KpiFrame], last: LastPlan | None, *, reduced: bool = False, backlog: int = 0
@@ -260,6 +280,7 @@ class PlanningCycle:
             source=source,
             reason=reason,
             created_s=self._clock.now_s(),
+            weights=self._settings.weights,
         )
 
 

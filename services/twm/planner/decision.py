@@ -220,6 +220,7 @@ class Decision:
                 violation_ratio=float(violation_P[p]),
                 saving_ratio=float(saving[p]),
                 passed=bool(passed[p]),
+                score=float(value[p]),
             )
             for p, index in enumerate(played if asked else ())
         ]

@@ -103,8 +103,9 @@ class Draft:
         source: planning_pb2.ProposalSource,
         reason: str,
         created_s: float,
+        weights: ObjectiveWeights | None = None,
     ) -> planning_pb2.Proposal:
-        """The proposal of look `chosen`; `reason` is empty where it came out of the search."""
+        """The proposal of look `chosen`; `reason` is empty where it came out of the search; `weights`: told as they were."""
         frame, look = self.situation.frame, self.looks[chosen]
         proposal = planning_pb2.Proposal(
             proposal_id=f"{spec.area_id}/{frame.step}",
@@ -144,6 +145,10 @@ class Draft:
         running_found = self.looks[running].predictions if running is not None else None
         if running_found is not None:
             proposal.running_predicted_scm = float(running_found.scm_mean_K[0])
+        if runner_up is not None and runner_up != chosen and runner_up < len(self.looks):
+            proposal.runner_up_index = runner_up
+        if weights is not None:
+            proposal.objective.CopyFrom(planning_pb2.Objective(**vars(weights)))
         self._add_fans(proposal, {"proposed": chosen, "running": running, "runner_up": runner_up})
         return proposal
 
@@ -182,8 +187,11 @@ def looks_of(
 
 
 def _candidate(look: Look) -> planning_pb2.Candidate:
-    candidate = planning_pb2.Candidate(origin=look.origin, saving_ratio=look.saving, score=look.score)
+    candidate = planning_pb2.Candidate(origin=look.origin, saving_ratio=look.saving, score=look.score, move=look.move)
     if look.predictions is not None:
+        candidate.slice_violation_probability.extend(look.predictions.violation_KS[0].tolist())
+        candidate.ood_score = float(look.predictions.ood_K[0])
+        candidate.shortfall = float(look.predictions.shortfall_K[0])
         candidate.scm_mean = float(look.predictions.scm_mean_K[0])
         candidate.violation_probability = float(look.predictions.any_violation_K[0])
         candidate.disagreement = float(look.predictions.disagreement_K[0])

@@ -158,3 +158,19 @@ class LastPlan:
             prb_share_KHCS=self.policy.prb_share_KHCS[:, index : index + 1],
             bandwidth_share_KHLS=self.policy.bandwidth_share_KHLS[:, index : index + 1],
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CycleMemory:
+    """What a planning cycle remembers from decision to decision."""
+
+    candidate_s: float = 0.0
+    """Time of one candidate of a search round [s]; 0: not known yet."""
+    tail_s: float = 0.0
+    """Time of what comes after the search [s]."""
+    actor_present: bool = False
+    """Whether the actor answered when it was last asked."""
+    actor_silent: int = 0
+    """Decisions since an absent actor was asked for."""
+    actor_absent_with: tuple[tuple[str, str, str], ...] | None = None
+    """World models in use when the actor turned out to be absent; None: it did not."""

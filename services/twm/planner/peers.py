@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import grpc
 import numpy as np
@@ -140,11 +140,20 @@ class Peers:
         self._spec_digest = spec.digest()
 
     @classmethod
-    def on(cls, spec: NetworkSpec, world: grpc.aio.Channel, twin: grpc.aio.Channel, clock: Clock) -> Peers:
-        """Over gRPC channels."""
+    def on(
+        cls,
+        spec: NetworkSpec,
+        world: grpc.aio.Channel,
+        twin: grpc.aio.Channel,
+        clock: Clock,
+        *,
+        wrap: Callable[[Callable[..., Awaitable[Any]]], Callable[..., Awaitable[Any]]] | None = None,
+    ) -> Peers:
+        """Over gRPC channels. `wrap` is put around each call (twm.planner.tape records them)."""
+        around = wrap or (lambda call: call)
         world_stub = worldmodel_pb2_grpc.WorldModelServiceStub(world)  # type: ignore[no-untyped-call]
         twin_stub = twin_pb2_grpc.TwinServiceStub(twin)  # type: ignore[no-untyped-call]
-        return cls(spec, world_stub.Rollout, twin_stub.Verify, clock, world_stub.Propose)
+        return cls(spec, around(world_stub.Rollout), around(twin_stub.Verify), clock, around(world_stub.Propose))
 
     async def rollout(
         self,

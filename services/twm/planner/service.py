@@ -22,6 +22,7 @@ from twm.core.streams import GROUP_PLANNER, Entry, KeyWrite, Output, StreamNames
 from twm.core.validation import validate
 from twm.planner.cycle import PlanningCycle
 from twm.planner.memory import AnsweredSteps, History, LastPlan, keep_plan
+from twm.planner.tape import DecisionRecorder
 
 log = logging.getLogger(__name__)
 _MAX_REFILL = 4608
@@ -62,8 +63,9 @@ class PlannerService:
         *,
         history_steps: int,
         backlog: BacklogRules | None = None,
+        recorder: DecisionRecorder | None = None,
     ) -> None:
-        """`history_steps`: frames the world model is shown at most."""
+        """`history_steps`: frames the world model is shown at most; `recorder`: whose clock and calls the cycle uses."""
         self._spec, self._streams, self._cycle = spec, streams, cycle
         self._names = StreamNames.of(spec.area_id)
         self._guard_key, self._plan_key = self._names.key("planner-answered"), self._names.key("planner-last-plan")
@@ -72,6 +74,7 @@ class PlannerService:
         self._window = history_steps
         self._history = History(spec, history_steps)
         self._backlog = backlog or BacklogRules()
+        self._recorder = recorder
 
     async def handle(self, entry: Entry) -> Effect:
         """The effect of one frame.
@@ -90,15 +93,26 @@ class PlannerService:
         self._history.add([frame])
         if not self._history.knows(frame.step - 1):
             await self._refill(frame.step, waiting)
-        last = self._last_plan(await self._streams.get(self._plan_key) or b"")
-        with metrics.PLAN_SECONDS.time():
-            proposal = await self._cycle.plan(
-                self._history.window(frame.step),
-                last,
-                reduced=waiting > self._backlog.reduced_above,
-                backlog=waiting if waiting > self._backlog.reactive_above else 0,
+        plan_bytes = await self._streams.get(self._plan_key) or b""
+        last = self._last_plan(plan_bytes)
+        history = self._history.window(frame.step)
+        reduced = waiting > self._backlog.reduced_above
+        backlog = waiting if waiting > self._backlog.reactive_above else 0
+        if self._recorder is not None:
+            self._recorder.begin(
+                history,
+                plan_bytes if last is not None else b"",
+                last.step if last is not None else None,
+                self._cycle.memory(),
+                self._cycle.settings,
+                reduced=reduced,
+                backlog=backlog,
             )
-        self._count(proposal, reduced=waiting > self._backlog.reduced_above)
+        with metrics.PLAN_SECONDS.time():
+            proposal = await self._cycle.plan(history, last, reduced=reduced, backlog=backlog)
+        if self._recorder is not None:
+            self._recorder.finish(proposal)
+        self._count(proposal, reduced=reduced)
         keys = [KeyWrite(self._guard_key, answered.with_step(frame.step).to_bytes(), expected=guard_bytes)]
         if last is None or frame.step > last.step:
             keys.append(KeyWrite(self._plan_key, keep_plan(proposal)))

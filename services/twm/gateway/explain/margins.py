@@ -26,6 +26,11 @@ STRUCTURAL = frozenset(
         "prb_quantisation",
         "models",
         "change_frequency",
+        "ttl",
+        "conflict",
+        "intent_limits",
+        "action_scope",
+        "oscillation",
     )
 )
 """Checks of form and time: at their bound in good order (rows sum to 1), so nearness says nothing. They count when failed."""
@@ -63,6 +68,10 @@ UNITS = {
     "lag": "steps",
     "step_order": "step",
     "change_frequency": "count",
+    "ttl": "steps",
+    "action_scope": "points",
+    "conflict": "points",
+    "intent_limits": "points",
     "simplex": "share",
     "floors": "points",
     "rate_from_running": "points",

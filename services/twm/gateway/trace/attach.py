@@ -1,4 +1,4 @@
-"""Adds to a verdict what belongs to it: the explanation, as an entry of its own stream, and the trace, as an audit record.
+"""Adds to a verdict what belongs to it: explanation and evidence as stream entries, and the trace as an audit record.
 
 Neither may cost the verdict: where an explanation cannot be made, the verdict goes out without one, and the log says why.
 """
@@ -9,7 +9,7 @@ import logging
 from dataclasses import dataclass
 
 from twm.api.explain.v1 import explain_pb2
-from twm.api.planning.v1 import planning_pb2
+from twm.api.planning.v1 import planning_pb2, trace_pb2
 from twm.api.policy.v1 import policy_pb2
 from twm.core import metrics
 from twm.core.drift import DriftStatus
@@ -60,8 +60,11 @@ def attach(
         metrics.EXPLANATIONS.labels("template").inc()
     events: list[Event] = []
     try:
-        gate = gate_inputs(situation, rules, spec_digest)
+        gate, inputs = gate_inputs(situation, rules, spec_digest)
         events.append(Event("trace", trace_payload(proposal, payload, gate, verdict, explanation, drift)))
+        if inputs:
+            kept = trace_pb2.DecisionEvidence(step=verdict.step, inputs=inputs)
+            outputs.append(Output(StreamNames.of(spec.area_id).evidence, kept.SerializeToString(deterministic=True), trace_id))
     except InvalidInputError as error:
         log.warning("step %d: no trace record: %s", verdict.step, ascii(str(error)[:200]))
     return Attached(outputs=tuple(outputs), events=tuple(events))

@@ -2,49 +2,88 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
-from twm.api.planning.v1 import planning_pb2
+from google.protobuf import descriptor_pool as default_pool
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from twm.api.planning.v1 import planning_pb2, trace_pb2
 from twm.api.policy.v1 import policy_pb2
+from twm.core.digest import digest_bytes
 from twm.core.errors import AuditError
 from twm.core.network import NetworkSpec
 from twm.gateway.accepted import AcceptedShares
 from twm.gateway.guardrail import Situation, judge
 from twm.gateway.rules import GuardrailRules
 
-MAX_INLINE_BYTES = 64 * 1024
+MAX_CONTENT_BYTES = 64 * 1024
+AFTERWARDS = frozenset(("a1_policy",))
+"""Checks that the making of the policy adds to what the guardrail said."""
+MAX_TOLD = 64
+"""Longest text that stands in the record itself."""
+_SHARES, _TEXT = "AcceptedShares", "text"
 
 
-def gate_inputs(situation: Situation, rules: GuardrailRules, spec_digest: str) -> dict[str, Any]:
-    """The situation by field, JSON; what is neither a number nor accepted shares makes the gate not repeatable."""
-    found: dict[str, Any] = {"rules": rules.label, "spec_digest": spec_digest, "situation": {}, "repeatable": True}
+def gate_inputs(
+    situation: Situation, rules: GuardrailRules, spec_digest: str
+) -> tuple[dict[str, Any], list[trace_pb2.TapeInput]]:
+    """The situation by field, as JSON with digests of what is large, and the large things themselves.
+
+    What can be had back from neither makes the gate not repeatable.
+    """
+    told: dict[str, Any] = {}
+    evidence: list[trace_pb2.TapeInput] = []
+    repeatable = True
     for entry in fields(situation):
         value = getattr(situation, entry.name)
-        if value is None or isinstance(value, bool | int | float | str):
-            found["situation"][entry.name] = value
-        elif isinstance(value, AcceptedShares):
-            data = value.encode()
-            kept = base64.b64encode(data).decode() if len(data) <= MAX_INLINE_BYTES else None
-            found["situation"][entry.name] = {"sha256": hashlib.sha256(data).hexdigest(), "content": kept}
-            found["repeatable"] = found["repeatable"] and kept is not None
+        if value is None or isinstance(value, bool | int | float) or (isinstance(value, str) and len(value) <= MAX_TOLD):
+            told[entry.name] = value
+            continue
+        kind, data = _encoded(value)
+        told[entry.name] = {"kind": kind, "sha256": digest_bytes(data)}
+        if kind and len(data) <= MAX_CONTENT_BYTES:
+            evidence.append(trace_pb2.TapeInput(name=entry.name, digest=digest_bytes(data), content=data))
         else:
-            digest = hashlib.sha256(repr(value).encode()).hexdigest()
-            found["situation"][entry.name] = {"sha256": digest, "content": None}
-            found["repeatable"] = False
+            repeatable = False
+    return {"rules": rules.label, "spec_digest": spec_digest, "situation": told, "repeatable": repeatable}, evidence
+
+
+def _encoded(value: Any) -> tuple[str, bytes]:
+    """(kind, bytes); kind "" where there is no way back."""
+    if isinstance(value, str):
+        return _TEXT, value.encode()
+    if isinstance(value, AcceptedShares):
+        return _SHARES, value.encode()
+    if isinstance(value, Message):
+        return value.DESCRIPTOR.full_name, value.SerializeToString(deterministic=True)
+    return "", repr(getattr(value, "count", value)).encode()
+
+
+def _decoded(kind: str, data: bytes) -> Any:
+    if kind == _TEXT:
+        return data.decode()
+    if kind == _SHARES:
+        return AcceptedShares.decode(data)
+    found = GetMessageClass(default_pool.Default().FindMessageTypeByName(kind))()
+    found.ParseFromString(data)
     return found
 
 
 def judged_again(
-    gate: Mapping[str, Any], proposal: planning_pb2.Proposal, spec: NetworkSpec, rules: GuardrailRules
+    gate: Mapping[str, Any],
+    evidence: Iterable[trace_pb2.TapeInput],
+    proposal: planning_pb2.Proposal,
+    spec: NetworkSpec,
+    rules: GuardrailRules,
 ) -> policy_pb2.Verdict | None:
-    """The verdict once more; None where the record does not hold all that was looked at.
+    """The verdict once more; None where record and evidence do not hold all that was looked at.
 
-    Raises AuditError where the rules or the network are not those recorded, or the record is damaged.
+    Raises AuditError where rules, network or evidence are not those recorded, or the record is damaged.
     """
+    contents = {item.name: item.content for item in evidence}
     try:
         if gate["rules"] != rules.label:
             raise AuditError(f"guardrail: rules {rules.label!a}, recorded {str(gate['rules'])[:64]!a}")
@@ -54,13 +93,14 @@ def judged_again(
             return None
         values: dict[str, Any] = {}
         for name, value in gate["situation"].items():
-            if isinstance(value, Mapping):
-                data = base64.b64decode(value["content"], validate=True)
-                if hashlib.sha256(data).hexdigest() != value["sha256"]:
-                    raise AuditError(f"gate: {name} is not what its digest says")
-                values[name] = AcceptedShares.decode(data)
-            else:
+            if not isinstance(value, Mapping):
                 values[name] = value
+                continue
+            if name not in contents:
+                return None
+            if digest_bytes(contents[name]) != value["sha256"]:
+                raise AuditError(f"gate: {name[:32]!a} is not what its digest says")
+            values[name] = _decoded(value["kind"], contents[name])
         return judge(proposal, spec, rules, Situation(**values))
     except (KeyError, TypeError, ValueError) as error:
         raise AuditError(f"trace record: the gate is damaged: {error!r}"[:200]) from error
@@ -68,12 +108,16 @@ def judged_again(
 
 def judged_part(verdict: policy_pb2.Verdict) -> policy_pb2.Verdict:
     """What `judge` itself said: without the headline, and without what became of the policy after the checks."""
-    found = policy_pb2.Verdict()
-    found.CopyFrom(verdict)
-    found.headline = ""
-    kept = [check for check in verdict.checks if check.name != "a1_policy"]
-    del found.checks[:]
-    found.checks.extend(kept)
+    kept = [check for check in verdict.checks if check.name not in AFTERWARDS]
     passed = all(check.passed for check in kept)
-    found.decision = policy_pb2.DECISION_ACCEPTED if passed else policy_pb2.DECISION_REJECTED
-    return found
+    return policy_pb2.Verdict(
+        proposal_id=verdict.proposal_id,
+        area_id=verdict.area_id,
+        step=verdict.step,
+        decision=policy_pb2.DECISION_ACCEPTED if passed else policy_pb2.DECISION_REJECTED,
+        mode=verdict.mode,
+        checks=kept,
+        guardrail_version=verdict.guardrail_version,
+        decided=verdict.decided,
+        trace_id=verdict.trace_id,
+    )

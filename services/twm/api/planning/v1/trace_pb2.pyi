@@ -104,3 +104,27 @@ class DecisionTape(_message.Message):
     inputs: _containers.RepeatedCompositeFieldContainer[TapeInput]
     proposal_digest: str
     def __init__(self, frames: _Optional[_Iterable[_Union[FrameReference, _Mapping]]] = ..., last_plan_step: _Optional[int] = ..., last_plan_digest: _Optional[str] = ..., reduced: _Optional[bool] = ..., backlog: _Optional[int] = ..., monotonic_s: _Optional[_Iterable[float]] = ..., now_s: _Optional[_Iterable[float]] = ..., candidate_s: _Optional[float] = ..., tail_s: _Optional[float] = ..., actor_present: _Optional[bool] = ..., actor_silent: _Optional[int] = ..., actor_absent_with: _Optional[_Iterable[_Union[_worldmodel_pb2.ModelIdentity, _Mapping]]] = ..., actor_absent: _Optional[bool] = ..., settings_json: _Optional[str] = ..., versions: _Optional[_Iterable[str]] = ..., inputs: _Optional[_Iterable[_Union[TapeInput, _Mapping]]] = ..., proposal_digest: _Optional[str] = ...) -> None: ...
+
+class DecisionEvidence(_message.Message):
+    __slots__ = ("step", "inputs")
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    INPUTS_FIELD_NUMBER: _ClassVar[int]
+    step: int
+    inputs: _containers.RepeatedCompositeFieldContainer[TapeInput]
+    def __init__(self, step: _Optional[int] = ..., inputs: _Optional[_Iterable[_Union[TapeInput, _Mapping]]] = ...) -> None: ...
+
+class DecisionBundle(_message.Message):
+    __slots__ = ("trace_record", "proposal", "last_proposal", "frames", "verdict", "evidence")
+    TRACE_RECORD_FIELD_NUMBER: _ClassVar[int]
+    PROPOSAL_FIELD_NUMBER: _ClassVar[int]
+    LAST_PROPOSAL_FIELD_NUMBER: _ClassVar[int]
+    FRAMES_FIELD_NUMBER: _ClassVar[int]
+    VERDICT_FIELD_NUMBER: _ClassVar[int]
+    EVIDENCE_FIELD_NUMBER: _ClassVar[int]
+    trace_record: bytes
+    proposal: bytes
+    last_proposal: bytes
+    frames: _containers.RepeatedScalarFieldContainer[bytes]
+    verdict: bytes
+    evidence: bytes
+    def __init__(self, trace_record: _Optional[bytes] = ..., proposal: _Optional[bytes] = ..., last_proposal: _Optional[bytes] = ..., frames: _Optional[_Iterable[bytes]] = ..., verdict: _Optional[bytes] = ..., evidence: _Optional[bytes] = ...) -> None: ...

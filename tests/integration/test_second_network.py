@@ -16,17 +16,19 @@ from twm.core.frames import FrameCodec
 from twm.core.network import load_network
 from twm.core.streams import StreamNames, Streams
 
-pytestmark = [pytest.mark.redis, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.redis, pytest.mark.slow, pytest.mark.timeout(420)]
 
 NETWORK = Path(__file__).resolve().parents[1] / "fixtures" / "networks" / "coast.yaml"
 STEPS = 4
+BUDGET_S = "20"
+"""Of a planning cycle: asked is what a plan holds, not how long it takes beside other tests."""
 
 
 def run(*command: str, zoo: Path, timeout_s: float) -> str:
     kept = {k: v for k, v in os.environ.items() if not k.startswith("TWM_")}
     done = subprocess.run(
         [sys.executable, "-m", *command],
-        env={**kept, "TWM_ZOO": str(zoo), "OMP_NUM_THREADS": "1"},
+        env={**kept, "TWM_ZOO": str(zoo), "OMP_NUM_THREADS": "1", "TWM_PLAN_BUDGET_S": BUDGET_S},
         capture_output=True,
         text=True,
         timeout=timeout_s,
@@ -39,10 +41,10 @@ async def test_another_network_trains_runs_and_plans(tmp_path: Path, redis_url: 
     zoo = tmp_path / "zoo"
     run(
         "twm.cli", "train", "--network", str(NETWORK), "--quick", "--out", str(zoo), "--work", str(tmp_path / "work"),
-        zoo=zoo, timeout_s=180,
+        zoo=zoo, timeout_s=240,
     )  # fmt: skip
     flags = ("--plain", "--speed", "40", "--steps", str(STEPS), "--redis-url", redis_url)
-    shown = run("twm.cli", "run", "--network", str(NETWORK), *flags, zoo=zoo, timeout_s=120)
+    shown = run("twm.cli", "run", "--network", str(NETWORK), *flags, zoo=zoo, timeout_s=180)
     assert f"{STEPS} steps done" in shown
 
     spec = load_network(NETWORK)
