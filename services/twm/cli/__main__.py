@@ -19,6 +19,7 @@ COMMANDS = {
     "bench": ("twm.cli.bench", "play TelecomWorldBench and write its report (needs the bench extra)"),
     "verify-audit": ("twm.cli.verify_audit", "check the hash chain of an audit log"),
     "replay-decision": ("twm.cli.replay_decision", "run a recorded decision again and hold every step against the audit log"),
+    "intent": ("twm.cli.intent", "compile an intent from words, show what was understood or is unclear, activate it"),
     "adapt": ("twm.cli.adapt", "fine-tune the model in use on recorded frames, as its challenger (needs the training extra)"),
     "models": ("twm.cli.models", "list model versions, pin a challenger, promote it on measured gain, roll back"),
     "frames": ("twm.cli.frames", "write the newest KPI frames of a running system to a file"),
@@ -31,6 +32,7 @@ EPILOG = """exit codes:
   1  failed
   2  wrong usage, or input that breaks its bounds
   3  verification failed (verify-audit: the chain does not hold; replay-decision: something differs)
+  4  there are questions (intent)
 
 `twm COMMAND --help` tells a command's options."""
 

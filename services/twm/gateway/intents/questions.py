@@ -36,6 +36,7 @@ CODES: dict[str, str] = {
     "clashing_change": "frozen and changed at once",
     "impossible_bound": "no policy can reach it",
     "out_of_range": "a value outside its range",
+    "unknown_property": "a property of a structured intent that is not known",
     "stale_spec": "compiled against another network spec",
     "no_goal": "the network is spoken of, but no goal",
     "not_understood": "a part with figures or names that means nothing here",

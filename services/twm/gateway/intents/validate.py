@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from twm.api.intent.v1 import intent_pb2
 from twm.core.errors import InvalidInputError
@@ -326,3 +327,30 @@ def _at_once(limits: Sequence[intent_pb2.ActionLimit], intent: intent_pb2.Intent
 
 def _slices(scope: intent_pb2.Scope, spec: NetworkSpec) -> list[str]:
     return list(scope.slices) or [s.id for s in spec.slices]
+
+
+def conflicts(
+    intent: intent_pb2.IntentSpec, active: Sequence[intent_pb2.IntentSpec], spec: NetworkSpec, now: dt.datetime
+) -> list[intent_pb2.Question]:
+    """What cannot hold together with intents that are active already. The intents themselves are not judged again."""
+    merged = intent_pb2.IntentSpec()
+    for one in (*active, intent):
+        for constraint in one.constraints:
+            _adopt(merged.constraints.add(), constraint, one)
+        for limit in one.limits:
+            _adopt(merged.limits.add(), limit, one)
+    alone = {(q.code, q.text) for one in (*active, intent) for q in (*_bounds(one, spec), *_shares(one, spec))}
+    found = [*_bounds(merged, spec), *_shares(merged, spec)]
+    return unique(
+        [
+            question(q.code, "", f"Together with the active intents: {q.text}", q.choices)
+            for q in found
+            if (q.code, q.text) not in alone
+        ]
+    )
+
+
+def _adopt(copy: Any, item: Any, owner: intent_pb2.IntentSpec) -> None:
+    copy.CopyFrom(item)
+    if not copy.HasField("window") and owner.HasField("window"):
+        copy.window.CopyFrom(owner.window)

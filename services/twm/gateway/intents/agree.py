@@ -1,0 +1,94 @@
+"""Two compilers' answers compared field by field; every difference becomes a question to the operator."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from twm.api.intent.v1 import intent_pb2
+from twm.core.network import NetworkSpec
+from twm.gateway.intents.plain import to_plain
+from twm.gateway.intents.questions import question, unique
+
+_TOLERANCE = 1e-6
+
+
+def agree(
+    first: intent_pb2.CompileResult, second: intent_pb2.CompileResult | None, spec: NetworkSpec
+) -> intent_pb2.CompileResult:
+    """The answer that two compilers give together.
+
+    Same: the first one's. One asks: its questions. Both compile, but differ: one question for each field. `second` None: it
+    gave nothing in time, the first one's stands.
+    """
+    result = intent_pb2.CompileResult()
+    result.CopyFrom(first)
+    if second is None:
+        result.agreement = intent_pb2.AGREEMENT_SECOND_ABSENT
+        return result
+    if first.HasField("questions"):
+        both = second.HasField("questions")
+        result.agreement = intent_pb2.AGREEMENT_FULL if both else intent_pb2.AGREEMENT_DISAGREE
+        return result
+    if second.HasField("questions"):
+        result.questions.CopyFrom(second.questions)
+        result.agreement = intent_pb2.AGREEMENT_DISAGREE
+        return result
+    found = differences(to_plain(first.spec, spec), to_plain(second.spec, spec))
+    if not found:
+        result.agreement = intent_pb2.AGREEMENT_FULL
+        return result
+    items = [_asked(field, a, b, first.compiler, second.compiler) for field, a, b in found]
+    result.questions.CopyFrom(intent_pb2.Questions(items=unique(items)))
+    result.agreement = intent_pb2.AGREEMENT_DISAGREE
+    return result
+
+
+def differences(a: dict[str, Any], b: dict[str, Any]) -> list[tuple[str, Any, Any]]:
+    """(field, value in a, value in b) of everything that differs between two plain forms; None: absent. Lists have no order."""
+    return _differences("", _sorted(a), _sorted(b))
+
+
+def _differences(path: str, a: Any, b: Any) -> list[tuple[str, Any, Any]]:
+    if isinstance(a, dict) and isinstance(b, dict):
+        out = []
+        for key in sorted({*a, *b}):
+            out += _differences(f"{path}.{key}" if path else key, a.get(key), b.get(key))
+        return out
+    if isinstance(a, list) and isinstance(b, list) and (_records(a) or _records(b)):
+        out = []
+        for i in range(max(len(a), len(b))):
+            out += _differences(f"{path}[{i}]", a[i] if i < len(a) else None, b[i] if i < len(b) else None)
+        return out
+    return [] if _same(a, b) else [(path, a, b)]
+
+
+def _records(value: list[Any]) -> bool:
+    return any(isinstance(v, dict) for v in value)
+
+
+def _same(a: Any, b: Any) -> bool:
+    if isinstance(a, bool) or isinstance(b, bool) or not (isinstance(a, int | float) and isinstance(b, int | float)):
+        return bool(a == b)
+    return abs(a - b) <= _TOLERANCE * max(1.0, abs(a), abs(b))
+
+
+def _sorted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _sorted(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return sorted((_sorted(v) for v in value), key=lambda v: json.dumps(v, sort_keys=True))
+    return value
+
+
+def _asked(field: str, a: Any, b: Any, first: str, second: str) -> intent_pb2.Question:
+    said_a, said_b = _shown(a), _shown(b)
+    text = f"{field}: {first} reads {said_a}, {second} reads {said_b}. Which is meant?"
+    return question("compilers_differ", field, text, (said_a, said_b))
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    text = json.dumps(value, sort_keys=True, ensure_ascii=True)
+    return text if len(text) <= 120 else text[:117] + "..."
