@@ -430,7 +430,7 @@ async def test_a_cvar_that_is_not_there_or_absurd(spec: NetworkSpec) -> None:
 
 async def test_a_window_half_gone_is_planned_to_its_end_with_what_it_has_cost(spec: NetworkSpec) -> None:
     """At step 4 of a window of 12, seven steps are left: searched as such, then held; the past goes with every question."""
-    settings = replace(ROOMY, account=True, blend_counts=(4, 12))
+    settings = replace(ROOMY, account=True, look_steps=12, blend_counts=(4, 12))
     async with rig(spec, settings) as r:
         proposal = await r.cycle.plan(frame_messages(spec, range(5)), None)
         expecting, *calls = r.peers.world.behaviour.calls
