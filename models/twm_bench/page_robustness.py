@@ -11,7 +11,7 @@ from twm_bench.markup import axes_of, figure, number, percent, table
 from twm_bench.results import Report
 
 SHOWN = ("twm", "reactive", "analytic", "ppo", "oracle")
-DISTRIBUTIONS = {"in distribution": "-id", "out of distribution": "-ood"}
+DISTRIBUTIONS = {"ID": "-id", "OOD": "-ood"}
 
 
 def robustness(report: Report, drawn: Mapping[str, str]) -> str:

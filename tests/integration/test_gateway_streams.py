@@ -51,7 +51,7 @@ def names(spec: NetworkSpec) -> StreamNames:
 
 def judge_of(streams: Streams, names: StreamNames, spec: NetworkSpec, recorder: Recorder | None = None) -> Judge:
     recorder = recorder or Recorder(streams, names, time.time)
-    return Judge(streams, names, recorder, spec, load_rules("default"), A1Options(), policy_pb2.MODE_SHADOW, time.time)
+    return Judge(streams, names, recorder, spec, load_rules("default"), A1Options(), time.time)
 
 
 async def put_frames(streams: Streams, names: StreamNames, spec: NetworkSpec, steps: range) -> None:

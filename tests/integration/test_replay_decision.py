@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+import yaml
 from planner_peers import frame_messages
 
 from twm.api.planning.v1 import planning_pb2, trace_pb2
@@ -20,7 +21,7 @@ from twm.cli.replay_decision import Report, repeat
 from twm.core.clock import SystemClock
 from twm.core.errors import AuditError, ModelMismatchError
 from twm.core.network import NetworkSpec
-from twm.core.paths import zoo_folder
+from twm.core.paths import guardrail_folder, zoo_folder
 from twm.core.rpc import grpc_channel
 from twm.core.stream_worker import StreamWorker
 from twm.core.streams import GROUP_GATEWAY, GROUP_PLANNER, Output, StreamNames, Streams
@@ -66,7 +67,19 @@ async def worker(streams: Streams, stream: str, group: str, handle: object) -> A
     await task
 
 
-async def decide(streams: Streams, spec: NetworkSpec, targets: PeerTargets) -> None:
+def lenient_rules(folder: Path) -> str:
+    """The shipped rules without the bounds that made-up frames break, so that policies are accepted and remembered."""
+    rules = yaml.safe_load((guardrail_folder() / "default.yaml").read_text())
+    rules["name"] = "lenient-1"
+    for name in list(rules["search"]):
+        if name.endswith(("_max", "_max_scm", "_min", "_scm")):
+            rules["search"][name] = None
+    path = folder / "lenient.yaml"
+    path.write_text(yaml.safe_dump(rules))
+    return str(path)
+
+
+async def decide(streams: Streams, spec: NetworkSpec, targets: PeerTargets, rules: str) -> None:
     """Frames of STEPS go through planner and gateway as their processes do it."""
     names = StreamNames.of(spec.area_id)
     recorder = DecisionRecorder(SystemClock())
@@ -74,10 +87,8 @@ async def decide(streams: Streams, spec: NetworkSpec, targets: PeerTargets) -> N
         peers = Peers.on(spec, world, twin, recorder.clock, wrap=recorder.recorded)
         cycle = PlanningCycle(spec, QUICK, peers, recorder.clock)
         planner = PlannerService(spec, streams, cycle, history_steps=16, recorder=recorder)
-        judge = Judge(
-            streams, names, Recorder(streams, names, time.time), spec, load_rules("default"), A1Options(),
-            policy_pb2.MODE_SHADOW, time.time,
-        )  # fmt: skip
+        audit = Recorder(streams, names, time.time)
+        judge = Judge(streams, names, audit, spec, load_rules(rules), A1Options(), time.time)
         for frame in frame_messages(spec, STEPS):
             await streams.append(Output(names.frames, frame.SerializeToString()))
             async with worker(streams, names.frames, GROUP_PLANNER, planner.handle):
@@ -99,12 +110,13 @@ async def test_a_served_decision_runs_again_bit_for_bit_and_tampering_is_named(
 ) -> None:
     streams = await Streams.connect(redis_url)
     names = StreamNames.of(spec.area_id)
-    await decide(streams, spec, targets)
+    rules = lenient_rules(tmp_path)
+    await decide(streams, spec, targets, rules)
     step, audit, saved = STEPS[-1], tmp_path / "audit.jsonl", tmp_path / "decision.bundle"
     log = AuditLog(audit)
     log.append([from_payload(entry.payload) for entry in await streams.range(names.audit, count=1000)])
     log.close()
-    address = ["--inference", targets.inference, "--twin", targets.twin]
+    address = ["--inference", targets.inference, "--twin", targets.twin, "--guardrail", rules]
     # From the streams, and from the audit file with what the streams still hold; each saved and repeated from its file.
     for source in ([], ["--audit-log", str(audit)]):
         command = ["replay-decision", str(step), "--redis-url", redis_url, *source, "--save", str(saved), *address]
@@ -116,10 +128,11 @@ async def test_a_served_decision_runs_again_bit_for_bit_and_tampering_is_named(
     bundle = load_bundle(saved)
     proposal = planning_pb2.Proposal.FromString(bundle.proposal)
     assert proposal.source == planning_pb2.PROPOSAL_SOURCE_SEARCH and proposal.tape.last_plan_step == step - 1
-    assert {m.name for entry in proposal.trace for m in entry.models} >= {"cdwm", "fwm"}
+    assert {m.name for entry in proposal.trace for m in entry.models} == {"cdwm"}
+    assert policy_pb2.Verdict.FromString(bundle.verdict).decision == policy_pb2.DECISION_ACCEPTED
 
     async def report(changed: trace_pb2.DecisionBundle) -> Report:
-        return await repeat(changed, spec, "default", targets.inference, targets.twin)
+        return await repeat(changed, spec, rules, targets.inference, targets.twin)
 
     # Frame, proposal, plan before, verdict, evidence, record: each is named.
     frame = telemetry_pb2.KpiFrame.FromString(bundle.frames[0])
@@ -154,6 +167,9 @@ async def test_a_served_decision_runs_again_bit_for_bit_and_tampering_is_named(
     await streams.append(Output(names.audit, bad.SerializeToString()))
     assert await asyncio.to_thread(main, ["replay-decision", str(step), "--redis-url", redis_url, *address]) == 3
     assert "previous_hash" in capsys.readouterr().err
+    # Other rules are another gate.
+    with pytest.raises(AuditError, match="guardrail: rules 'default"):
+        await repeat(bundle, spec, "default", targets.inference, targets.twin)
     save_bundle(saved, edited(bundle, "trace_record", record))
     assert await asyncio.to_thread(main, ["replay-decision", "--bundle", str(saved), *address]) == 3
     await streams.close()

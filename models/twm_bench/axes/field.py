@@ -160,7 +160,8 @@ def unseen_city(base: NetworkSpec, *, cells: int = 13, seed: int = 1) -> Network
     """A city of the base's kind with `cells` cells in other places, at least 300 m apart, on the base's transport nodes.
 
     Zones go by place: the first zone takes the cells nearest to one corner, the others those nearest to others. Slices, radio,
-    timing and the twin's traffic by zone stay; what the base says of single cells goes.
+    timing and the twin's traffic by zone stay; what the base says of single cells goes. Links carry as much for a cell as in the
+    base: a network is dimensioned for its size.
     """
     generator = np.random.default_rng([0xC17, seed])
     xy = np.array([[cell.x_km, cell.y_km] for cell in base.cells])
@@ -196,6 +197,8 @@ def unseen_city(base: NetworkSpec, *, cells: int = 13, seed: int = 1) -> Network
     data["transport"]["backup_routes"] = {
         f"cell-{i}": backups[keep[i % len(keep)]] for i in range(cells) if keep[i % len(keep)] in backups
     }
+    for link in data["transport"]["links"]:
+        link["capacity_mbps"] = round(link["capacity_mbps"] * cells / len(template), 1)
     corners = np.array([[0.0, 1.0], [0.4, 0.3], [1.0, 0.0], [1.0, 1.0]]) * side + xy.min(0)
     drawn = np.array(places)
     for z, zone in enumerate(data["zones"]):

@@ -13,15 +13,16 @@ from dataclasses import dataclass
 from twm.api.intent.v1 import intent_pb2
 from twm.api.planning.v1 import planning_pb2
 from twm.api.policy.v1 import policy_pb2
-from twm.core.errors import InvalidInputError
+from twm.core.errors import AuditError, InvalidInputError
 from twm.core.network import NetworkSpec
 from twm.core.text import shown
 from twm.core.validation import validate
 from twm.gateway.accepted import AcceptedShares
+from twm.gateway.other_policies import decode_others
 from twm.gateway.prediction_checks import check_intents, check_predictions
 from twm.gateway.rules import GuardrailRules, SourceRules
 from twm.gateway.share_checks import RATE_TOLERANCE, SHARE_CHECKS, ShareChecker
-from twm.gateway.share_limits import LimitTable, ShareScopes
+from twm.gateway.share_limits import LimitTable, ShareScopes, intent_limits, policy_limits
 from twm.gateway.sheet import Sheet
 
 __all__ = ["CHECKS", "RATE_TOLERANCE", "SHARE_CHECKS", "Guardrail", "Situation", "judge"]
@@ -66,12 +67,10 @@ class Situation:
     """Last accepted policy; None: none yet."""
     enforced: AcceptedShares | None = None
     """Last policy that was put in force; None: none yet."""
-    others: LimitTable | str | None = None
-    """Policies of others; a text: they cannot be told, which fails the check."""
-    limits: LimitTable | str | None = None
-    """Action limits of active intents; a text: they cannot be told, which fails the check."""
+    others: str = ""
+    """Policies of others as stored (other_policies.py); empty: none."""
     intents: intent_pb2.ActiveIntents | None = None
-    """Active intents, for their KPI constraints."""
+    """Active intents; None: none."""
     ttl_steps: float = 2.0
     """How long the policy would hold [slow steps]."""
     mode: policy_pb2.Mode = policy_pb2.MODE_SHADOW
@@ -94,6 +93,25 @@ class Guardrail:
         """The checks of shares."""
         return self._shares
 
+    def _tables(self, situation: Situation) -> tuple[LimitTable | str | None, LimitTable | str | None]:
+        """Limits of other policies and of intents; a text where they cannot be told, which fails the check."""
+        others: LimitTable | str | None = None
+        limits: LimitTable | str | None = None
+        rules, now_s, size = self.rules, situation.now_s, self._shares.size
+        if situation.others:
+            try:
+                found = policy_limits(decode_others(situation.others.encode()), self.scopes, now_s)
+                others = LimitTable(self.scopes, found, size, tolerance=rules.conflicts.share_tolerance, reachable=False)
+            except (InvalidInputError, AuditError) as error:
+                others = str(error)
+        if situation.intents is not None and situation.intents.intents:
+            try:
+                found = intent_limits(situation.intents, self.scopes, now_s)
+                limits = LimitTable(self.scopes, found, size, tolerance=rules.intents.share_tolerance, reachable=True)
+            except InvalidInputError as error:
+                limits = str(error)
+        return others, limits
+
     def judge(self, proposal: planning_pb2.Proposal, situation: Situation) -> policy_pb2.Verdict:
         """The verdict with every check."""
         sheet = Sheet()
@@ -103,7 +121,8 @@ class Guardrail:
         _check_identity(sheet, proposal, self.spec, self._digest, source_rules)
         _check_time(sheet, proposal, self.spec, rules, situation)
         memories = [m for m in (situation.accepted, situation.enforced) if m is not None]
-        self._shares.check(sheet, proposal, memories, situation.others, situation.limits, situation.now_s, hold_s)
+        others, limits = self._tables(situation)
+        self._shares.check(sheet, proposal, memories, others, limits, situation.now_s, hold_s)
         if source_rules is not None:
             check_predictions(sheet, proposal, self.spec, source_rules)
         check_intents(sheet, proposal, situation.intents, rules, situation.now_s, hold_s)

@@ -1,10 +1,13 @@
-"""Proposals in, verdicts and policies out: the gateway's first worker. Nothing is sent to a RIC."""
+"""Proposals in, verdicts and policies out: the gateway's first worker.
+
+What becomes of an accepted policy is the mode's business (twm.gateway.modes). Nothing is sent to a RIC from here: deliveries
+read the policy stream, and of it only what says ENFORCE or WITHDRAW.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -19,17 +22,18 @@ from twm.core.errors import DecodeError, InvalidInputError
 from twm.core.network import NetworkSpec
 from twm.core.stream_worker import Effect
 from twm.core.streams import GROUP_GATEWAY, Entry, KeyWrite, Output, StreamNames, Streams
+from twm.core.text import shown
 from twm.gateway.a1 import A1Options, slice_policy
 from twm.gateway.accepted import AcceptedShares
 from twm.gateway.audit import Event
 from twm.gateway.drift_watch import DriftWatch
-from twm.gateway.guardrail import Situation, judge
+from twm.gateway.guardrail import Guardrail, Situation
+from twm.gateway.modes.handling import Handler, Known, check_types
 from twm.gateway.recorder import Composition, Recorder
 from twm.gateway.rules import GuardrailRules
 from twm.gateway.trace.attach import attach
 
 ACCEPTED_KEY = "gateway-accepted"
-MAX_INLINE_POLICY_CHARACTERS = 512 * 1024
 _LAST_FRAMES = 4
 
 
@@ -44,7 +48,6 @@ class Judge:
         spec: NetworkSpec,
         rules: GuardrailRules,
         options: A1Options,
-        mode: policy_pb2.Mode,
         clock: Callable[[], float],
     ) -> None:
         self._streams = streams
@@ -54,9 +57,10 @@ class Judge:
         self._spec_digest = spec.digest()
         self._rules = rules
         self._options = options
-        self._mode = mode
         self._clock = clock
         self._drift = DriftWatch(streams, names, spec)
+        self._guardrail = Guardrail(spec, rules, spec_digest=self._spec_digest)
+        self._handling = Handler(streams, names, spec, rules, self._guardrail, self._drift)
 
     async def handle(self, entry: Entry) -> Effect:
         """Verdict, and policy where accepted, written with the acknowledgement. Raises DecodeError on bytes that are none."""
@@ -74,23 +78,37 @@ class Judge:
 
     async def _compose(self, entry: Entry, proposal: planning_pb2.Proposal) -> tuple[policy_pb2.Verdict, Composition]:
         accepted = await self.accepted()
+        known = await Known.read(self._streams, self._names)
         situation = Situation(
-            now_s=self._clock(), newest_step=await newest_step(self._streams, self._names), accepted=accepted, mode=self._mode
+            now_s=self._clock(),
+            newest_step=await newest_step(self._streams, self._names),
+            accepted=accepted,
+            enforced=known.enforced.memory(self._spec),
+            others=known.others,
+            intents=known.intents,
+            ttl_steps=self._options.ttl_steps,
+            mode=known.mode.value,
         )
-        verdict = judge(proposal, self._spec, self._rules, situation, spec_digest=self._spec_digest)
+        verdict = self._guardrail.judge(proposal, situation)
         outputs: list[Output] = []
         events: list[Event] = []
-        keys: list[KeyWrite] = []
+        keys: list[KeyWrite] = [known.mode_guard]
         if verdict.decision == policy_pb2.DECISION_ACCEPTED:
             try:
-                policy = slice_policy(proposal, self._spec, self._options, self._mode)
+                policy = slice_policy(proposal, self._spec, self._options, known.mode.value)
+                check_types(policy, self._rules)
             except InvalidInputError as error:
                 _reject(verdict, f"policy: {error}")
             else:
-                payload = policy.SerializeToString(deterministic=True)
-                outputs.append(Output(self._names.policies, payload, entry.trace_id))
-                events.append(Event("policy", _policy_event(policy, payload)))
+                handled = await self._handling.handle(entry, proposal, policy, verdict, known, situation)
+                outputs += handled.outputs
+                events += handled.events
+                keys += handled.keys
                 keys.append(KeyWrite(self._names.key(ACCEPTED_KEY), self._remember(accepted, proposal).encode()))
+        else:
+            swept = self._handling.sweep(known, situation.now_s)
+            events += swept.events
+            keys += swept.keys
         attached = attach(
             proposal, entry.payload, verdict, situation, self._rules, self._spec, await self._drift.status(),
             spec_digest=self._spec_digest, trace_id=entry.trace_id,
@@ -126,10 +144,10 @@ def parse_proposal(payload: bytes) -> planning_pb2.Proposal:
     except (ProtobufDecodeError, UnicodeDecodeError) as error:
         raise DecodeError(f"proposal: {len(payload)} bytes are not a Proposal") from error
     if not 1 <= len(proposal_id) <= 160 or not 1 <= len(area_id) <= 64 or step < 0:
-        found = f"proposal_id {proposal_id[:64]!a}, area_id {area_id[:64]!a}, step {step}"
+        found = f"proposal_id {shown(proposal_id)}, area_id {shown(area_id)}, step {step}"
         raise DecodeError(f"proposal: {found}: no identity to answer to")
     if len(proposal.trace_id) not in (0, 32) or not set(proposal.trace_id) <= set("0123456789abcdef"):
-        raise DecodeError(f"proposal: trace_id {proposal.trace_id[:64]!a} is not 32 hexadecimal digits")
+        raise DecodeError(f"proposal: trace_id {shown(proposal.trace_id)} is not 32 hexadecimal digits")
     return proposal
 
 
@@ -150,7 +168,7 @@ def _reject(verdict: policy_pb2.Verdict, message: str) -> None:
 def _count(verdict: policy_pb2.Verdict) -> None:
     accepted = verdict.decision == policy_pb2.DECISION_ACCEPTED
     metrics.VERDICTS.labels("accepted" if accepted else "rejected").inc()
-    if accepted:
+    if accepted and verdict.handling != policy_pb2.HANDLING_STOPPED:
         metrics.POLICIES.labels(policy_pb2.Mode.Name(verdict.mode).removeprefix("MODE_").lower()).inc()
     for check in verdict.checks:
         if not check.passed:
@@ -171,29 +189,10 @@ def _verdict_event(verdict: policy_pb2.Verdict, proposal: planning_pb2.Proposal,
         "models": [{"name": m.name[:64], "version": m.version[:64], "digest": m.digest[:64]} for m in proposal.models[:16]],
         "passed": [c.name for c in verdict.checks if c.passed],
         "failed": {c.name: c.message for c in verdict.checks if not c.passed},
+        "handling": policy_pb2.Handling.Name(verdict.handling),
+        "handling_reason": verdict.handling_reason,
         "trace_id": verdict.trace_id,
     }
-
-
-def _policy_event(policy: policy_pb2.SlicePolicy, payload: bytes) -> dict[str, Any]:
-    inline = sum(len(p.policy_json) for p in policy.policies) <= MAX_INLINE_POLICY_CHARACTERS
-    return {
-        "policy_set_id": policy.policy_set_id,
-        "step": policy.step,
-        "mode": policy_pb2.Mode.Name(policy.mode),
-        "ttl_s": policy.ttl_s,
-        "sha256": hashlib.sha256(payload).hexdigest(),
-        "policies": [_instance(p, inline) for p in policy.policies],
-    }
-
-
-def _instance(policy: policy_pb2.A1Policy, inline: bool) -> dict[str, Any]:
-    found: dict[str, Any] = {"policy_type_id": policy.policy_type_id, "policy_id": policy.policy_id}
-    if inline:
-        found["policy"] = json.loads(policy.policy_json)
-    else:
-        found["sha256"] = hashlib.sha256(policy.policy_json.encode()).hexdigest()
-    return found
 
 
 def start_event(mode: policy_pb2.Mode, rules: GuardrailRules, spec: NetworkSpec, instance: str) -> Event:

@@ -87,16 +87,29 @@ class Recorder:
                     return None
         raise UnavailableError(f"audit head: moved {MAX_CONFLICTS} times while {entry.id} waited", reason="contended")
 
-    async def record(self, event: Event) -> None:
-        """Record something that no entry stands behind. Raises UnavailableError; then it may or may not be recorded."""
+    async def perform(self, compose: Callable[[], Awaitable[Composition]]) -> Composition:
+        """Write what `compose` gives; no entry stands behind it, so guarded keys make it happen once.
+
+        `compose` is asked again whenever the chain or one of its guarded keys has moved; what it raises ends the attempt.
+        Raises UnavailableError where they move all the time, and where Redis is away: then it may or may not be written.
+        """
         async with self._turn:
             for _ in range(MAX_CONFLICTS):
                 stored = await self._streams.get(self.head_key) or b""
-                outputs, keys, head = self._chained(Composition(events=[event]), stored)
+                composition = await compose()
+                outputs, keys, head = self._chained(composition, stored)
                 if await self._streams.write(outputs, keys):
-                    self._written([event], head)
-                    return
-        raise UnavailableError(f"audit head: moved {MAX_CONFLICTS} times while {event.kind} waited", reason="contended")
+                    self._written(composition.events, head)
+                    return composition
+        raise UnavailableError(f"audit head: moved {MAX_CONFLICTS} times while an operation waited", reason="contended")
+
+    async def record(self, event: Event) -> None:
+        """Record something that no entry stands behind. Raises UnavailableError; then it may or may not be recorded."""
+
+        async def compose() -> Composition:
+            return Composition(events=[event])
+
+        await self.perform(compose)
 
     def _chained(self, composition: Composition, stored: bytes) -> tuple[list[Output], list[KeyWrite], ChainHead]:
         """Outputs, keys and new head with the audit records after the head `stored`, or after `_floor` where Redis lost it."""

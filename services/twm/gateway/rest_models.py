@@ -144,6 +144,8 @@ class VerdictView(Answer):
     mode: str
     guardrail_version: str
     decided: str
+    handling: str = Field(description="What became of it: shadow, pending, enforced, stopped.")
+    handling_reason: str
     headline: str = Field(description="Why, in one sentence; /v1/explanations/{step} says more.")
     checks: list[CheckView]
     trace_id: str
@@ -169,6 +171,8 @@ class PolicyView(Answer):
     policy_set_id: str
     step: int
     mode: str
+    enforcement: str = Field(description="What a delivery does with it: shadow, advised, enforce, withdraw.")
+    authorised_by: str = Field(description="Who approved or withdrew it; empty: nobody, it went by the rules.")
     effective: str
     ttl_s: float
     predicted_scm: float | None
@@ -294,6 +298,7 @@ class Status(Answer):
     area_id: str
     network: str
     mode: str
+    stopped: bool = Field(description="Kill switch: no policy leaves.")
     ready: bool
     guardrail_version: str
     newest_step: int | None

@@ -186,6 +186,8 @@ def verdict_view(verdict: policy_pb2.Verdict) -> VerdictView:
         mode=_enum(policy_pb2.Mode, verdict.mode, "MODE_"),
         guardrail_version=verdict.guardrail_version,
         decided=utc(verdict.decided),
+        handling=_enum(policy_pb2.Handling, verdict.handling, "HANDLING_"),
+        handling_reason=verdict.handling_reason,
         headline=verdict.headline,
         checks=[
             CheckView(
@@ -207,6 +209,8 @@ def policy_view(policy: policy_pb2.SlicePolicy) -> PolicyView:
         policy_set_id=policy.policy_set_id,
         step=policy.step,
         mode=_enum(policy_pb2.Mode, policy.mode, "MODE_"),
+        enforcement=_enum(policy_pb2.Enforcement, policy.enforcement, "ENFORCEMENT_"),
+        authorised_by=policy.authorised_by,
         effective=utc(policy.effective),
         ttl_s=policy.ttl_s,
         predicted_scm=optional(policy, "predicted_scm"),

@@ -11,10 +11,11 @@ from collections.abc import Iterator
 import uvicorn
 from fastapi import FastAPI
 
+from twm.api.operations.v1 import operations_pb2_grpc
 from twm.core.clock import Clock, SystemClock
 from twm.core.errors import TwmError, UnavailableError
 from twm.core.probes import Health
-from twm.core.serving import Runtime
+from twm.core.serving import Runtime, grpc_server
 from twm.core.settings import split_address
 from twm.core.stream_worker import Backoff, StreamWorker, pause
 from twm.core.streams import GROUP_GATEWAY, GROUP_SCORER, StreamNames, Streams
@@ -25,6 +26,11 @@ from twm.gateway.audit import Event
 from twm.gateway.audit_stream import AuditFollower, log_path
 from twm.gateway.explain.routes import router as explanation_routes
 from twm.gateway.judgement import Judge, newest_step, start_event
+from twm.gateway.modes.desk import Desk, publish
+from twm.gateway.modes.handling import Known
+from twm.gateway.modes.router import router as operations_routes
+from twm.gateway.modes.rpc import SERVICE as OPERATIONS
+from twm.gateway.modes.rpc import Operations
 from twm.gateway.recorder import Recorder
 from twm.gateway.rest import build_app, stream_states
 from twm.gateway.rules import load_rules
@@ -53,7 +59,9 @@ class GatewayService:
         self._recorder = Recorder(streams, self._names, now_s)
         self._follower = AuditFollower(streams, self._names, log_path(settings.state_dir, self._names), self._recorder.moved)
         options = A1Options(sla_type=settings.a1_sla_type, ttl_steps=settings.policy_ttl_steps)
-        self._judge = Judge(streams, self._names, self._recorder, self._spec, self._rules, options, settings.mode_value, now_s)
+        self._rules.check_names(self._spec)
+        self._judge = Judge(streams, self._names, self._recorder, self._spec, self._rules, options, now_s)
+        self._desk = Desk(streams, self._names, self._recorder, self._spec, self._rules, options, now_s)
         self._access = access_of(settings, record=lambda kind, payload: self._recorder.record(Event(kind, payload)))
         self._scorer = Scorer(streams, self._names, self._recorder, self._spec, min_steps=settings.score_min_steps)
 
@@ -84,21 +92,32 @@ class GatewayService:
         runtime.spawn(proposals.run(runtime.stop), "proposals worker")
         runtime.spawn(frames.run(runtime.stop), "scorer")
         runtime.spawn(self._follower.run(runtime.stop), "audit follower")
-        routers = [explanation_routes(self._streams, names, self._spec), trace_routes(self._streams, names)]
+        server = grpc_server(max_message_mb=1)
+        operations_pb2_grpc.add_OperationsServiceServicer_to_server(  # type: ignore[no-untyped-call]
+            Operations(self._desk, self._access), server
+        )
+        await runtime.serve_grpc(server, [OPERATIONS])
+        routers = [
+            operations_routes(self._desk),
+            explanation_routes(self._streams, names, self._spec),
+            trace_routes(self._streams, names),
+        ]
         app = build_app(self._streams, names, self._spec, self, self._access, routers)
         runtime.spawn(serve_http(app, listener, runtime.stop), "rest")
         runtime.spawn(self._watch(runtime), "readiness")
         port = int(listener.getsockname()[1])
-        log.info("REST on port %d, mode %s, guardrail %s", port, self._settings.mode, self._rules.label)
+        log.info("REST on port %d, guardrail %s", port, self._rules.label)
         return port
 
     async def status(self) -> models.Status:
         """The gateway at a glance."""
         accepted, head = await self._judge.accepted(), await self._recorder.head()
+        mode = (await Known.read(self._streams, self._names)).mode
         return models.Status(
             area_id=self._spec.area_id,
             network=self._spec.name,
-            mode=self._settings.mode,
+            mode=mode.mode,
+            stopped=mode.stopped,
             ready=self.ready,
             guardrail_version=self._rules.label,
             newest_step=await newest_step(self._streams, self._names),
@@ -130,6 +149,7 @@ class GatewayService:
         while not runtime.stop.is_set():
             try:
                 await self._streams.ping()
+                publish((await Known.read(self._streams, self._names)).mode)
                 runtime.set_ready(not self._follower.problem)
             except TwmError:
                 runtime.set_ready(False)

@@ -75,6 +75,7 @@ class ShareChecker:
         self._floor_N = np.concatenate([np.tile(topology.prb_floor, self._c), np.tile(topology.bandwidth_floor, self._l)])
         self._still_N = ~_allowed(spec, rules)
         self.rate = spec.control.max_share_change
+        self.size = len(self._floor_N)
 
     def check(
         self,

@@ -57,6 +57,7 @@ class ShareScopes:
         self._route_CL = topology.route
         self._c, self._s, self._l = spec.sizes
         self._spec = spec
+        self.area_id, self.spec_digest = spec.area_id, spec.digest()
 
     def index(
         self, slices: Iterable[str], zone: str, cells: Iterable[int], links: Iterable[int], resource: intent_pb2.Resource
@@ -203,6 +204,8 @@ def intent_limits(active: intent_pb2.ActiveIntents, scopes: ShareScopes, now_s: 
         expires_s = _seconds(spec, "expires")
         if expires_s is not None and expires_s <= now_s:
             continue
+        if spec.area_id != scopes.area_id or (spec.spec_digest and spec.spec_digest != scopes.spec_digest):
+            raise InvalidInputError(f"intent {shown(spec.intent_id)}: made for another network or another version of it")
         for number, limit in enumerate(spec.limits):
             scope = limit.scope
             try:

@@ -134,14 +134,14 @@ def test_plots_are_small_files(tmp_path: Path) -> None:
 
 def test_the_readme_table_goes_between_its_markers_and_nowhere_else(report: Report, tmp_path: Path) -> None:
     readme = tmp_path / "README.md"
-    readme.write_text(f"# Name\n\n{table.BEGIN}\nold\n{table.END}\n\nrest\n", encoding="utf-8")
+    readme.write_text(f"# Name\n\n{table.BEGIN}\nstale\n{table.END}\n\nrest\n", encoding="utf-8")
     table.write_readme_table(report, readme)
     once = readme.read_text(encoding="utf-8")
     table.write_readme_table(report, readme)
     assert readme.read_text(encoding="utf-8") == once
     assert once.startswith("# Name\n")
     assert once.endswith("\n\nrest\n")
-    assert "old" not in once
+    assert "stale" not in once
     assert "| **twm** | 0.430 ±0.020 |" in once
     readme.write_text("# Name\n", encoding="utf-8")
     with pytest.raises(InvalidInputError, match="bench:begin"):

@@ -105,6 +105,9 @@ def test_predictions_stand_against_doing_nothing_and_the_runner_up(spec: Network
     assert delay.change_from_running.median == pytest.approx(3.0)
     assert delay.change_from_runner_up.high == pytest.approx(4.0)
     loss = next(f for f in found.forecasts if (f.slice, f.kpi) == ("embb", "loss_ratio"))
+    assert delay.bound == 20 and loss.bound == 0.25
+    assert not next(f for f in found.forecasts if (f.slice, f.kpi) == ("embb", "delay_p99_ms")).HasField("bound")
+    assert "urllc p99 delay 18.0 ms instead of 15.0 ms" in found.headline
     assert loss.over_steps == "mean" and loss.proposed.median == pytest.approx(0.1)
     outlooks = {o.policy: o for o in found.outlooks}
     assert set(outlooks) == {"proposed", "running", "runner_up"}

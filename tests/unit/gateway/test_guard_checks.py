@@ -27,7 +27,7 @@ from twm.gateway.oscillation import turns
 from twm.gateway.other_policies import MAX_OTHERS, OtherPolicy, decode_others, encode_others, with_policy
 from twm.gateway.prediction_checks import relieved
 from twm.gateway.rules import GuardrailRules, LostWindowRules, load_rules
-from twm.gateway.share_limits import LimitTable, ShareScopes, intent_limits, policy_limits
+from twm.gateway.share_limits import ShareScopes, intent_limits
 
 NOW_S, STEP = 1_000_000.0, 100
 Json = dict[str, Any]
@@ -177,12 +177,11 @@ class TestAllowList:
 
 
 class TestOtherPolicies:
-    def table(self, spec: NetworkSpec, scopes: ShareScopes, *fields: Json) -> LimitTable:
+    def stored(self, *fields: Json) -> str:
         others = [
             OtherPolicy(policy_id=f"p{n}", **{"owner": "xapp", "expires_s": NOW_S + 60, **f}) for n, f in enumerate(fields)
         ]
-        c, s, n_links = spec.sizes
-        return LimitTable(scopes, policy_limits(others, scopes, NOW_S), (c + n_links) * s, tolerance=0.005, reachable=False)
+        return encode_others(others).decode()
 
     @pytest.mark.parametrize(
         ("fields", "passes"),
@@ -196,29 +195,32 @@ class TestOtherPolicies:
             ({"min_share": 0.9, "expires_s": NOW_S - 1}, True),  # over
         ],
     )
-    def test_contradictions_are_named(
-        self, spec: NetworkSpec, rules: GuardrailRules, scopes: ShareScopes, fields: Json, passes: bool
-    ) -> None:
-        others = self.table(spec, scopes, fields)
+    def test_contradictions_are_named(self, spec: NetworkSpec, rules: GuardrailRules, fields: Json, passes: bool) -> None:
+        others = self.stored(fields)
         assert failed(spec, rules, good(spec), others=others) == (set() if passes else {"conflict"})
         if not passes:
             verdict = Guardrail(spec, rules).judge(good(spec), situation(others=others))
             message = next(c.message for c in verdict.checks if c.name == "conflict")
             assert "policy p0 of xapp" in message and "bound" in message
 
-    def test_scopes_that_do_not_exist_are_refused(self, spec: NetworkSpec, scopes: ShareScopes) -> None:
+    def test_scopes_that_do_not_exist_refuse_everything(self, spec: NetworkSpec, rules: GuardrailRules) -> None:
         for fields, words in (
             ({"slices": ["gold"], "min_share": 0.1}, "slice 'gold'"),
             ({"zone": "moon", "min_share": 0.1}, "zone 'moon'"),
             ({"cells": [10], "min_share": 0.1}, "cell 10"),
             ({"links": [10], "min_share": 0.1}, "link 10"),
         ):
-            with pytest.raises(InvalidInputError, match=words):
-                self.table(spec, scopes, fields)
+            verdict = Guardrail(spec, rules).judge(good(spec), situation(others=self.stored(fields)))
+            check = next(c for c in verdict.checks if c.name == "conflict")
+            assert not check.passed and words in check.message
 
     def test_unknown_state_refuses_everything(self, spec: NetworkSpec, rules: GuardrailRules) -> None:
-        assert failed(spec, rules, good(spec), others="other policies: damaged") == {"conflict"}
-        assert failed(spec, rules, good(spec), limits="intents: damaged") == {"intent_limits"}
+        assert failed(spec, rules, good(spec), others="[damaged") == {"conflict"}
+        moon = active(intent(scope={"zone": "moon"}, max_share=0.1))
+        assert failed(spec, rules, good(spec), intents=moon) == {"intent_limits"}
+        elsewhere = active(intent(scope={}, max_share=1.0))
+        elsewhere.intents[0].spec.spec_digest = "ab" * 32
+        assert failed(spec, rules, good(spec), intents=elsewhere) == {"intent_limits"}
 
     def test_bodies_are_checked(self) -> None:
         for fields, words in (
@@ -258,13 +260,8 @@ def intent(**limit: Any) -> intent_pb2.IntentSpec:
 
 
 class TestIntentLimits:
-    def verdict(
-        self, spec: NetworkSpec, rules: GuardrailRules, scopes: ShareScopes, found: intent_pb2.IntentSpec, now_s: float = NOW_S
-    ) -> policy_pb2.Check:
-        c, s, n_links = spec.sizes
-        limits = intent_limits(active(found), scopes, now_s)
-        table = LimitTable(scopes, limits, (c + n_links) * s, tolerance=0.005, reachable=True)
-        verdict = Guardrail(spec, rules).judge(good(spec), situation(limits=table))
+    def verdict(self, spec: NetworkSpec, rules: GuardrailRules, found: intent_pb2.IntentSpec) -> policy_pb2.Check:
+        verdict = Guardrail(spec, rules).judge(good(spec), situation(intents=active(found)))
         return next(c for c in verdict.checks if c.name == "intent_limits")
 
     @pytest.mark.parametrize(
@@ -280,36 +277,30 @@ class TestIntentLimits:
             ({"scope": {"links": [0]}, "min_share": 0.15}, True),
         ],
     )
-    def test_limits_bind(
-        self, spec: NetworkSpec, rules: GuardrailRules, scopes: ShareScopes, limit: Json, passes: bool
-    ) -> None:
-        check = self.verdict(spec, rules, scopes, intent(**dict(limit)))
+    def test_limits_bind(self, spec: NetworkSpec, rules: GuardrailRules, limit: Json, passes: bool) -> None:
+        check = self.verdict(spec, rules, intent(**dict(limit)))
         assert check.passed is passes
         assert passes or "intent night-cap, limit 0" in check.message
 
-    def test_windows_and_expiry(self, spec: NetworkSpec, rules: GuardrailRules, scopes: ShareScopes) -> None:
+    def test_windows_and_expiry(self, spec: NetworkSpec, rules: GuardrailRules) -> None:
         found = intent(scope={"slices": ["embb"]}, max_share=0.1)
         found.window.start.seconds = int(NOW_S) + 119  # the policy may still hold then
-        assert not self.verdict(spec, rules, scopes, found).passed
+        assert not self.verdict(spec, rules, found).passed
         found.window.start.seconds = int(NOW_S) + 121
-        assert self.verdict(spec, rules, scopes, found).passed
+        assert self.verdict(spec, rules, found).passed
         found.window.start.seconds, found.window.end.seconds = 1, int(NOW_S)
-        assert self.verdict(spec, rules, scopes, found).passed
+        assert self.verdict(spec, rules, found).passed
         found.ClearField("window")
         found.expires.seconds = int(NOW_S)
-        assert self.verdict(spec, rules, scopes, found).passed
+        assert self.verdict(spec, rules, found).passed
         found.expires.seconds += 1
-        assert not self.verdict(spec, rules, scopes, found).passed
+        assert not self.verdict(spec, rules, found).passed
 
-    def test_a_bound_out_of_reach_asks_to_come_near(
-        self, spec: NetworkSpec, rules: GuardrailRules, scopes: ShareScopes
-    ) -> None:
+    def test_a_bound_out_of_reach_asks_to_come_near(self, spec: NetworkSpec, rules: GuardrailRules) -> None:
         slow = spec.model_copy(update={"control": spec.control.model_copy(update={"max_share_change": 0.1})})
         found = intent(scope={"slices": ["embb"]}, min_share=0.9)
         c, s, n_links = spec.sizes
-        table = LimitTable(
-            scopes, intent_limits(active(found), scopes, NOW_S), (c + n_links) * s, tolerance=0.005, reachable=True
-        )
+        found_active = active(found)
         h = spec.timing.horizon_steps
         proposal = good_proposal(slow, STEP, created_s=NOW_S)
         toward = np.minimum(1 / 3 + 0.1 * np.arange(1, h + 1), 0.9)
@@ -322,11 +313,11 @@ class TestIntentLimits:
             )
 
         proposal.policy.CopyFrom(encode_policies(policy(rows)))
-        assert failed(slow, rules, proposal, limits=table) == set()
+        assert failed(slow, rules, proposal, intents=found_active) == set()
         slower = np.minimum(1 / 3 + 0.05 * np.arange(1, h + 1), 0.85)
         half = np.stack([slower, (1 - slower) / 2, (1 - slower) / 2], -1)
         proposal.policy.CopyFrom(encode_policies(policy(half)))
-        assert failed(slow, rules, proposal, limits=table) == {"intent_limits"}
+        assert failed(slow, rules, proposal, intents=found_active) == {"intent_limits"}
 
     def test_an_intent_of_another_network_is_named(self, scopes: ShareScopes) -> None:
         with pytest.raises(InvalidInputError, match="intent night-cap, limit 0: scope: zone 'moon'"):
@@ -335,7 +326,7 @@ class TestIntentLimits:
 
 class TestIntentConstraints:
     def intents(self, probability: float | None = 0.1) -> intent_pb2.ActiveIntents:
-        found = intent_pb2.IntentSpec(intent_id="urllc-5ms")
+        found = intent_pb2.IntentSpec(intent_id="urllc-5ms", area_id="poc-city")
         constraint = found.constraints.add(kpi=1, comparator=1, bound=5.0)
         if probability is not None:
             constraint.max_violation_probability = probability

@@ -94,6 +94,8 @@ def _numbers(found: explain_pb2.Explanation) -> Iterator[Fact]:
 
 def _of_forecast(forecast: explain_pb2.KpiForecast) -> Iterator[Fact]:
     unit, about = kpi_unit(forecast.kpi), frozenset((forecast.slice,))
+    if forecast.HasField("bound"):
+        yield Fact(f"forecasts.{forecast.slice}.{forecast.kpi}.bound", forecast.bound, unit, about)
     for policy in ("proposed", "running", "runner_up", "change_from_running", "change_from_runner_up"):
         if not forecast.HasField(policy):
             continue

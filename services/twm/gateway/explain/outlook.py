@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from twm.api.explain.v1 import explain_pb2
 from twm.api.planning.v1 import planning_pb2
-from twm.core.network import NetworkSpec
+from twm.core.network import NetworkSpec, Slice
 
 PROPOSED, RUNNING, RUNNER_UP = "proposed", "running", "runner_up"
 LARGEST = ("delay_p99_ms",)
@@ -64,6 +64,8 @@ def forecasts_of(fans: dict[str, Fan], spec: NetworkSpec) -> list[explain_pb2.Kp
     for s, entry in enumerate(spec.slices):
         for p, kpi in enumerate(proposed.kpis):
             message = explain_pb2.KpiForecast(slice=entry.id, kpi=kpi[:64], over_steps="largest" if kpi in LARGEST else "mean")
+            if (bound := _sla_bound(entry, kpi)) is not None:
+                message.bound = bound
             own_3 = proposed.values_3SP[:, s, p]
             message.proposed.CopyFrom(interval(own_3))
             for name, fan in others.items():
@@ -72,6 +74,10 @@ def forecasts_of(fans: dict[str, Fan], spec: NetworkSpec) -> list[explain_pb2.Kp
                 getattr(message, f"change_from_{name}").CopyFrom(interval(own_3 - other_3))
             found.append(message)
     return found
+
+
+def _sla_bound(entry: Slice, kpi: str) -> float | None:
+    return {"loss_ratio": entry.sla.loss_max_ratio, "delay_p99_ms": entry.sla.delay_p99_max_ms}.get(kpi)
 
 
 def interval(values_3: Float) -> explain_pb2.Interval:

@@ -78,7 +78,8 @@ def _headline(found: explain_pb2.Explanation) -> str:
         parts.append(f"predicted SCM {write(proposed.scm_mean, 'scm')}{instead}")
     if found.confidence.HasField("violation_probability"):
         parts.append(f"some SLA breaks with probability {write(found.confidence.violation_probability, 'probability')}")
-    return f"{begin}. {'; '.join(parts)}."
+    told = "; ".join(parts)
+    return f"{begin}. {told[0].upper()}{told[1:]}."
 
 
 def _what(found: explain_pb2.Explanation) -> str:
@@ -143,15 +144,15 @@ def _why(found: explain_pb2.Explanation) -> str:
 
 
 def _told_kpis(found: explain_pb2.Explanation) -> list[explain_pb2.KpiForecast]:
-    """The KPIs that change most against doing nothing; of the bounded ones where nothing runs to compare with."""
+    """The KPIs that change most against doing nothing, those with an SLA bound first."""
 
     def size(forecast: explain_pb2.KpiForecast) -> float:
         scale = max(abs(forecast.proposed.median), abs(forecast.running.median))
         return abs(forecast.change_from_running.median) / scale if scale > 0 else 0.0
 
     told = [f for f in found.forecasts if f.HasField("change_from_running") and size(f) >= LEAST_CHANGE]
-    bounded = [f for f in told if f.kpi in ("loss_ratio", "delay_p99_ms")]
-    rest = [f for f in told if f not in bounded]
+    bounded = [f for f in told if f.HasField("bound")]
+    rest = [f for f in told if not f.HasField("bound")]
     return [*sorted(bounded, key=size, reverse=True), *sorted(rest, key=size, reverse=True)][:MOST_KPIS]
 
 

@@ -67,7 +67,7 @@ class Move(_message.Message):
     def __init__(self, resource: _Optional[_Union[Resource, str]] = ..., span: _Optional[_Union[Span, str]] = ..., scope: _Optional[str] = ..., slice: _Optional[str] = ..., before_share: _Optional[float] = ..., after_share: _Optional[float] = ...) -> None: ...
 
 class KpiForecast(_message.Message):
-    __slots__ = ("slice", "kpi", "over_steps", "proposed", "running", "runner_up", "change_from_running", "change_from_runner_up")
+    __slots__ = ("slice", "kpi", "over_steps", "proposed", "running", "runner_up", "change_from_running", "change_from_runner_up", "bound")
     SLICE_FIELD_NUMBER: _ClassVar[int]
     KPI_FIELD_NUMBER: _ClassVar[int]
     OVER_STEPS_FIELD_NUMBER: _ClassVar[int]
@@ -76,6 +76,7 @@ class KpiForecast(_message.Message):
     RUNNER_UP_FIELD_NUMBER: _ClassVar[int]
     CHANGE_FROM_RUNNING_FIELD_NUMBER: _ClassVar[int]
     CHANGE_FROM_RUNNER_UP_FIELD_NUMBER: _ClassVar[int]
+    BOUND_FIELD_NUMBER: _ClassVar[int]
     slice: str
     kpi: str
     over_steps: str
@@ -84,7 +85,8 @@ class KpiForecast(_message.Message):
     runner_up: Interval
     change_from_running: Interval
     change_from_runner_up: Interval
-    def __init__(self, slice: _Optional[str] = ..., kpi: _Optional[str] = ..., over_steps: _Optional[str] = ..., proposed: _Optional[_Union[Interval, _Mapping]] = ..., running: _Optional[_Union[Interval, _Mapping]] = ..., runner_up: _Optional[_Union[Interval, _Mapping]] = ..., change_from_running: _Optional[_Union[Interval, _Mapping]] = ..., change_from_runner_up: _Optional[_Union[Interval, _Mapping]] = ...) -> None: ...
+    bound: float
+    def __init__(self, slice: _Optional[str] = ..., kpi: _Optional[str] = ..., over_steps: _Optional[str] = ..., proposed: _Optional[_Union[Interval, _Mapping]] = ..., running: _Optional[_Union[Interval, _Mapping]] = ..., runner_up: _Optional[_Union[Interval, _Mapping]] = ..., change_from_running: _Optional[_Union[Interval, _Mapping]] = ..., change_from_runner_up: _Optional[_Union[Interval, _Mapping]] = ..., bound: _Optional[float] = ...) -> None: ...
 
 class PolicyOutlook(_message.Message):
     __slots__ = ("policy", "origin", "scm_mean", "scm_cvar", "violation_probability", "saving_ratio", "twin_scm", "twin_violation_ratio", "score", "slice_violation_probability")

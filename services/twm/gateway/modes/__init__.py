@@ -1,0 +1,1 @@
+"""How far policies go by themselves: modes, approvals, kill switch, rollback."""
