@@ -218,6 +218,21 @@ def test_every_number_of_every_template_text_is_a_fact(spec: NetworkSpec) -> Non
         assert len(found.headline) <= 512
 
 
+@pytest.mark.parametrize(
+    ("handling", "words"),
+    [
+        (policy_pb2.HANDLING_UNSPECIFIED, "Accepted: plan"),
+        (policy_pb2.HANDLING_PENDING, "Accepted (waits for an approver): plan"),
+        (policy_pb2.HANDLING_STOPPED, "Accepted (held back by the kill switch): plan"),
+    ],
+)
+def test_the_headline_says_what_became_of_the_policy(spec: NetworkSpec, handling: policy_pb2.Handling, words: str) -> None:
+    proposal = rich_proposal(spec)
+    verdict = judge(proposal, spec, RULES, Situation(now_s=NOW_S, newest_step=STEP, accepted=None))
+    verdict.handling = handling
+    assert explain(proposal, verdict, spec).headline.startswith(words)
+
+
 def test_the_same_inputs_give_the_same_bytes(spec: NetworkSpec) -> None:
     first, second = (explained(rich_proposal(spec), spec)[0].SerializeToString(deterministic=True) for _ in range(2))
     assert first == second

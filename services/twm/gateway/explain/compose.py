@@ -38,6 +38,7 @@ def explain(
         area_id=verdict.area_id,
         step=verdict.step,
         decision=verdict.decision,
+        handling=verdict.handling,
         source=SOURCES.get(proposal.source, "unknown"),
         fallback_reason=clean(proposal.fallback_reason, MAX_REASON).text,
         moves=moves_of(proposal.running, proposal.policy, spec),

@@ -16,6 +16,12 @@ LEAST_CHANGE = 0.02
 ZONE_RATIO = 0.6
 """A zone's mean move stands for its largest cell's from this part of it on."""
 _SOURCES = {"search": "found by the search", "actor": "proposed by the actor", "reactive_fallback": "from the reactive rule"}
+_HANDLINGS = {
+    policy_pb2.HANDLING_SHADOW: " (shadow mode, nothing is sent)",
+    policy_pb2.HANDLING_PENDING: " (waits for an approver)",
+    policy_pb2.HANDLING_ENFORCED: " (sent without approval)",
+    policy_pb2.HANDLING_STOPPED: " (held back by the kill switch)",
+}
 _OUTCOMES = {
     "accepted": "it would be accepted",
     "rejected": "it would be refused",
@@ -59,7 +65,7 @@ def quantity_words(quantity: str) -> str:
 
 def _headline(found: explain_pb2.Explanation) -> str:
     accepted = found.decision == policy_pb2.DECISION_ACCEPTED
-    word = "Accepted" if accepted else "Refused"
+    word = f"Accepted{_HANDLINGS.get(found.handling, '')}" if accepted else "Refused"
     begin = f"{word}: plan of step {found.step}, {_SOURCES.get(found.source, 'of unknown source')}"
     if not accepted:
         failed = [check for check in found.checks if not check.passed]

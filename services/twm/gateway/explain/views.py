@@ -12,7 +12,13 @@ from twm.api.explain.v1 import explain_pb2
 from twm.api.policy.v1 import policy_pb2
 from twm.gateway.rest_models import Answer, Page
 
-_PREFIXES = {"decision": "DECISION_", "text_source": "TEXT_SOURCE_", "resource": "RESOURCE_", "span": "SPAN_"}
+_PREFIXES = {
+    "decision": "DECISION_",
+    "text_source": "TEXT_SOURCE_",
+    "resource": "RESOURCE_",
+    "span": "SPAN_",
+    "handling": "HANDLING_",
+}
 
 
 class ExplanationView(Answer):
@@ -21,6 +27,7 @@ class ExplanationView(Answer):
     proposal_id: str
     step: int
     decision: str
+    handling: str = Field(description="What became of an accepted policy: shadow, pending, enforced, stopped; or unspecified.")
     source: str
     headline: str = Field(description="One sentence.")
     text: str = Field(description="What, why, which limits, how sure, what would change it: one line each.")
@@ -51,6 +58,7 @@ def explanation_view(found: explain_pb2.Explanation) -> ExplanationView:
         **{name: fields[name] for name in ("moves", "forecasts", "outlooks", "checks", "turns")},
         step=found.step,
         decision=policy_pb2.Decision.Name(found.decision).removeprefix("DECISION_").lower(),
+        handling=policy_pb2.Handling.Name(found.handling).removeprefix("HANDLING_").lower(),
         text_source=explain_pb2.TextSource.Name(found.text_source).removeprefix("TEXT_SOURCE_").lower(),
         horizon_steps=found.horizon_steps,
         binding=fields.get("binding"),
