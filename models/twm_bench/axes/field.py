@@ -160,8 +160,8 @@ def unseen_city(base: NetworkSpec, *, cells: int = 13, seed: int = 1) -> Network
     """A city of the base's kind with `cells` cells in other places, at least 300 m apart, on the base's transport nodes.
 
     Zones go by place: the first zone takes the cells nearest to one corner, the others those nearest to others. Slices, radio,
-    timing and the twin's traffic by zone stay; what the base says of single cells goes. Links carry as much for a cell as in the
-    base: a network is dimensioned for its size.
+    timing and the twin's traffic by zone stay; what the base says of single cells goes. Links carry as much for a cell as in
+    the base: a network is dimensioned for its size.
     """
     generator = np.random.default_rng([0xC17, seed])
     xy = np.array([[cell.x_km, cell.y_km] for cell in base.cells])
