@@ -29,7 +29,7 @@ _DOWN_BELOW_RATIO = 0.5
 class OutageSettings:
     """What is taken for granted of outages."""
 
-    begins: float = 0.15
+    begins: float = 0.2
     """Probability put on outages that begin in the next slow step, all groups together; 0: none are judged. Larger than how
     often links fail: in a compliance window one unprepared step decides."""
     lasts: float = 0.5

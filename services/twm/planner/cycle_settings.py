@@ -49,7 +49,7 @@ class CycleSettings:
     """Good policies that differ, the proposed one among them, kept as seeds of the next decision."""
     account: bool = True
     """Whether plans are judged by the whole SLA window, what it has cost so far included; else by their own steps alone."""
-    look_steps: int = 6
+    look_steps: int = 4
     """Slow steps ahead that a plan is judged by, at most to the end of the SLA window. Later steps will be decided again, with
     better knowledge; judged open-loop, their uncertainty hides what the next step does."""
     actor_seeds: bool = False

@@ -25,7 +25,7 @@ from twm.planner.space import Rows, ShareSpace
 class SearchSettings:
     """Size and shape of the search."""
 
-    populations: tuple[int, ...] = (64, *(60,) * 19)
+    populations: tuple[int, ...] = (64, *(60,) * 11)
     """Candidates of each round after the seeds; shrinking."""
     elite_count: int = 8
     """Elites a round starts from."""
