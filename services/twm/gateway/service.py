@@ -25,6 +25,10 @@ from twm.gateway.access.configured import access_of
 from twm.gateway.audit import Event
 from twm.gateway.audit_stream import AuditFollower, log_path
 from twm.gateway.explain.routes import router as explanation_routes
+from twm.gateway.intents.grammar import GrammarCompiler
+from twm.gateway.intents.routes import IntentDeps
+from twm.gateway.intents.routes import router as intent_routes
+from twm.gateway.intents.store import IntentStore
 from twm.gateway.judgement import Judge, newest_step, start_event
 from twm.gateway.modes.desk import Desk, publish
 from twm.gateway.modes.handling import Known
@@ -63,6 +67,8 @@ class GatewayService:
         self._judge = Judge(streams, self._names, self._recorder, self._spec, self._rules, options, now_s)
         self._desk = Desk(streams, self._names, self._recorder, self._spec, self._rules, options, now_s)
         self._access = access_of(settings, record=lambda kind, payload: self._recorder.record(Event(kind, payload)))
+        store = IntentStore(streams, self._names, self._recorder, self._spec, now_s)
+        self._intents = IntentDeps(spec=self._spec, compiler=GrammarCompiler(), store=store, clock=now_s)
         self._scorer = Scorer(streams, self._names, self._recorder, self._spec, min_steps=settings.score_min_steps)
 
     @property
@@ -99,6 +105,7 @@ class GatewayService:
         await runtime.serve_grpc(server, [OPERATIONS])
         routers = [
             operations_routes(self._desk),
+            intent_routes(self._intents),
             explanation_routes(self._streams, names, self._spec),
             trace_routes(self._streams, names),
         ]

@@ -102,6 +102,9 @@ class Chunker:
             found = names.match(tokens, words, i)
             if found is not None:
                 return Chunk(NAME, i, found[1], self._chosen(found[0], words, i, found[1]), token.text)
+            stray = self._stray(tokens, i)
+            if stray is not None:
+                return stray
             near = self._fuzzy(tokens, words, i)
             if near is not None:
                 return near
@@ -204,6 +207,27 @@ class Chunker:
                     return Chunk(UNKNOWN_NAME, i, j, (kind, str(number), ids[:8]), " ".join(words[i:j]))
                 names.append(Name(kind, ids[0]))
         return Chunk(NAME, i, j, tuple(dict.fromkeys(names)), words[i])
+
+    def _stray(self, tokens: Sequence[Token], i: int) -> Chunk | None:
+        """ "up-9", "N7", "A4-hub": written like the names of the network, but none of them."""
+        if tokens[i].kind != "word" or i + 1 >= len(tokens) or not tokens[i + 1].glued:
+            return None
+        j = i + 2 if tokens[i + 1].text in "-_." and i + 2 < len(tokens) and tokens[i + 2].glued else i + 1
+        if tokens[j].kind != "number" or not tokens[j].text.isdigit():
+            return None
+        kind = self._names.family(tokens[i].text)
+        if kind is None or (j == i + 1 and kind != NODE):
+            return None
+        if j + 1 < len(tokens) and tokens[j + 1].glued and (tokens[j + 1].text in ":%" or tokens[j + 1].kind == "word"):
+            return None
+        if kind == NODE:
+            kind = LINK
+            while j + 2 < len(tokens) and tokens[j + 1].text == "-" and tokens[j + 1].glued and tokens[j + 2].glued:
+                j += 2
+                while j + 1 < len(tokens) and tokens[j + 1].glued and tokens[j + 1].kind != "symbol":
+                    j += 1
+        text = "".join(t.raw for t in tokens[i : j + 1])
+        return Chunk(UNKNOWN_NAME, i, j + 1, (kind, text, []), text)
 
     def _chosen(self, names: list[Name], words: Sequence[str], i: int, j: int) -> tuple[Name, ...]:
         if len(names) == 1:

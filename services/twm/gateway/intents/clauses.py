@@ -139,7 +139,7 @@ def clauses(chunks: Sequence[Chunk]) -> list[Clause]:
             opener = ":"
         elif chunk.tag in _BREAK_TAGS or word in _BREAKS or (chunk.tag == "punct" and word == "-" and _spaced(chunks, i)):
             close()
-            opener = word if word != "&" else "and"
+            opener = "while" if chunk.tag == "while" else "and" if word == "&" else word
         elif word in ("without", "nor"):
             close()
             opener, current = word, [chunk]
@@ -220,7 +220,7 @@ def _near(chunks: Sequence[Chunk], i: int, position: int) -> bool:
 
 
 def _after(chunks: Sequence[Chunk], position: int) -> str:
-    for k in range(position + 1, min(position + 6, len(chunks))):
+    for k in range(position + 1, len(chunks)):
         tag = chunks[k].tag
         if tag in _DIRECT:
             nxt = chunks[k + 1] if k + 1 < len(chunks) else None

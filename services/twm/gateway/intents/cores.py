@@ -62,9 +62,12 @@ def core_of(clause: Clause) -> str:
     shares = bool(kinds & _SHAREABLE)
     slices = bool(clause.slices) or "slicetype" in tags
     links = has_links(clause)
-    kpi = bool(tags & KPI_TAGS)
-    hard_kpi = bool(tags & {"delay", "p99", "percentile", "median", "loss", "delivered", "jitter"}) or bool(
-        kinds & {DELAY, RATE}
+    loses = "lose" in tags and slices and not links and bool(kinds & {RATIO, FRACTION, COUNT})
+    kpi = bool(tags & KPI_TAGS) or loses
+    hard_kpi = (
+        loses
+        or bool(tags & {"delay", "p99", "percentile", "median", "loss", "delivered", "jitter"})
+        or bool(kinds & {DELAY, RATE})
     )
     if "anycost" in tags:
         return "anycost"
@@ -107,6 +110,8 @@ def core_of(clause: Clause) -> str:
         and not tags & {"change", "share", "prb", "freeze", "cost", "save"}
         and (any(c.tag == "quantity" and c.value.signed for c in chunks) or (tags & MULTIPLES.keys() and not found))
     ):
+        return "surge"
+    if shares and "more" in tags and not hard_kpi and not slices and _plainly_more(clause, tags):
         return "surge"
     if "freeze" in tags and not found:
         return "freeze"
@@ -200,6 +205,15 @@ def _ranked(clause: Clause, tags: set[str]) -> bool:
         return True
     if tags & {"last", "second", "third"} and not tags & {"window"}:
         return True
+    if tags & {"before", "over", "above"} and "all" in tags:
+        return True
     groups = [i for i, c in enumerate(clause.chunks) if c.tag in (NAME, "slicetype")]
     between = clause.chunks[groups[0] : groups[-1]] if len(groups) > 1 else []
     return any(c.tag in _ORDER for c in between)
+
+
+def _plainly_more(clause: Clause, tags: set[str]) -> bool:
+    """ "plan for 60 % more", "30 % busier in the corridor"."""
+    if tags & {"than", "neg", "cost", "save", "share", "prb", "change"}:
+        return False
+    return bool(tags & {"expect", "there"} or clause.zones or clause.cells)

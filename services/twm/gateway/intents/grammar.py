@@ -45,6 +45,9 @@ class GrammarCompiler:
         names = self._names(spec)
         understood = read(cleaned, spec, names, now)
         if understood.questions:
+            strange = all(q.code == "unsupported_action" for q in understood.questions)
+            if strange and not understood.touched and not understood.items:
+                return asked([_nothing(understood, spec)], NAME)
             return asked(understood.questions, NAME)
         if not understood.items:
             return asked([_nothing(understood, spec)], NAME)

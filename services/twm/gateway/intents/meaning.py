@@ -122,6 +122,10 @@ class Reader:
             if not core:
                 if self._action(clause) or self._leftover(clause):
                     continue
+                if out and _comparator_only(clause):
+                    waiting_for = out[-1][0]
+                    out[-1] = (replace(waiting_for, chunks=[*waiting_for.chunks, *clause.chunks]), out[-1][1])
+                    continue
                 kept = [c for c in clause.chunks if c.tag in _CARRIED or (c.tag == "quantity" and risk_of(clause))]
                 if out and not waiting:
                     last, last_core = out[-1]
@@ -279,6 +283,8 @@ class Reader:
         self._places(clause, core)
         if core == "figure":
             core = self._continued(clause)
+        elif core == "share" and self._of_kpi(clause):
+            core = "kpi"
         makers = {
             "kpi": statements_kpi.kpi,
             "share": statements.share,
@@ -323,6 +329,15 @@ class Reader:
             return "share"
         return "share" if kinds & {"ratio", "fraction", "prb"} else ""
 
+    def _of_kpi(self, clause: Clause) -> bool:
+        """Whether a ratio goes on with the KPI of before: "loss 1 % for URLLC and 5 % for eMBB"."""
+        if clause.tags & {"share", "prb", "resource", "bandwidth", "reserve", "cap", "pin"}:
+            return False
+        if self.context.heading is not None and self.context.heading.tags & KPI_TAGS:
+            return True
+        bare = not clause.tags & {"atleast", "atmost", "neg", "above"} and clause.opener in ("and", ",", "but", "or")
+        return bare and self.context.core == "kpi" and self.context.kpi in ("loss_ratio", "utilisation_ratio")
+
     def where(self, clause: Clause, *, ellipsis: bool = True) -> Where:
         """Scope of a clause: its own names, else what "there", "it" or a heading stands for."""
         context, heading = self.context, self.context.heading
@@ -347,7 +362,10 @@ class Reader:
 
     def zones(self, clause: Clause, where: Where) -> list[Where]:
         """One scope for each zone."""
-        return [where.copy(zone) for zone in clause.zones] if len(clause.zones) > 1 else [where]
+        zones = clause.zones
+        if not zones and not clause.cells and not clause.links and self.context.heading is not None:
+            zones = self.context.heading.zones
+        return [where.copy(zone) for zone in zones] if len(zones) > 1 else [where]
 
     def add(self, item: Item, clause: Clause) -> None:
         """Keep a draft."""
@@ -419,7 +437,7 @@ class Reader:
             for item in self.out.items[start:end]:
                 parts = item.parts
                 if any(p.back for p in parts):
-                    parts = self._back(parts)
+                    parts = [p for p in parts if not p.back] or self._back(parts)
                 elif not parts:
                     parts = head or tail or heading
                     if maintained and clause not in maintained and not parts:
@@ -483,6 +501,12 @@ def _complete(parts: Sequence[Part]) -> bool:
 
 def _open(core: str) -> bool:
     return core.endswith("_open")
+
+
+def _comparator_only(clause: Clause) -> bool:
+    """ "..., minimum", "..., no less"."""
+    tags = {c.tag for c in clause.chunks if c.tag not in ("filler", "punct", "pronoun")}
+    return bool(tags & {"atleast", "atmost", "orbetter"}) and tags <= {"atleast", "atmost", "orbetter", "of", "all", "on", "at"}
 
 
 def _bare_kpi(clause: Clause) -> bool:

@@ -45,6 +45,7 @@ class NameIndex:
         self._numbers: dict[str, dict[int, list[str]]] = {CELL: {}, LINK: {}, ZONE: {}}
         self._joined: dict[str, list[Name]] = {}
         self._reserved: set[str] = set()
+        self._families: dict[str, str] = {}
         self._endings: dict[str, list[Name]] = {}
         self.ids: dict[str, list[str]] = {
             SLICE: [s.id for s in spec.slices],
@@ -78,6 +79,8 @@ class NameIndex:
         if _PERCENTILE.fullmatch(name.id) or parts in lexicon.phrases():
             self._reserved.add(name.id)
         numbered = _NUMBERED.search(name.id)
+        if numbered and name.kind in (CELL, LINK, NODE) and numbered.start():
+            self._families.setdefault(name.id[: numbered.start()].casefold(), name.kind)
         if numbered and name.kind in self._numbers:
             self._numbers[name.kind].setdefault(int(numbered[1]), []).append(name.id)
         if name.kind == ZONE and len(words) > 1 and words[-1].kind == "word" and len(words[-1].text) > 3:
@@ -86,6 +89,10 @@ class NameIndex:
     def numbered(self, kind: str, number: int) -> list[str]:
         """Ids of that kind that end in the number."""
         return self._numbers.get(kind, {}).get(number, [])
+
+    def family(self, prefix: str) -> str | None:
+        """Kind of the names that are this prefix and a number."""
+        return self._families.get(prefix)
 
     def ending(self, word: str) -> Name | None:
         """The one zone whose name of several words ends in `word` ("the enterprises")."""

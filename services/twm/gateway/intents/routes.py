@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import zoneinfo
 from collections.abc import Callable
@@ -132,7 +133,7 @@ def router(deps: IntentDeps) -> APIRouter:
     @routes.post("/v1/intents/compile", dependencies=[Depends(require(VIEWER))])
     async def compile_intent(request: IntentRequest) -> CompileView:
         """Compile without any effect."""
-        result = compiled(request)
+        result = await asyncio.to_thread(compiled, request)
         zone = _zone(request.timezone, deps.timezone)
         agreement = intent_pb2.Agreement.Name(result.agreement).removeprefix("AGREEMENT_").lower()
         if result.HasField("questions"):
@@ -158,7 +159,7 @@ def router(deps: IntentDeps) -> APIRouter:
         request: ActivateRequest, response: Response, principal: Annotated[Principal, Depends(require(OPERATOR))]
     ) -> ActivationView:
         """Compile and activate. 201 activated; 200 it was active already; 422 with `questions` where something is unclear."""
-        result = compiled(request)
+        result = await asyncio.to_thread(compiled, request)
         if result.HasField("questions"):
             response.status_code = 422
             return ActivationView(activated=False, intent=None, questions=_questions(result.questions.items))

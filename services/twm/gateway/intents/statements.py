@@ -31,7 +31,7 @@ SAVE_WEIGHT, SPEND_WEIGHT, LESS_WEIGHT = 2.0, 0.5, 0.5
 def _resource(clause: Clause, where: Where) -> str:
     if where.links and not where.zone and not where.cells:
         return "bandwidth"
-    if "prb" in clause.tags:
+    if "prb" in clause.tags or any(c.tag == "quantity" and c.value.dim == PRB for c in clause.chunks):
         return "prb"
     if clause.tags & {"bandwidth", "transport", "capacity"} or about_links(clause):
         return "bandwidth"
@@ -63,6 +63,8 @@ def share(reader: Reader, clause: Clause) -> None:
             bound = bound_of(clause, position, taken)
             value = _share_value(reader, bound.quantity)
             side = bound.side
+            if not side and "orbetter" in clause.tags:
+                side = AT_LEAST
             if not bound.said and not clause.tags & {"reserve", "cap", "pin"} and not side:
                 side = _held(clause, position) or (reader.context.side if reader.context.core == "share" else "")
             if bound.quantity.dim not in (RATIO, FRACTION, PRB, POINTS):
@@ -346,7 +348,7 @@ def rank(reader: Reader, clause: Clause) -> None:
     if (
         "lessimportant" in tags
         or "deprio" in tags
-        or ("less" in tags and "important" in tags)
+        or (tags & {"less", "neg"} and "important" in tags)
         or (_half(clause) and "important" in tags)
     ):
         draft.weights = dict.fromkeys(groups[0], LESS_WEIGHT) if groups else {}

@@ -142,17 +142,13 @@ def _kpi_name(reader: Reader, clause: Clause, position: int, quantity: Quantity,
         return "utilisation_ratio", False
     if "delivered" in found:
         return "loss_ratio", True
-    if found & {"delay", "p99", "mean", "percentile", "median"} and not (
-        quantity.dim == RATE or ("loss" in found and quantity.dim in (RATIO, FRACTION))
-    ):
-        if "throughput" in found and "delay" not in found:
+    if found & {"delay", "p99", "mean", "percentile", "median"} and not ("loss" in found and quantity.dim in (RATIO, FRACTION)):
+        if "delay" not in found and ("throughput" in found or (quantity.dim == RATE and not found & {"p99", "percentile"})):
             return "throughput_mbps", False
         if "loss" in found and "delay" not in found:
             return "loss_ratio", False
         return ("delay_mean_ms" if "mean" in found and not found & {"p99", "percentile"} else "delay_p99_ms"), False
-    if (found & {"loss", "lose"} and quantity.dim != RATE) or (
-        "lose" in clause.tags and quantity.dim in (RATIO, FRACTION) and clause.slices
-    ):
+    if "loss" in found or ("lose" in clause.tags and quantity.dim in (RATIO, FRACTION) and clause.slices):
         return "loss_ratio", False
     if found & {"throughput"} or quantity.dim in (RATE, BYTES):
         return "throughput_mbps", False

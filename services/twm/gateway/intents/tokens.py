@@ -12,7 +12,8 @@ MAX_TOKENS = 600
 
 _SCAN = re.compile(
     r"(?P<number>\d+(?:[.,]\d+)*(?:[eE]-?\d{1,2}(?![\w]))?)"
-    r"|(?P<word>[^\W\d_]+(?:['’][^\W\d_]+)*)"
+    r"|(?P<word>[^\W\d_]+(?:['’](?![sS]\b)[^\W\d_]+)*)"
+    r"|(?P<possessive>['’][sS]\b)"
     r"|(?P<symbol><->|<=|>=|=<|->|=>|--|\S)"
 )
 
@@ -46,7 +47,8 @@ def tokenize(text: str) -> list[Token]:
     end = -1
     for match in _SCAN.finditer(text):
         raw, start = match.group(), match.start()
-        tokens.append(Token(raw.casefold().replace("’", "'"), raw, str(match.lastgroup), start, start == end))
+        kind = str(match.lastgroup) if match.lastgroup != "possessive" else "symbol"
+        tokens.append(Token(raw.casefold().replace("’", "'"), raw, kind, start, start == end))
         end = match.end()
         if len(tokens) > MAX_TOKENS:
             raise InvalidInputError(f"text: more than {MAX_TOKENS} words and signs")

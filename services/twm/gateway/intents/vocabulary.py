@@ -12,7 +12,7 @@ WORDS: dict[str, str] = {
     "above": "above exceed exceeds exceeding exceeded beyond surpass past >",
     "over": "over",
     "less": "less lower smaller fewer",
-    "more": "more greater higher larger bigger worse additional extra",
+    "more": "busier heavier more greater higher larger bigger worse additional extra",
     "than": "than",
     "better": "better",
     "atleast": "minimum minimal least floor >= ≥ minimally => guaranteed",
@@ -86,10 +86,11 @@ WORDS: dict[str, str] = {
         foresee brace
     """,
     "maint": """
+        working
         maintenance maint servicing repair repairs repaired works work upgrade upgraded upgrades downtime
         outage splicing spliced respliced swap replacement replaced serviced
     """,
-    "down": "down dead dark offline unavailable broken out-of-service disconnected",
+    "down": "gone down dead dark offline unavailable broken out-of-service disconnected",
     "fail": "failure failures fail fails failed failing",
     "lose": "lose loses losing",
     "degrade": "degrade degraded degrades degradation flaky impaired",
@@ -144,7 +145,7 @@ WORDS: dict[str, str] = {
     "quadruple": "quadruple quadruples quadrupled",
     "times": "times fold x × factor",
     "usual": "usual usually normal normally ordinary nominal regular baseline",
-    "reach": "reach reaches hit hits",
+    "reach": "reach reaches",
     "from": "from",
     "to": "to",
     "by": "by",
@@ -183,7 +184,7 @@ WORDS: dict[str, str] = {
     "midnight": "midnight",
     "ampm": "am pm a.m p.m",
     "oclock": "o'clock oclock",
-    "rush": "rush",
+    "rush": "sometimes occasionally later soon eventually sporadically rush",
     "daily": "daily nightly hourly weekdays weekends",
     "performance": "performance",
     "place": """
@@ -222,7 +223,8 @@ WORDS: dict[str, str] = {
 """Tag to words."""
 
 FILLER = """
-a able accept acceptable acceptance accepted accepts accordingly achieve achieved achieves across action actions
+hit hits hitting 's a able accept acceptable acceptance accepted accepts accordingly achieve achieved achieves across
+action actions
 additionally admin afford affords again against agree agreed aim aiming aims alarm alarms allow allowed allows almost
 along already always ambulance ambulances among amount amounts an another antenna antennas anymore anyone anyway apart
 api appear appeared appears applied applies appreciate are as ask asked asks assistant authority autumn away back barely
@@ -272,17 +274,22 @@ world worried worries worry worrying worth would would've yeah yes you you're yo
 """Words without a meaning here; listed so that they are not taken for misspelt ones."""
 
 PHRASES: dict[str, str] = {
+    "dayend": "the end of the day | end of the day | end of day | the end of today",
+    "orbetter": "or better",
     "atleast": """
+        no less | not less | not a bit less | nothing less | nothing below |
         at least | no less than | not less than | no fewer than | not under | not below | no lower than |
-        not lower than | or more | or better | or higher | or above | or greater | and above | and more |
+        not lower than | or more | or higher | or above | or greater | and above | and more |
         and up | upwards of | as a minimum | at the least | or over | as minimum | at minimum | at a minimum |
         no smaller than | at or above
     """,
     "atmost": """
+        no more | not more | not a bit more | nothing above | nothing more than | make do with | makes do with |
+        get by with | live with |
         at most | no more than | not more than | not exceed | not exceeding | not over | not above |
         no higher than | not higher than | no greater than | not greater than | no worse than |
         not worse than | no larger than | not larger than | or less | or lower | or below | or under |
-        or fewer | or better than | up to | at the most | as a maximum | as maximum | at maximum |
+        or fewer | up to | at the most | as a maximum | as maximum | at maximum |
         not beyond | no bigger than | at or below | at or under | no longer than | or smaller |
         not any higher than | no slower than | down to
     """,
@@ -293,6 +300,7 @@ PHRASES: dict[str, str] = {
         keep your hands off | take your hands off | as-is
     """,
     "down": """
+        is out | are out | be out | is gone | are gone | be gone |
         out of service | out of order | taken out | going down | goes down | go down | taken down |
         shut down | will be down | not available | carries nothing | carry nothing | out of action | off air |
         off the air | switched off | turned off | taken offline
@@ -367,12 +375,13 @@ PHRASES: dict[str, str] = {
     """,
     "over": "ahead of | rather than | in preference to | with precedence over | precedence over | priority over",
     "filler": """
+        has to | have to | had to | by any means | by all means | people are |
         at all | in total | in short | at the moment | in place | by all means | on top of that | on top |
         such as | so far | as well | at a time | at once | for the moment | for the time being | for now |
         for example | in general | in particular | of course | in order to | at the same time | in fact |
         first of all | until further notice | till further notice | right now | from now on | as of now |
         up front | as far as | as agreed | as usual | in case | per step | a step | each step | every step |
-        per slow step | at each step | per interval | each time | every time | from time to time |
+        per slow step | at each step | per interval | each time | every time |
         to be on the safe side | on the safe side | heads-up | heads up | going on | back up | all day long |
         the whole time | in any case | in any cell | in every cell | in all cells | in each cell |
         across the board | in the world | if at all possible | whatever happens | whatever you do |
@@ -398,6 +407,7 @@ PHRASES: dict[str, str] = {
         during those hours | during these hours
     """,
     "rush": """
+        from time to time | now and then | every now and then | once in a while | at some point | some time | one day |
         rush hour | rush hours | peak hour | peak hours | busy hour | busy hours | peak time | peak times |
         off peak | off-peak | office hours | business hours | working hours
     """,

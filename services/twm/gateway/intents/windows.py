@@ -108,6 +108,8 @@ class WindowReader:
         if i >= len(chunks):
             return None
         chunk = chunks[i]
+        if chunk.tag == "dayend":
+            return Clock(24, 0, True), i + 1
         if chunk.tag == CLOCK:
             return chunk.value, i + 1
         if bare and chunk.tag == QUANTITY:
