@@ -19,6 +19,7 @@ from twm.core.frames import FrameCodec
 from twm.core.network import NetworkSpec
 from twm.core.serving import Runtime
 from twm.core.streams import GROUP_GATEWAY, GROUP_SCORER, Output, StreamNames, Streams
+from twm.core.text import clean
 from twm.gateway.a1 import POLICY_TYPES, check_policy
 from twm.gateway.service import GatewayService
 from twm.gateway.settings import GatewaySettings
@@ -222,7 +223,7 @@ async def test_the_line_is_told_from_frame_to_score(filled: httpx.AsyncClient, s
     # Hostile strings stay strings.
     answer = await filled.get(f"/v1/proposals/{BASE + 1}")
     assert answer.headers["content-type"] == "application/json"
-    assert answer.json()["fallback_reason"] == HOSTILE
+    assert answer.json()["fallback_reason"] == clean(HOSTILE, 1024).text
     assert answer.json()["predicted_scm"] is None
     assert answer.json()["fans"][0]["values"][0][0][0][0] is None
     missing = await filled.get("/v1/policy-types/<img src=x>")

@@ -6,7 +6,10 @@ import argparse
 import importlib
 import sys
 
-COMMANDS = {"intents": ("twm_bench.language.intents", "intent compiler: fields, questions, time")}
+COMMANDS = {
+    "intents": ("twm_bench.language.intents", "intent compiler: fields, questions, time"),
+    "guard": ("twm_bench.language.guard", "guardrail: unsafe policies passed, benign ones refused, time of the gate"),
+}
 
 
 def main() -> int:

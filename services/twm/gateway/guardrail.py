@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from twm.api.intent.v1 import intent_pb2
 from twm.api.planning.v1 import planning_pb2
 from twm.api.policy.v1 import policy_pb2
+from twm.api.worldmodel.v1 import worldmodel_pb2
 from twm.core.errors import AuditError, InvalidInputError
 from twm.core.network import NetworkSpec
 from twm.core.text import shown
@@ -21,7 +22,7 @@ from twm.gateway.accepted import AcceptedShares
 from twm.gateway.other_policies import decode_others
 from twm.gateway.prediction_checks import check_intents, check_predictions
 from twm.gateway.rules import GuardrailRules, SourceRules
-from twm.gateway.share_checks import RATE_TOLERANCE, SHARE_CHECKS, ShareChecker
+from twm.gateway.share_checks import RATE_TOLERANCE, RUNNING_CHECK, SHARE_CHECKS, ShareChecker
 from twm.gateway.share_limits import LimitTable, ShareScopes, intent_limits, policy_limits
 from twm.gateway.sheet import Sheet
 
@@ -41,6 +42,7 @@ CHECKS = (
     "ttl",
     "sizes",
     "finite",
+    RUNNING_CHECK,
     *SHARE_CHECKS,
     "models",
     "predicted_scm",
@@ -71,6 +73,8 @@ class Situation:
     """Policies of others as stored (other_policies.py); empty: none."""
     intents: intent_pb2.ActiveIntents | None = None
     """Active intents; None: none."""
+    measured: worldmodel_pb2.PolicyBatch | None = None
+    """Shares that the proposal's frame reports, one step, NaN where it does not; None: the frame is not at hand."""
     ttl_steps: float = 2.0
     """How long the policy would hold [slow steps]."""
     mode: policy_pb2.Mode = policy_pb2.MODE_SHADOW
@@ -123,6 +127,7 @@ class Guardrail:
         memories = [m for m in (situation.accepted, situation.enforced) if m is not None]
         others, limits = self._tables(situation)
         self._shares.check(sheet, proposal, memories, others, limits, situation.now_s, hold_s)
+        self._shares.check_running(sheet, proposal, situation.measured)
         if source_rules is not None:
             check_predictions(sheet, proposal, self.spec, source_rules)
         check_intents(sheet, proposal, situation.intents, rules, situation.now_s, hold_s)

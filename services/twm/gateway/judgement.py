@@ -30,6 +30,7 @@ from twm.gateway.drift_watch import DriftWatch
 from twm.gateway.guardrail import Guardrail, Situation
 from twm.gateway.modes.handling import Handler, Known, check_types
 from twm.gateway.recorder import Composition, Recorder
+from twm.gateway.reported import ReportedShares
 from twm.gateway.rules import GuardrailRules
 from twm.gateway.trace.attach import attach
 
@@ -59,6 +60,7 @@ class Judge:
         self._options = options
         self._clock = clock
         self._drift = DriftWatch(streams, names, spec)
+        self._frames = ReportedShares(streams, names, spec, rules.timing.max_lag_steps)
         self._guardrail = Guardrail(spec, rules, spec_digest=self._spec_digest)
         self._handling = Handler(streams, names, spec, rules, self._guardrail, self._drift)
 
@@ -79,9 +81,11 @@ class Judge:
     async def _compose(self, entry: Entry, proposal: planning_pb2.Proposal) -> tuple[policy_pb2.Verdict, Composition]:
         accepted = await self.accepted()
         known = await Known.read(self._streams, self._names)
+        newest = await newest_step(self._streams, self._names)
         situation = Situation(
             now_s=self._clock(),
-            newest_step=await newest_step(self._streams, self._names),
+            newest_step=newest,
+            measured=await self._frames.shares(proposal.step, newest),
             accepted=accepted,
             enforced=known.enforced.memory(self._spec),
             others=known.others,

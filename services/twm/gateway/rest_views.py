@@ -16,6 +16,7 @@ from twm.core.drift import DriftStatus
 from twm.core.frames import CELL_FEATURES, CELL_SLICE_FEATURES, LINK_FEATURES, LINK_SLICE_FEATURES, FrameArrays
 from twm.core.kpis import KPI_NAMES, slice_kpis
 from twm.core.network import NetworkSpec
+from twm.core.text import clean
 from twm.gateway.audit import written_text
 from twm.gateway.rest_models import (
     AuditView,
@@ -36,6 +37,11 @@ from twm.gateway.rest_models import (
     ScoreView,
     VerdictView,
 )
+
+
+def plain(text: str, limit: int) -> str:
+    """Text from outside as it may be shown."""
+    return clean(text, limit).text
 
 
 def utc(time: Timestamp) -> str:
@@ -108,8 +114,8 @@ def _proposal_fields(proposal: planning_pb2.Proposal) -> dict[str, Any]:
         "step": proposal.step,
         "created": utc(proposal.created),
         "source": _enum(planning_pb2.ProposalSource, proposal.source, "PROPOSAL_SOURCE_"),
-        "fallback_reason": proposal.fallback_reason,
-        "chosen": proposal.candidates[chosen].origin if chosen < len(proposal.candidates) else "",
+        "fallback_reason": plain(proposal.fallback_reason, 1024),
+        "chosen": plain(proposal.candidates[chosen].origin, 128) if chosen < len(proposal.candidates) else "",
         "predicted_scm": optional(proposal, "predicted_scm"),
         "running_predicted_scm": optional(proposal, "running_predicted_scm"),
         "any_violation_probability": optional(proposal, "any_violation_probability"),
@@ -136,7 +142,7 @@ def proposal_detail(proposal: planning_pb2.Proposal, spec: NetworkSpec) -> Propo
     def candidate(index: int, entry: planning_pb2.Candidate) -> CandidateView:
         twin = found.get(index)
         return CandidateView(
-            origin=entry.origin,
+            origin=plain(entry.origin, 128),
             scm_mean=number(entry.scm_mean),
             violation_probability=number(entry.violation_probability),
             disagreement=number(entry.disagreement),
@@ -156,7 +162,7 @@ def proposal_detail(proposal: planning_pb2.Proposal, spec: NetworkSpec) -> Propo
         bandwidth_share=shares(proposal.policy.bandwidth_share, [link.id for link in spec.transport.links]),
         candidates=[candidate(i, entry) for i, entry in enumerate(proposal.candidates)],
         fans=[view for fan in proposal.fans if (view := _fan_view(fan, len(slices))) is not None],
-        models=[{"name": m.name, "version": m.version, "digest": m.digest} for m in proposal.models],
+        models=[{k: plain(getattr(m, k), 128) for k in ("name", "version", "digest")} for m in proposal.models],
         timings={timing.part: number(timing.seconds) for timing in proposal.timings},
         trace_id=proposal.trace_id,
     )
@@ -195,7 +201,7 @@ def verdict_view(verdict: policy_pb2.Verdict) -> VerdictView:
                 passed=check.passed,
                 value=optional(check, "value"),
                 bound=optional(check, "bound"),
-                message=check.message,
+                message=plain(check.message, 1024),
             )
             for check in verdict.checks
         ],

@@ -145,6 +145,9 @@ class ShareRules(RulesModel):
     """Largest change of one share from the last accepted policy, per slow step gone by since."""
     max_change_within_policy: Share | None
     """Largest change of one share between two steps of the policy."""
+    running_error_max: Share | None
+    """How far the running shares of a proposal may be from those its frame reports, where it is at hand and reports them: what
+    a change is measured from is not the planner's to say. None: not checked."""
     quantisation_error_max_steps: NonNegative
     """How far whole PRBs may be from the share, in steps of the PRB grid (`prb_grid.share_step_prb`)."""
 

@@ -26,6 +26,7 @@ from twm.gateway.rules import GuardrailRules
 from twm.gateway.share_limits import LimitTable
 from twm.gateway.sheet import Sheet
 
+RUNNING_CHECK = "running_shares"
 SHARE_CHECKS = (
     "simplex",
     "floors",
@@ -122,6 +123,27 @@ class ShareChecker:
         self._check_limits(sheet, "conflict", others, shares_HN, running_N, now_s, hold_s)
         self._check_limits(sheet, "intent_limits", intents, shares_HN, running_N, now_s, hold_s)
         self._check_quantisation(sheet, shares_HN[0, : self._c * self._s].reshape(self._c, self._s))
+
+    def check_running(self, sheet: Sheet, proposal: planning_pb2.Proposal, measured: worldmodel_pb2.PolicyBatch | None) -> None:
+        """Fill in `running_shares`: the running shares the proposal states against those its frame reports.
+
+        Rows that the frame reports only in part cannot be compared; rows that sum to over 1 (rounded read-backs) are scaled
+        down as the planner does.
+        """
+        bound = self._rules.shares.running_error_max
+        what = "running: distance to the shares that the frame reports"
+        if bound is None or measured is None:
+            sheet.fact(RUNNING_CHECK, True, f"{what}: {'not asked for' if bound is None else 'the frame is not at hand'}")
+            return
+        running, _ = self.unpack(proposal.running, 1, "running")
+        reported, problems = self.unpack(measured, 1, "frame")
+        if running is None or reported is None or not running.finite:
+            sheet.fact(RUNNING_CHECK, False, f"{what}: {'; '.join(problems) or 'no usable running shares'}")
+            return
+        row_RS = np.clip(reported.rows()[0], 0.0, 1.0)
+        known_R = np.isfinite(row_RS).all(-1)
+        row_RS = row_RS[known_R] / np.maximum(row_RS[known_R].sum(-1, keepdims=True), 1.0)
+        sheet.at_most(RUNNING_CHECK, _largest(running.rows()[0][known_R] - row_RS), bound + RATE_TOLERANCE, what)
 
     def unpack(self, message: worldmodel_pb2.PolicyBatch, step_count: int, name: str) -> tuple[Shares | None, list[str]]:
         """Shares of the one policy and what is wrong with the sizes; None where they do not fit."""

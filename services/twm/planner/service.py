@@ -19,6 +19,7 @@ from twm.core.frames import FrameCodec
 from twm.core.network import NetworkSpec
 from twm.core.stream_worker import Effect
 from twm.core.streams import GROUP_PLANNER, Entry, KeyWrite, Output, StreamNames, Streams
+from twm.core.text import shown
 from twm.core.validation import validate
 from twm.planner.cycle import PlanningCycle
 from twm.planner.memory import AnsweredSteps, History, LastPlan, keep_plan
@@ -167,7 +168,7 @@ class PlannerService:
             metrics.PLANS_REDUCED.labels("backlog").inc()
         elif any(timing.part == "stopped_early" for timing in proposal.timings):
             metrics.PLANS_REDUCED.labels("deadline").inc()
-        reason = ascii(proposal.fallback_reason[:300])
+        reason = shown(proposal.fallback_reason, 300)
         if proposal.source == planning_pb2.PROPOSAL_SOURCE_ACTOR:
             log.info("step %d: the actor's plan, without a search: %s", proposal.step, reason)
         elif proposal.fallback_reason:

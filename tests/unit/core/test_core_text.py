@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twm.core.text import FINDINGS, MAX_MARKS, Cleaned, clean, shown, skeleton
@@ -75,6 +75,7 @@ def test_skeleton_joins_lookalikes() -> None:
     assert skeleton("URLLC") != skeleton("eMBB")
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(), max_size=80), st.integers(1, 60))
 def test_output_is_safe_and_stable(text: str, limit: int) -> None:
     found = clean(text, limit)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import yaml
 from gateway_samples import good_proposal, shares
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twm.api.intent.v1 import intent_pb2
@@ -106,6 +106,7 @@ class TestOscillation:
     def test_turns(self, values: list[float], expected: int) -> None:
         assert turns(np.array(values, float).reshape(-1, 1), 0.1) == expected
 
+    @settings(deadline=None)
     @given(st.lists(st.floats(0, 1), min_size=3, max_size=14))
     def test_turns_are_those_of_the_extremes(self, values: list[float]) -> None:
         """Greedy pairs of extremes, found the slow way, on exact binary fractions."""
@@ -174,6 +175,26 @@ class TestAllowList:
         moved.prb_share_KHCS[:, :, :4] = (0.4, 0.3, 0.2)  # the hospital's cells
         proposal.policy.CopyFrom(encode_policies(moved))
         assert failed(spec, tight, proposal) == set()
+
+
+class TestRunningShares:
+    def measured(self, spec: NetworkSpec, **changes: float) -> Any:
+        found = encode_policies(shares(spec, 1, (1 / 3,) * 3))
+        for place, value in changes.items():
+            found.prb_share[int(place[1:])] = value
+        return found
+
+    def test_what_runs_is_not_the_planners_to_say(self, spec: NetworkSpec, rules: GuardrailRules) -> None:
+        assert failed(spec, rules, good(spec), measured=self.measured(spec)) == set()
+        assert failed(spec, rules, good(spec), measured=self.measured(spec, p4=0.30)) == {"running_shares"}
+        assert failed(spec, rules, good(spec), measured=self.measured(spec, p4=math.nan)) == set()  # not reported
+        assert failed(spec, rules, good(spec), measured=self.measured(spec, p4=math.nan, p8=0.2)) == {"running_shares"}
+        assert failed(spec, rules, good(spec), measured=self.measured(spec, p3=0.34, p4=0.34, p5=0.34)) == set()  # sums to 1.02
+        off = changed(rules, "shares.running_error_max", None)
+        assert failed(spec, off, good(spec), measured=self.measured(spec, p4=0.0)) == set()
+        silent = good(spec)
+        silent.ClearField("running")
+        assert "running_shares" in failed(spec, rules, silent, measured=self.measured(spec))
 
 
 class TestOtherPolicies:

@@ -29,6 +29,7 @@ from twm.gateway.modes.handling import Handler, Known, approval_event, check_typ
 from twm.gateway.modes.state import MODES, ModeState
 from twm.gateway.other_policies import OTHERS_KEY, OtherPolicy, decode_others, encode_others, with_policy
 from twm.gateway.recorder import Composition, Recorder
+from twm.gateway.reported import ReportedShares
 from twm.gateway.rules import GuardrailRules
 from twm.gateway.share_limits import policy_limits
 from twm.gateway.step_search import id_key
@@ -63,6 +64,7 @@ class Desk:
         self._streams, self._names, self._recorder = streams, names, recorder
         self._spec, self._rules, self._options, self._clock = spec, rules, options, clock
         self._guardrail = Guardrail(spec, rules)
+        self._frames = ReportedShares(streams, names, spec, rules.timing.max_lag_steps)
         self._handler = Handler(streams, names, spec, rules, self._guardrail, DriftWatch(streams, names, spec))
 
     @property
@@ -237,7 +239,7 @@ class Desk:
         payload = await self._payload(waiting)
         proposal = parse_proposal(payload)
         newest = await newest_step(self._streams, self._names)
-        situation = await self._situation(known, now_s, newest)
+        situation = await self._situation(known, now_s, newest, proposal.step)
         verdict = self._guardrail.judge(proposal, situation)
         failed = [check for check in verdict.checks if not check.passed]
         if failed:
@@ -259,9 +261,10 @@ class Desk:
             raise DecodeError("approval: its proposal is not what was judged")
         return found[0].payload
 
-    async def _situation(self, known: Known, now_s: float, newest: int | None) -> Situation:
+    async def _situation(self, known: Known, now_s: float, newest: int | None, step: int | None = None) -> Situation:
         return Situation(
             now_s=now_s,
+            measured=None if step is None else await self._frames.shares(step, newest),
             newest_step=newest,
             accepted=None,
             enforced=known.enforced.memory(self._spec),

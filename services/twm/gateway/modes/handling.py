@@ -163,6 +163,8 @@ class Handler:
         if known.mode.mode == "autonomous":
             reasons = self.risk.reasons(proposal, situation.enforced)
             reasons += await self.watch.missing(situation.newest_step)
+            if situation.measured is None:
+                reasons.append("the frame it answers is not at hand")
         if not reasons:
             _say(verdict, policy_pb2.HANDLING_ENFORCED, "of low risk")
             return joined(self.sweep(known, situation.now_s), self.enforce(proposal, policy, known, "", entry.trace_id))
