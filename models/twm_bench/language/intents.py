@@ -93,7 +93,7 @@ def measure(compiler: Compiler, set_name: str) -> dict[str, Any]:
     misses: list[dict[str, Any]] = []
     times_ms: list[float] = []
     for row in load(clear):
-        spec = specs.setdefault(row["network"], network(row["network"]))
+        spec = _spec_of(row["network"], specs)
         result, elapsed = _timed(compiler, row, spec)
         times_ms.append(elapsed)
         expected = items_of(row["expect"])
@@ -135,7 +135,7 @@ def _unclear(compiler: Compiler, rows: list[dict[str, Any]], specs: dict[str, Ne
     counts: Counter[str] = Counter()
     misses = []
     for row in rows:
-        spec = specs.setdefault(row["network"], network(row["network"]))
+        spec = _spec_of(row["network"], specs)
         result, _ = _timed(compiler, row, spec)
         codes = {q.code for q in result.questions.items} if result is not None and result.HasField("questions") else set()
         kind = row["class"]
@@ -156,6 +156,12 @@ def _unclear(compiler: Compiler, rows: list[dict[str, Any]], specs: dict[str, Ne
         },
         "misses": misses,
     }
+
+
+def _spec_of(name: str, known: dict[str, NetworkSpec]) -> NetworkSpec:
+    if name not in known:
+        known[name] = network(name)
+    return known[name]
 
 
 def _timed(compiler: Compiler, row: dict[str, Any], spec: NetworkSpec) -> tuple[Any, float]:

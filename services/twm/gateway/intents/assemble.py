@@ -162,18 +162,17 @@ def _window_question(problem: str, field: str, choices: Sequence[str]) -> intent
 
 
 def hoist(intent: intent_pb2.IntentSpec) -> None:
-    """Move the window that everything shares to the intent."""
+    """Move the window that everything shares to the intent, and let the intent expire with it."""
     holders: list[object] = [*intent.constraints, *intent.limits, *intent.context.surges, *intent.context.maintenance]
     if intent.HasField("objective"):
         holders.append(intent.objective)
-    if not holders or intent.HasField("window"):
-        return
-    first = holders[0]
-    if all(h.HasField("window") and h.window == first.window for h in holders):  # type: ignore[attr-defined]
-        intent.window.CopyFrom(first.window)  # type: ignore[attr-defined]
-        for holder in holders:
-            holder.ClearField("window")  # type: ignore[attr-defined]
-    if intent.HasField("window") and intent.window.HasField("end") and not intent.HasField("expires"):
+    if holders and not intent.HasField("window"):
+        first = holders[0]
+        if all(h.HasField("window") and h.window == first.window for h in holders):  # type: ignore[attr-defined]
+            intent.window.CopyFrom(first.window)  # type: ignore[attr-defined]
+            for holder in holders:
+                holder.ClearField("window")  # type: ignore[attr-defined]
+    if intent.window.HasField("end") and not intent.HasField("expires"):
         intent.expires.CopyFrom(intent.window.end)
 
 

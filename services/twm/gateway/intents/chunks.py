@@ -155,6 +155,11 @@ class Chunker:
             j += 1
         numbers: list[tuple[int, int]] = []
         while True:
+            several = tokens[j].text.split(",") if j < len(tokens) and tokens[j].kind == "number" else []
+            if len(several) > 1 and all(part.isdigit() for part in several):
+                numbers += [(int(part), int(part)) for part in several]
+                j += 1
+                break
             first = self._small(tokens, words, j)
             if first is None:
                 break
@@ -321,7 +326,8 @@ def _phrase(words: Sequence[str], i: int) -> tuple[str, int] | None:
     table = lexicon.phrases()
     for count in range(min(lexicon.MAX_PHRASE + 2, len(words) - i), 1, -1):
         tag = table.get(tuple(words[i : i + count]))
-        if tag is not None:
+        after = words[i + count] if i + count < len(words) else ""
+        if tag is not None and not (words[i] in ("and", "or") and (after[:1].isdigit() or after in NUMBER_WORDS)):
             return tag, i + count
     return None
 

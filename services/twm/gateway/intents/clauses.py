@@ -202,7 +202,7 @@ def bound_of(clause: Clause, position: int, taken: set[int]) -> Bound:
         said = False
         if "pin" in tags:
             side = EXACT
-        elif (
+        elif ("allow" in tags and "neg" not in tags) or (
             "cap" in tags
             or any(c.tag == "cap" for c in chunks[position + 1 : position + 3])
             or ("neg" in tags and ("reserve" in tags or "break" in tags or "lose" in tags))

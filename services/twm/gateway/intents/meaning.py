@@ -317,6 +317,8 @@ class Reader:
         """A bare figure goes on with the statement before."""
         kinds = dims(clause, figures(clause))
         core, heading = self.context.core, self.context.heading
+        if core == "save" and kinds & {"ratio", "fraction"} and clause.tags & {"reduce", "down", "pronoun"}:
+            return "save"
         if core == "surge" and kinds & {"ratio", "factor", "fraction"}:
             return "surge"
         if heading is not None and heading.tags & KPI_TAGS:

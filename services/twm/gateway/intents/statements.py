@@ -355,6 +355,8 @@ def rank(reader: Reader, clause: Clause) -> None:
     elif "double" in tags or any(c.tag == "quantity" and c.value.dim == FACTOR for c in chunks):
         factor = next((c.value.value for c in chunks if c.tag == "quantity" and c.value.dim == FACTOR), 2.0)
         draft.weights = dict.fromkeys(groups[0], min(max(factor, 0.1), 10.0)) if groups else {}
+    elif len(groups) == 1 and len(groups[0]) > 1 and any(c.word in ("order", "ranking", "rank") for c in chunks):
+        draft.ranks = [[one] for one in groups[0]]
     elif len(groups) > 1 and _reversed(clause):
         draft.ranks = groups[::-1]
     elif len(groups) > 1:

@@ -41,6 +41,8 @@ class Part:
     """Starts so much later than now."""
     from_now: bool = False
     occasion: int = 0
+    weak: bool = False
+    """The day is only today for want of another ("all day")."""
     back: str = ""
     """Points back: "time" to the window, "occasion" to the thing that was spoken of last."""
     problem: str = ""
@@ -95,7 +97,7 @@ def combine(parts: Sequence[Part]) -> Part | None:
     total = parts[0]
     for part in parts[1:]:
         total = Part(
-            day=part.day or total.day,
+            day=total.day if part.weak and total.day else part.day or total.day,
             part=part.part or total.part,
             days=max(part.days, total.days),
             start=part.start or total.start,

@@ -169,7 +169,7 @@ def _bounds(intent: intent_pb2.IntentSpec, spec: NetworkSpec) -> Iterable[intent
             yield question("impossible_bound", field, text, (f"{2 * base:g} ms", "as low as possible"))
         if c.kpi == THROUGHPUT and c.comparator == AT_LEAST:
             cells = _cell_count(c.scope, spec)
-            if c.bound > peak * cells:
+            if cells and c.bound > peak * cells:
                 yield question(
                     "impossible_bound",
                     field,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 WORDS: dict[str, str] = {
+    "allow": "allowed permitted may",
     "neg": """
         not no never don't dont doesn't doesnt shouldn't shouldnt mustn't mustnt can't cannot cant won't
         wont nor neither none nothing nobody without refrain avoid avoiding isn't didn't wouldn't stop
@@ -66,6 +67,7 @@ WORDS: dict[str, str] = {
     "last": "last lasts lasting",
     "wait": "wait",
     "reserve": """
+        entitled deserves deserve owed
         reserve reserves reserved reserving guarantee guarantees guaranteed guaranteeing secure secured
         dedicate dedicated allot allotted allocate allocated earmark grant granted give gives given giving
         get gets getting got receive receives received obtain obtains assign assigned need needs want
@@ -86,6 +88,7 @@ WORDS: dict[str, str] = {
         foresee brace
     """,
     "maint": """
+        worked
         working
         maintenance maint servicing repair repairs repaired works work upgrade upgraded upgrades downtime
         outage splicing spliced respliced swap replacement replaced serviced
@@ -177,7 +180,7 @@ WORDS: dict[str, str] = {
     "week": "week weekly month monthly",
     "weekday": "monday tuesday wednesday thursday friday saturday sunday mon tue wed thu fri sat sun tues thurs",
     "monthname": """
-        january february march april may june july august september october november december jan feb mar
+        january february march april june july august september october november december jan feb mar
         apr jun jul aug sep sept oct nov dec
     """,
     "noon": "noon midday",
@@ -223,7 +226,7 @@ WORDS: dict[str, str] = {
 """Tag to words."""
 
 FILLER = """
-hit hits hitting 's a able accept acceptable acceptance accepted accepts accordingly achieve achieved achieves across
+far hit hits hitting 's a able accept acceptable acceptance accepted accepts accordingly achieve achieved achieves across
 action actions
 additionally admin afford affords again against agree agreed aim aiming aims alarm alarms allow allowed allows almost
 along already always ambulance ambulances among amount amounts an another antenna antennas anymore anyone anyway apart
@@ -274,6 +277,7 @@ world worried worries worry worrying worth would would've yeah yes you you're yo
 """Words without a meaning here; listed so that they are not taken for misspelt ones."""
 
 PHRASES: dict[str, str] = {
+    "during": "for the duration of | over the duration of | for the length of | in the course of",
     "dayend": "the end of the day | end of the day | end of day | the end of today",
     "orbetter": "or better",
     "atleast": """
@@ -354,6 +358,7 @@ PHRASES: dict[str, str] = {
         whatever the price
     """,
     "cost": """
+        economy mode | power saving mode | energy saving mode | saving mode | power saving |
         power consumption | energy consumption | operating cost | operating costs | control cost |
         energy bill | power bill | green mode | eco mode | energy use | energy usage | electricity bill
     """,
@@ -394,7 +399,7 @@ PHRASES: dict[str, str] = {
         across the network | across the area | network wide | network-wide | area wide | area-wide |
         in the whole network | in the whole area | over all
     """,
-    "whole": "the rest of",
+    "whole": "the remainder of | the rest of",
     "as_well": "as well as | together with | along with | in addition to",
     "provided": """
         as long as | so long as | provided that | on condition that | on the condition that |

@@ -331,7 +331,7 @@ class WindowReader:
                 return Part(day=self._now.date(), part=chunks[j].tag), j + 1
             if chunks[j + 1 : j + 2] and chunks[j + 1].tag == "tomorrow":
                 return Part(day=self._now.date() + dt.timedelta(days=1)), j + 2
-            return Part(day=self._now.date()), j + 1
+            return Part(day=self._now.date(), weak=True), j + 1
         if j < len(chunks) and chunks[j].tag in ("tomorrow", "weekday", "weekend") and chunks[i].tag == "whole":
             return self._day(chunks, j)
         if j < len(chunks) and chunks[j].tag == "week":
@@ -358,7 +358,7 @@ class WindowReader:
         found = self._date(chunks, j)
         if found is not None and chunks[j].tag in ("today", "tomorrow", "weekday"):
             return Part(day=found[0]), found[2]
-        return Part(day=self._now.date()), i + 1
+        return Part(day=self._now.date(), weak=True), i + 1
 
     def _week(self, chunks: Sequence[Chunk], i: int) -> tuple[Part, int] | None:
         return Part(problem="unsupported_recurrence" if chunks[i].word.endswith("ly") else "ambiguous_window"), i + 1
@@ -410,6 +410,8 @@ class WindowReader:
                         after += 1
                 if found in ("down", "fail", "maint") and _names_between(chunks, i, j) and tag == "while":
                     return None
+                if after + 1 < len(chunks) and chunks[after].tag == "of" and _is_link(chunks[after + 1]):
+                    after += 2
                 return Part(occasion=_occasion(found)), after
             if found == NAME and chunks[j].value[0].kind == LINK:
                 passed += 1
@@ -438,3 +440,7 @@ def _occasion(tag: str) -> int:
         "demand": intent_pb2.OCCASION_SURGE,
         "event": intent_pb2.OCCASION_EVENT,
     }.get(tag, intent_pb2.OCCASION_MAINTENANCE)
+
+
+def _is_link(chunk: Chunk) -> bool:
+    return bool(chunk.tag == NAME and chunk.value[0].kind == LINK)
