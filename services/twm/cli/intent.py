@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--network", default="poc-city", metavar="NAME|FILE", help="network spec for --offline (default: %(default)s)"
     )
     parser.add_argument(
-        "--timezone", metavar="ZONE", help="IANA time zone that times are said in (default: the gateway's, offline UTC)"
+        "--timezone", metavar="ZONE", help="IANA time zone that times are said in (default: this machine's, else UTC)"
     )
     parser.add_argument("--now", metavar="TIME", help="with --offline: moment it is said at, ISO 8601 (default: now)")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -54,6 +54,7 @@ def run(args: argparse.Namespace) -> int:
     given = sum((args.text is not None, args.structured is not None, args.list, args.withdraw is not None))
     if given != 1:
         raise InvalidInputError("intent: give one of TEXT, --structured, --list, --withdraw")
+    args.timezone = args.timezone or _local_zone()
     if args.offline:
         if args.list or args.withdraw or args.activate:
             raise InvalidInputError("--offline: only compiles; nothing is activated, listed or withdrawn")
@@ -73,6 +74,16 @@ def run(args: argparse.Namespace) -> int:
     intent = answer.get("intent") or {}
     shown = {**intent, "questions": answer.get("questions", [])}
     return _print(shown, args.json, head=f"active: {intent.get('intent_id')}" if answer.get("activated") else "")
+
+
+def _local_zone() -> str | None:
+    """IANA name of this machine's time zone; None where it cannot be told."""
+    name = os.environ.get("TZ", "").removeprefix(":") or os.path.realpath("/etc/localtime").partition("zoneinfo/")[2]
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        return None
+    return name
 
 
 def _offline(args: argparse.Namespace) -> dict[str, Any]:

@@ -101,6 +101,19 @@ def test_the_clock_and_its_zone_are_arguments(compiler: GrammarCompiler, spec: N
         compiler.compile(text, spec, NOW.replace(tzinfo=None))
 
 
+def test_an_intent_ends_with_the_last_of_its_windows(compiler: GrammarCompiler, spec: NetworkSpec) -> None:
+    ends = {
+        "freeze fwa until 18:00": 18,
+        "urllc p99 below 9 ms until 12:00 and below 8 ms from 12:00 to 16:00": 16,
+        "freeze fwa until 18:00 and keep urllc p99 below 9 ms": None,
+    }
+    for text, hour in ends.items():
+        intent = compiler.compile(text, spec, NOW).spec
+        assert intent.HasField("expires") == (hour is not None)
+        if hour is not None:
+            assert intent.expires.ToDatetime(dt.UTC).astimezone(BERLIN) == NOW.replace(hour=hour, minute=0)
+
+
 def test_a_window_over_the_change_of_summer_time_is_wall_clock(compiler: GrammarCompiler, spec: NetworkSpec) -> None:
     before = dt.datetime(2026, 10, 24, 12, 0, tzinfo=BERLIN)  # clocks go back in the night
     window = plain(compiler, spec, "save energy tonight", before)["window"]

@@ -172,8 +172,13 @@ def hoist(intent: intent_pb2.IntentSpec) -> None:
             intent.window.CopyFrom(first.window)  # type: ignore[attr-defined]
             for holder in holders:
                 holder.ClearField("window")  # type: ignore[attr-defined]
-    if intent.window.HasField("end") and not intent.HasField("expires"):
+    if intent.HasField("expires"):
+        return
+    if intent.window.HasField("end"):
         intent.expires.CopyFrom(intent.window.end)
+    elif holders and all(h.HasField("window") and h.window.HasField("end") for h in holders):  # type: ignore[attr-defined]
+        last = max(holders, key=lambda h: h.window.end.ToNanoseconds())  # type: ignore[attr-defined]
+        intent.expires.CopyFrom(last.window.end)  # type: ignore[attr-defined]
 
 
 def content_id(intent: intent_pb2.IntentSpec) -> str:
