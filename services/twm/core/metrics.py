@@ -58,6 +58,7 @@ DRIFT_COVERAGE = Gauge("twm_drift_coverage_ratio", "Share of observed KPIs insid
 DRIFT_RESIDUAL = Gauge("twm_drift_residual_sigma", "CUSUM of normalised residuals, largest over slices", ["kpi"])
 DRIFT_SURPRISE = Gauge("twm_drift_surprise_nats", "Mean excess negative log score, newest block", ["kpi"])
 EXPLANATIONS = Counter("twm_explanations_total", "Explanations written, by who wrote the text", ["text"])
+TOOL_CALLS = Counter("twm_tool_calls_total", "Tool calls of agents, by tool and outcome", ["tool", "outcome"])
 TEXTS_REFUSED = Counter("twm_texts_refused_total", "Texts of a language model not taken, by reason", ["reason"])
 MODE = Gauge("twm_mode", "1 for the mode in force (shadow, advisory, autonomous, stopped), 0 for the others", ["mode"])
 APPROVALS = Counter("twm_approvals_total", "Policies that waited for an approval, by what became of them", ["state"])

@@ -41,7 +41,7 @@ def trace_payload(
     drift: DriftStatus | None,
 ) -> dict[str, Any]:
     """Payload of the audit record "trace". `payload`: the proposal as it came; `gate`: twm.gateway.trace.gate.gate_inputs."""
-    steps = [_step(step) for step in proposal.trace[:MAX_STEPS]]
+    steps = [step_fields(step) for step in proposal.trace[:MAX_STEPS]]
     tape = None
     if proposal.HasField("tape"):
         data = proposal.tape.SerializeToString(deterministic=True)
@@ -60,7 +60,8 @@ def trace_payload(
     }
 
 
-def _step(step: trace_pb2.TraceStep) -> dict[str, Any]:
+def step_fields(step: trace_pb2.TraceStep) -> dict[str, Any]:
+    """A step as JSON."""
     found: dict[str, Any] = {"kind": clean(step.kind, 32).text}
     for name in ("inputs", "outputs"):
         if entries := getattr(step, name):
