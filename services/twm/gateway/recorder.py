@@ -129,3 +129,5 @@ class Recorder:
             self.moved.set()
         for event in events:
             metrics.AUDIT_RECORDS.labels(event.kind).inc()
+            if event.kind == "approval":
+                metrics.APPROVALS.labels(str(event.payload["state"])).inc()

@@ -312,6 +312,13 @@ async def test_development_mode_is_for_this_machine_and_no_approver() -> None:
             assert (await client.get("/read")).status_code == 401
 
 
+async def test_pages_of_other_sites_change_nothing() -> None:
+    async with client_of(Access(FixedPrincipal(Principal.of("alice", APPROVER)))) as client:
+        for origin, status in (("http://evil.test", 403), ("null", 403), ("http://127.0.0.1:8080", 200)):
+            assert (await client.put("/write", json={}, headers={"Origin": origin})).status_code == status
+        assert (await client.get("/read", headers={"Origin": "http://evil.test"})).status_code == 200
+
+
 async def test_bearer_tokens_on_routes(verifier: TokenVerifier, rsa_key: rsa.RSAPrivateKey) -> None:
     async with client_of(Access(BearerTokens(verifier)), "gateway.example", "192.0.2.7") as client:
         missing = await client.get("/read")

@@ -70,7 +70,7 @@ def good(spec: NetworkSpec, step: int = STEP) -> planning_pb2.Proposal:
 
 
 class TestCvar:
-    @pytest.mark.parametrize(("chosen", "running", "passes"), [(0.2, 0.1, True), (0.2, 0.35, False), (-0.1, -0.5, False)])
+    @pytest.mark.parametrize(("chosen", "running", "passes"), [(0.2, 0.35, True), (0.2, 0.45, False), (-0.1, -0.5, False)])
     def test_floor_and_harm(
         self, spec: NetworkSpec, rules: GuardrailRules, chosen: float, running: float, passes: bool
     ) -> None:

@@ -136,10 +136,15 @@ class Access:
 
     async def admit_request(self, request: Request, role: Role) -> Principal:
         """The principal of an HTTP request."""
+        writes = request.method not in SAFE_METHODS
+        if writes and _foreign(request.headers.get("origin", ""), request.headers.get("host", "")):
+            # A page of another site may send such requests without reading the answer; it has no business here.
+            self._refused("foreign_origin", f"{request.method} {shown(request.url.path, 200)[1:-1]}", "a browser")
+            raise ForbiddenError("origin: requests that change something come from this host only")
         principal = await self.admit(
             role,
             action=f"{request.method} {shown(request.url.path, 200)[1:-1]}",
-            writes=request.method not in SAFE_METHODS,
+            writes=writes,
             authorization=request.headers.get("authorization"),
             peer=request.client.host if request.client else "",
             host=_host_name(request.headers.get("host", "")),
@@ -195,6 +200,11 @@ def is_loopback(host: str) -> bool:
         return False
     mapped = getattr(address, "ipv4_mapped", None)
     return bool((mapped or address).is_loopback)
+
+
+def _foreign(origin: str, host: str) -> bool:
+    """Whether a browser's Origin header names another host than the Host header does."""
+    return bool(origin) and origin.partition("://")[2] != host
 
 
 def _host_name(header: str) -> str:

@@ -15,7 +15,6 @@ from google.protobuf.message import DecodeError as ProtobufDecodeError
 from twm.api.intent.v1 import intent_pb2
 from twm.api.planning.v1 import planning_pb2
 from twm.api.policy.v1 import policy_pb2
-from twm.core import metrics
 from twm.core.actions import decode_policies
 from twm.core.errors import AuditError, InvalidInputError
 from twm.core.network import NetworkSpec
@@ -217,7 +216,6 @@ def written(names: StreamNames, policy: policy_pb2.SlicePolicy, trace_id: str) -
 
 def approval_event(waiting: Waiting) -> Event:
     """Audit event of an approval's change."""
-    metrics.APPROVALS.labels(waiting.state).inc()
     return Event(
         "approval",
         {
