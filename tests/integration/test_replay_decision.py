@@ -147,7 +147,8 @@ async def test_a_served_decision_runs_again_bit_for_bit_and_tampering_is_named(
     verdict = policy_pb2.Verdict.FromString(bundle.verdict)
     verdict.decision = policy_pb2.DECISION_REJECTED
     evidence = trace_pb2.DecisionEvidence.FromString(bundle.evidence)
-    evidence.inputs[0].content = evidence.inputs[0].content.replace(b"0.", b"1.", 1)
+    accepted = next(item for item in evidence.inputs if item.name == "accepted")
+    accepted.content = accepted.content.replace(b"0.", b"1.", 1)
     record = from_payload(bundle.trace_record)
     record.payload_json = record.payload_json.replace('"step":202', '"step":203')
     for changed, pattern in (
