@@ -99,7 +99,7 @@ def false_running(rng: Rng, p: Proposal, w: World) -> None:
 
 def oscillating(rng: Rng, p: Proposal, w: World) -> None:
     """A history of to and fro that the plan goes on with."""
-    first = _rows(p, w)[0]
+    first = np.nan_to_num(_rows(p, w)[0], nan=0.1, posinf=1.0, neginf=0.0)
     away = toward(rng, first, w.net, float(rng.uniform(0.08, 0.3)))
     count = int(rng.integers(4, 12))
     w.accepted[:] = [(p.step - b, away if b % 2 else first.copy()) for b in range(count, 0, -1)]
