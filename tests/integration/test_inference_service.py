@@ -264,6 +264,7 @@ async def test_no_model_is_failed_precondition(tmp_path: Path, spec: NetworkSpec
             assert caught.value.code() == grpc.StatusCode.FAILED_PRECONDITION
 
 
+@pytest.mark.alone
 async def test_deadline_stops_the_work_and_the_loop_stays_awake(zoo: Path, spec: NetworkSpec) -> None:
     request = rollout_request(spec, 1, sample_count=256)
     request.policies.CopyFrom(encode_policies(uniform_policy(spec).take([0] * 4096)))
