@@ -219,6 +219,13 @@ BAD_POLICIES: list[tuple[str, Callable[[worldmodel_pb2.RolloutRequest], object]]
     ("policy_count", lambda r: setattr(r.policies, "policy_count", 0)),
     ("policies", lambda r: r.ClearField("policies")),
     ("sample_count", lambda r: setattr(r, "sample_count", 257)),
+    (r"contingencies\[0\]\.down_links: 999, the network has", lambda r: r.contingencies.add(down_links=[999], probability=0.1)),
+    ("contingencies.*down_links", lambda r: r.contingencies.add(probability=0.1)),
+    ("contingencies.*probability", lambda r: r.contingencies.add(down_links=[0], probability=float("nan"))),
+    (
+        "contingencies.probability: they sum up to 1.2, more than 1",
+        lambda r: r.contingencies.extend([worldmodel_pb2.Contingency(down_links=[0], probability=0.6)] * 2),
+    ),
 ]
 
 

@@ -53,23 +53,21 @@ class Contingency:
         return worldmodel_pb2.Contingency(down_links=self.down_links, probability=self.probability)
 
 
-def contingencies(
-    groups: tuple[tuple[int, ...], ...], frame: FrameArrays, topology: Topology, settings: OutageSettings
-) -> tuple[Contingency, ...]:
+def contingencies(groups: tuple[tuple[int, ...], ...], frame: FrameArrays, settings: OutageSettings) -> tuple[Contingency, ...]:
     """Link states besides "all up" that the step after `frame` is judged in. `groups`: see `outage_groups`."""
     if settings.begins == 0.0 or not groups:
         return ()
     begins = settings.begins / len(groups)
     states = [Contingency(down_links=group, probability=begins) for group in groups]
-    if down := down_links(frame, topology):
+    if down := down_links(frame):
         states.append(Contingency(down_links=down, probability=settings.lasts * (1.0 - settings.begins)))
     return tuple(states)
 
 
-def down_links(frame: FrameArrays, topology: Topology) -> tuple[int, ...]:
+def down_links(frame: FrameArrays) -> tuple[int, ...]:
     """Links that were down at least half of the frame's step; unknown counts as up."""
     up_L: NDArray[np.float32] = np.nan_to_num(frame.link_feature("up_ratio"), nan=1.0)
-    return tuple(int(i) for i in np.flatnonzero(up_L < _DOWN_BELOW_RATIO)) if len(topology.link_capacity_mbps) else ()
+    return tuple(int(i) for i in np.flatnonzero(up_L < _DOWN_BELOW_RATIO))
 
 
 def outage_groups(topology: Topology) -> tuple[tuple[int, ...], ...]:

@@ -60,7 +60,7 @@ class Decision:
     @property
     def contingencies(self) -> tuple[Contingency, ...]:
         """Link states that a plan's first step is judged in, besides all links up."""
-        return contingencies(self.outage_groups, self.draft.situation.frame, self.spec.topology(), self.settings.outage)
+        return contingencies(self.outage_groups, self.draft.situation.frame, self.settings.outage)
 
     def hold_beyond(self, rows_KHRS: Rows) -> None:
         """In place: after the end of the SLA window, which no search looks beyond, the last shares are held."""

@@ -38,14 +38,14 @@ def test_cells_without_a_backup_leave_nothing_to_prepare(spec: NetworkSpec) -> N
 def test_a_link_that_is_down_may_stay_down(spec: NetworkSpec) -> None:
     topology, frame = spec.topology(), FrameArrays.missing(spec, 3)
     groups, settings = outage_groups(topology), OutageSettings(begins=0.3, lasts=0.5)
-    calm = contingencies(groups, frame, topology, settings)
+    calm = contingencies(groups, frame, settings)
     assert [c.down_links for c in calm] == list(groups)
     assert sum(c.probability for c in calm) == pytest.approx(0.3)
     frame.link[:, LINK_FEATURES.index("up_ratio")] = 1.0
     frame.link[2, LINK_FEATURES.index("up_ratio")] = 0.2
-    *_, lasting = contingencies(groups, frame, topology, settings)
+    *_, lasting = contingencies(groups, frame, settings)
     assert lasting.down_links == (2,) and lasting.probability == pytest.approx(0.35)
-    assert contingencies(groups, frame, topology, OutageSettings(begins=0.0)) == ()
+    assert contingencies(groups, frame, OutageSettings(begins=0.0)) == ()
 
 
 @pytest.mark.parametrize("name", ["begins", "lasts"])
