@@ -17,9 +17,29 @@ class RollbackTarget(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ROLLBACK_TARGET_UNSPECIFIED: _ClassVar[RollbackTarget]
     ROLLBACK_TARGET_POLICY_FREE: _ClassVar[RollbackTarget]
     ROLLBACK_TARGET_LAST_GOOD: _ClassVar[RollbackTarget]
+
+class SlaEnforceStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SLA_ENFORCE_STATUS_UNSPECIFIED: _ClassVar[SlaEnforceStatus]
+    SLA_ENFORCE_STATUS_ENFORCED: _ClassVar[SlaEnforceStatus]
+    SLA_ENFORCE_STATUS_NOT_ENFORCED: _ClassVar[SlaEnforceStatus]
+
+class SlaEnforceReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SLA_ENFORCE_REASON_UNSPECIFIED: _ClassVar[SlaEnforceReason]
+    SLA_ENFORCE_REASON_SCOPE_NOT_APPLICABLE: _ClassVar[SlaEnforceReason]
+    SLA_ENFORCE_REASON_STATEMENT_NOT_APPLICABLE: _ClassVar[SlaEnforceReason]
+    SLA_ENFORCE_REASON_OTHER_REASON: _ClassVar[SlaEnforceReason]
 ROLLBACK_TARGET_UNSPECIFIED: RollbackTarget
 ROLLBACK_TARGET_POLICY_FREE: RollbackTarget
 ROLLBACK_TARGET_LAST_GOOD: RollbackTarget
+SLA_ENFORCE_STATUS_UNSPECIFIED: SlaEnforceStatus
+SLA_ENFORCE_STATUS_ENFORCED: SlaEnforceStatus
+SLA_ENFORCE_STATUS_NOT_ENFORCED: SlaEnforceStatus
+SLA_ENFORCE_REASON_UNSPECIFIED: SlaEnforceReason
+SLA_ENFORCE_REASON_SCOPE_NOT_APPLICABLE: SlaEnforceReason
+SLA_ENFORCE_REASON_STATEMENT_NOT_APPLICABLE: SlaEnforceReason
+SLA_ENFORCE_REASON_OTHER_REASON: SlaEnforceReason
 
 class ModeState(_message.Message):
     __slots__ = ("area_id", "mode", "stopped", "version", "changed_by", "changed", "reason", "missing_for_autonomous")
@@ -164,3 +184,75 @@ class RollbackResponse(_message.Message):
     policy_set_id: str
     withdrawn_count: int
     def __init__(self, policy_set_id: _Optional[str] = ..., withdrawn_count: _Optional[int] = ...) -> None: ...
+
+class SlaPolicy(_message.Message):
+    __slots__ = ("policy_type_id", "policy_id", "payload_json", "source", "status", "reason", "detail", "changed")
+    POLICY_TYPE_ID_FIELD_NUMBER: _ClassVar[int]
+    POLICY_ID_FIELD_NUMBER: _ClassVar[int]
+    PAYLOAD_JSON_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_FIELD_NUMBER: _ClassVar[int]
+    policy_type_id: str
+    policy_id: str
+    payload_json: str
+    source: str
+    status: SlaEnforceStatus
+    reason: SlaEnforceReason
+    detail: str
+    changed: _timestamp_pb2.Timestamp
+    def __init__(self, policy_type_id: _Optional[str] = ..., policy_id: _Optional[str] = ..., payload_json: _Optional[str] = ..., source: _Optional[str] = ..., status: _Optional[_Union[SlaEnforceStatus, str]] = ..., reason: _Optional[_Union[SlaEnforceReason, str]] = ..., detail: _Optional[str] = ..., changed: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class PutSlaPolicyRequest(_message.Message):
+    __slots__ = ("area_id", "policy_type_id", "policy_id", "payload_json", "source")
+    AREA_ID_FIELD_NUMBER: _ClassVar[int]
+    POLICY_TYPE_ID_FIELD_NUMBER: _ClassVar[int]
+    POLICY_ID_FIELD_NUMBER: _ClassVar[int]
+    PAYLOAD_JSON_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    area_id: str
+    policy_type_id: str
+    policy_id: str
+    payload_json: str
+    source: str
+    def __init__(self, area_id: _Optional[str] = ..., policy_type_id: _Optional[str] = ..., policy_id: _Optional[str] = ..., payload_json: _Optional[str] = ..., source: _Optional[str] = ...) -> None: ...
+
+class PutSlaPolicyResponse(_message.Message):
+    __slots__ = ("policy", "created")
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    CREATED_FIELD_NUMBER: _ClassVar[int]
+    policy: SlaPolicy
+    created: bool
+    def __init__(self, policy: _Optional[_Union[SlaPolicy, _Mapping]] = ..., created: _Optional[bool] = ...) -> None: ...
+
+class DeleteSlaPolicyRequest(_message.Message):
+    __slots__ = ("area_id", "policy_type_id", "policy_id")
+    AREA_ID_FIELD_NUMBER: _ClassVar[int]
+    POLICY_TYPE_ID_FIELD_NUMBER: _ClassVar[int]
+    POLICY_ID_FIELD_NUMBER: _ClassVar[int]
+    area_id: str
+    policy_type_id: str
+    policy_id: str
+    def __init__(self, area_id: _Optional[str] = ..., policy_type_id: _Optional[str] = ..., policy_id: _Optional[str] = ...) -> None: ...
+
+class DeleteSlaPolicyResponse(_message.Message):
+    __slots__ = ("existed",)
+    EXISTED_FIELD_NUMBER: _ClassVar[int]
+    existed: bool
+    def __init__(self, existed: _Optional[bool] = ...) -> None: ...
+
+class ListSlaPoliciesRequest(_message.Message):
+    __slots__ = ("area_id", "policy_type_id")
+    AREA_ID_FIELD_NUMBER: _ClassVar[int]
+    POLICY_TYPE_ID_FIELD_NUMBER: _ClassVar[int]
+    area_id: str
+    policy_type_id: str
+    def __init__(self, area_id: _Optional[str] = ..., policy_type_id: _Optional[str] = ...) -> None: ...
+
+class ListSlaPoliciesResponse(_message.Message):
+    __slots__ = ("policies",)
+    POLICIES_FIELD_NUMBER: _ClassVar[int]
+    policies: _containers.RepeatedCompositeFieldContainer[SlaPolicy]
+    def __init__(self, policies: _Optional[_Iterable[_Union[SlaPolicy, _Mapping]]] = ...) -> None: ...

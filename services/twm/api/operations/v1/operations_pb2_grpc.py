@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class OperationsServiceStub:
-    """Modes, approvals, kill switch and rollback of one area. Reading needs the role viewer, everything else approver; the token is
-    the metadata "authorization: Bearer ...".
+    """Modes, approvals, kill switch, rollback and SLA policies of one area. Reading needs the role viewer, SLA
+    policies operator, everything else approver; the token is the metadata "authorization: Bearer ...".
     """
 
     def __init__(self, channel):
@@ -66,11 +66,26 @@ class OperationsServiceStub:
                 request_serializer=twm_dot_api_dot_operations_dot_v1_dot_operations__pb2.RollbackRequest.SerializeToString,
                 response_deserializer=twm_dot_api_dot_operations_dot_v1_dot_operations__pb2.RollbackResponse.FromString,
                 _registered_method=True)
+        self.PutSlaPolicy = channel.unary_unary(
+                '/twm.api.operations.v1.OperationsService/PutSlaPolicy',
+                request_serializer=twm_dot_api_dot_operations_dot_v1_dot_operations__pb2.PutSlaPolicyRequest.SerializeToString,
+                response_deserializer=twm_dot_api_dot_operations_dot_v1_dot_operations__pb2.PutSlaPolicyResponse.FromString,
+                _registered_method=True)
+        self.DeleteSlaPolicy = channel.unary_unary(
+                '/twm.api.operations.v1.OperationsService/DeleteSlaPolicy',
+                request_serializer=twm_dot_api_dot_operations_dot_v1_dot_operations__pb2.DeleteSlaPolicyRequest.SerializeToString,
+                response_deserializer=twm_dot_api_dot_operations_dot_v1_dot_operations__pb2.DeleteSlaPolicyResponse.FromString,
+                _registered_method=True)
+        self.ListSlaPolicies = channel.unary_unary(
+                '/twm.api.operations.v1.OperationsService/ListSlaPolicies',
+                request_serializer=twm_dot_api_dot_operations_dot_v1_dot_operations__pb2.ListSlaPoliciesRequest.SerializeToString,
+                response_deserializer=twm_dot_api_dot_operations_dot_v1_dot_operations__pb2.ListSlaPoliciesResponse.FromString,
+                _registered_method=True)
 
 
 class OperationsServiceServicer:
-    """Modes, approvals, kill switch and rollback of one area. Reading needs the role viewer, everything else approver; the token is
-    the metadata "authorization: Bearer ...".
+    """Modes, approvals, kill switch, rollback and SLA policies of one area. Reading needs the role viewer, SLA
+    policies operator, everything else approver; the token is the metadata "authorization: Bearer ...".
     """
 
     def GetMode(self, request, context):
@@ -115,6 +130,27 @@ class OperationsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PutSlaPolicy(self, request, context):
+        """An SLA policy of somebody else (A1): a bound for guardrail and planner from now on. The same again changes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteSlaPolicy(self, request, context):
+        """It counts no more.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSlaPolicies(self, request, context):
+        """SLA policies that are kept, enforced or not.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OperationsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -148,6 +184,21 @@ def add_OperationsServiceServicer_to_server(servicer, server):
                     request_deserializer=twm_dot_api_dot_operations_dot_v1_dot_operations__pb2.RollbackRequest.FromString,
                     response_serializer=twm_dot_api_dot_operations_dot_v1_dot_operations__pb2.RollbackResponse.SerializeToString,
             ),
+            'PutSlaPolicy': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutSlaPolicy,
+                    request_deserializer=twm_dot_api_dot_operations_dot_v1_dot_operations__pb2.PutSlaPolicyRequest.FromString,
+                    response_serializer=twm_dot_api_dot_operations_dot_v1_dot_operations__pb2.PutSlaPolicyResponse.SerializeToString,
+            ),
+            'DeleteSlaPolicy': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteSlaPolicy,
+                    request_deserializer=twm_dot_api_dot_operations_dot_v1_dot_operations__pb2.DeleteSlaPolicyRequest.FromString,
+                    response_serializer=twm_dot_api_dot_operations_dot_v1_dot_operations__pb2.DeleteSlaPolicyResponse.SerializeToString,
+            ),
+            'ListSlaPolicies': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSlaPolicies,
+                    request_deserializer=twm_dot_api_dot_operations_dot_v1_dot_operations__pb2.ListSlaPoliciesRequest.FromString,
+                    response_serializer=twm_dot_api_dot_operations_dot_v1_dot_operations__pb2.ListSlaPoliciesResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'twm.api.operations.v1.OperationsService', rpc_method_handlers)
@@ -157,8 +208,8 @@ def add_OperationsServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class OperationsService:
-    """Modes, approvals, kill switch and rollback of one area. Reading needs the role viewer, everything else approver; the token is
-    the metadata "authorization: Bearer ...".
+    """Modes, approvals, kill switch, rollback and SLA policies of one area. Reading needs the role viewer, SLA
+    policies operator, everything else approver; the token is the metadata "authorization: Bearer ...".
     """
 
     @staticmethod
@@ -313,6 +364,87 @@ class OperationsService:
             '/twm.api.operations.v1.OperationsService/Rollback',
             twm_dot_api_dot_operations_dot_v1_dot_operations__pb2.RollbackRequest.SerializeToString,
             twm_dot_api_dot_operations_dot_v1_dot_operations__pb2.RollbackResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutSlaPolicy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/twm.api.operations.v1.OperationsService/PutSlaPolicy',
+            twm_dot_api_dot_operations_dot_v1_dot_operations__pb2.PutSlaPolicyRequest.SerializeToString,
+            twm_dot_api_dot_operations_dot_v1_dot_operations__pb2.PutSlaPolicyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteSlaPolicy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/twm.api.operations.v1.OperationsService/DeleteSlaPolicy',
+            twm_dot_api_dot_operations_dot_v1_dot_operations__pb2.DeleteSlaPolicyRequest.SerializeToString,
+            twm_dot_api_dot_operations_dot_v1_dot_operations__pb2.DeleteSlaPolicyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSlaPolicies(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/twm.api.operations.v1.OperationsService/ListSlaPolicies',
+            twm_dot_api_dot_operations_dot_v1_dot_operations__pb2.ListSlaPoliciesRequest.SerializeToString,
+            twm_dot_api_dot_operations_dot_v1_dot_operations__pb2.ListSlaPoliciesResponse.FromString,
             options,
             channel_credentials,
             insecure,
