@@ -14,8 +14,8 @@ from collections.abc import Callable
 import pytest
 import xdevsm_kpm
 
+from twm.core.e2sm.labels import NO_LABEL
 from twm.ingester.kpm import decode_message
-from twm.ingester.kpm.labels import NO_LABEL
 from twm.ingester.kpm.types import Format1, Measurement, Record
 from twm_twin.e2.kpm_encoder import encode_message
 

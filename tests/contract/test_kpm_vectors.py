@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from twm.cli import decode as decode_command
+from twm.core.e2sm.dialects import DIALECTS
 from twm.core.errors import DecodeError
 from twm.ingester.kpm import decode_header, decode_message, to_json
-from twm.ingester.kpm.dialects import DIALECTS
 from twm_twin.e2.kpm_encoder import encode_header, encode_message
 
 ASN1TOOLS_SET = json.loads((Path(__file__).parent / "data" / "kpm_asn1tools.json").read_text())["vectors"]

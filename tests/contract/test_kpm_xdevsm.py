@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import xdevsm_kpm
 
+from twm.core.e2sm.labels import NO_LABEL, label_of
 from twm.ingester.kpm import decode_message, to_json
-from twm.ingester.kpm.labels import NO_LABEL, label_of
 from twm.ingester.kpm.types import Format1, Format3, Label, Measurement, Record, UeId, UeReport, Value
 from twm_twin.e2.kpm_encoder import encode_message
 

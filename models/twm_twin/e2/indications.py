@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from twm.core.e2sm.labels import NO_LABEL, label_of
 from twm.core.network import E2Node, NetworkSpec
-from twm.ingester.kpm.labels import NO_LABEL, label_of
 from twm.ingester.kpm.types import Format1, Format3, Label, Measurement, Record, UeId, UeReport, Value
 from twm_twin.e2.periods import PeriodLoads
 

@@ -1,30 +1,27 @@
-"""E2SM-KPM indication headers and messages to aligned PER, in the four dialects of twm.ingester.kpm.dialects."""
+"""E2SM-KPM indication headers and messages to aligned PER, in the four dialects of twm.core.e2sm.dialects."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
 
-from twm.ingester.kpm.conditions import ROOT_TEST_VALUES, STANDARD_ROOT_TEST_TYPES, TEST_EXPRESSIONS, TEST_TYPES, TEST_VALUES
-from twm.ingester.kpm.dialects import Dialect, dialect_of
+from twm.core.e2sm.dialects import Dialect, dialect_of
+from twm.core.e2sm.kpm_writer import write_condition, write_label, write_measurement_type
+from twm.core.e2sm.labels import TRUE
+from twm.core.e2sm.ue_id_writer import write_ue_id
+from twm.core.per_writer import Writer, real_octets
 from twm.ingester.kpm.header import NTP_UNIX_OFFSET_S, STRINGS
-from twm.ingester.kpm.labels import ADDITIONS, FLAGS, MEMBERS, NUMBERS, QCIS, START_END, TRUE
 from twm.ingester.kpm.types import (
     Clock,
-    Condition,
     ConditionMeasurement,
     Format1,
     Format2,
     Format3,
-    Label,
     Measurement,
     Record,
     UeId,
     Value,
 )
-from twm_twin.e2.per_writer import Writer, real_octets
-from twm_twin.e2.ue_id_encoder import write_ue_id
 
 _GRANULARITY_MS = (1, 0xFFFFFFFF)
 
@@ -167,72 +164,16 @@ def _value(writer: Writer, value: Value) -> None:
         writer.whole_number(value, 0, 0xFFFFFFFF)
 
 
-def _measurement_type(writer: Writer, name: str, meas_id: int | None, rules: Dialect) -> None:
-    if meas_id is None:
-        raw = name.encode("ascii")
-        writer.choice(0, 2)
-        writer.bits(len(raw) > 150, 1)
-        if len(raw) > 150:
-            writer.counted_octets(raw)
-        else:
-            writer.whole_number(len(raw), 1, 150)
-            writer.octets(raw)
-    else:
-        writer.choice(1, 2)
-        writer.extensible_number(0 if meas_id == 65536 and rules.format3_in_root else meas_id, 1, 65536)
-
-
 def _measurement(writer: Writer, measurement: Measurement, rules: Dialect) -> None:
     writer.bits(0, 1)
-    _measurement_type(writer, measurement.name, measurement.meas_id, rules)
+    write_measurement_type(writer, measurement.name, measurement.meas_id, rules)
     if not measurement.labels:
         raise ValueError("a measurement has at least one label")
     for part in writer.fragments(len(measurement.labels)):
         writer.begin(part)
         for label in measurement.labels[part.start : part.stop]:
             writer.bits(0, 1)
-            _label(writer, label)
-
-
-def _label(writer: Writer, label: Label) -> None:
-    json = label.json
-    added = [name in json for name in ADDITIONS]
-    writer.bits(any(added), 1)
-    for name in MEMBERS:
-        writer.bits(name in json, 1)
-    for name in MEMBERS:
-        if name in json:
-            _label_member(writer, name, json[name])
-    if any(added):
-        parts: list[bytes | None] = []
-        for name in ADDITIONS:
-            part = None
-            if name in json:
-                inner = Writer()
-                inner.extensible_number(json[name], *NUMBERS[name])
-                part = inner.finish()
-            parts.append(part)
-        writer.additions(parts)
-
-
-def _label_member(writer: Writer, name: str, value: Any) -> None:
-    if name in FLAGS:
-        writer.enumerated(value, TRUE)
-    elif name in NUMBERS:
-        writer.extensible_number(value, *NUMBERS[name])
-    elif name in QCIS:
-        writer.whole_number(value, 0, 255)
-    elif name == "plmnID":
-        writer.octets(bytes.fromhex(value))
-    elif name == "sliceID":
-        sd = value.get("sD")
-        writer.bits(0, 1)
-        writer.bits(sd is not None, 1)
-        writer.bits(int(value["sST"], 16), 8)
-        if sd is not None:
-            writer.octets(bytes.fromhex(sd))
-    else:
-        writer.enumerated(value, START_END)
+            write_label(writer, label)
 
 
 def _condition_measurement(writer: Writer, measurement: ConditionMeasurement, rules: Dialect) -> None:
@@ -241,10 +182,10 @@ def _condition_measurement(writer: Writer, measurement: ConditionMeasurement, ru
     writer.bits(measurement.ues is not None, 1)
     if rules.format3_in_root:
         writer.bits(periods is not None, 1)
-    _measurement_type(writer, measurement.name, measurement.meas_id, rules)
+    write_measurement_type(writer, measurement.name, measurement.meas_id, rules)
     writer.whole_number(len(measurement.conditions), 1, 32768)
     for condition in measurement.conditions:
-        _condition(writer, condition, rules)
+        write_condition(writer, condition, rules)
     if measurement.ues is not None:
         _ues(writer, measurement.ues)
     if periods is not None:
@@ -259,58 +200,6 @@ def _condition_measurement(writer: Writer, measurement: ConditionMeasurement, ru
                 body.enumerated("true", TRUE)
         if body is not writer:
             writer.additions([body.finish()])
-
-
-def _condition(writer: Writer, condition: Condition, rules: Dialect) -> None:
-    writer.bits(0, 1)
-    writer.bits(condition.logical_or, 1)
-    if condition.label is not None:
-        writer.choice(0, 2)
-        _label(writer, condition.label)
-    else:
-        writer.choice(1, 2)
-        _test(writer, dict(condition.test or {}), rules)
-    if condition.logical_or:
-        writer.enumerated("true", TRUE)
-
-
-def _test(writer: Writer, test: dict[str, Any], rules: Dialect) -> None:
-    writer.bits(0, 1)
-    writer.bits("testExpr" in test, 1)
-    writer.bits("testValue" in test, 1)
-    index = TEST_TYPES.index(test["testType"][0])
-    roots = len(TEST_TYPES) if rules.format3_in_root else STANDARD_ROOT_TEST_TYPES
-    writer.choice(index, roots)
-    body = Writer() if index >= roots else writer
-    body.enumerated(test["testType"][1], TRUE)
-    if body is not writer:
-        writer.open_type(body.finish())
-    if "testExpr" in test:
-        writer.enumerated(test["testExpr"], TEST_EXPRESSIONS)
-    if "testValue" in test:
-        _test_value(writer, *test["testValue"])
-
-
-def _test_value(writer: Writer, name: str, value: Any) -> None:
-    writer.choice(TEST_VALUES.index(name), ROOT_TEST_VALUES)
-    if name in ("valueInt", "valueEnum"):
-        writer.unconstrained_number(value)
-    elif name == "valueBool":
-        writer.bits(value, 1)
-    elif name == "valueBitS":
-        for part in writer.fragments(len(value)):
-            writer.begin(part)
-            writer.align()
-            for bit in value[part.start : part.stop]:
-                writer.bits(bit == "1", 1)
-    elif name == "valueOctS":
-        writer.counted_octets(bytes.fromhex(value))
-    elif name == "valuePrtS":
-        writer.counted_octets(value.encode("ascii"))
-    else:
-        inner = Writer()
-        inner.counted_octets(real_octets(value))
-        writer.open_type(inner.finish())
 
 
 def _ues(writer: Writer, ues: Sequence[UeId]) -> None:

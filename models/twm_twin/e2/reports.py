@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from twm.api.telemetry.v1 import telemetry_pb2
+from twm.core.e2sm.dialects import dialect_of
 from twm.core.network import E2Node, NetworkSpec
-from twm.ingester.kpm.dialects import dialect_of
 from twm.ingester.kpm.e2ap import encode_ric_indication
 from twm.ingester.kpm.types import RicIndication
 from twm_twin.e2.indications import CellIndications

@@ -8,11 +8,11 @@ import os
 import sys
 from pathlib import Path
 
+from twm.core.e2sm.dialects import DIALECTS
 from twm.core.errors import DecodeError, InvalidInputError
+from twm.core.per import MAX_BYTES
 from twm.ingester.kpm import decode_header, decode_message, to_json
-from twm.ingester.kpm.dialects import DIALECTS
 from twm.ingester.kpm.e2ap import decode_ric_indication
-from twm.ingester.kpm.per import MAX_BYTES
 
 _MAX_TEXT = 4 * MAX_BYTES
 """Most bytes read: hex text with white space of the largest PDU."""

@@ -20,10 +20,10 @@ from twm.api.telemetry.v1 import telemetry_pb2
 from twm.core import metrics
 from twm.core.errors import InvalidInputError, UnavailableError
 from twm.core.network import NetworkSpec
+from twm.core.per import MAX_BYTES
 from twm.core.stream_worker import Backoff
 from twm.core.streams import Output, StreamNames, Streams
 from twm.core.validation import validate
-from twm.ingester.kpm.per import MAX_BYTES
 from twm.ingester.reading import Refusal, ReportReader
 
 log = logging.getLogger(__name__)

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from twm.core.e2sm.dialects import DIALECTS
 from twm.core.errors import DecodeError
 from twm.ingester.kpm import decode_header, decode_message, to_json
-from twm.ingester.kpm.dialects import DIALECTS
 from twm.ingester.kpm.message import TailCache
 
 _SAMPLES = json.loads((Path(__file__).parents[2] / "contract" / "data" / "kpm_asn1tools.json").read_text())["vectors"]

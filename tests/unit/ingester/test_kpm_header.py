@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from twm.core.e2sm.dialects import DIALECTS
 from twm.core.errors import DecodeError, InvalidInputError
 from twm.ingester.kpm import decode_header
-from twm.ingester.kpm.dialects import DIALECTS
 from twm.ingester.kpm.header import choose_clock, flexric_time_s, ntp_time_s
 from twm_twin.e2.kpm_encoder import encode_header, timestamp
 

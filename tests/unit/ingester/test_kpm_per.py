@@ -8,14 +8,14 @@ import struct
 
 import pytest
 
+from twm.core.e2sm.labels import label_of
 from twm.core.errors import DecodeError
+from twm.core.per import Reader, real
+from twm.core.per_writer import Writer, real_octets
 from twm.ingester.kpm import decode_message, to_json
-from twm.ingester.kpm.labels import label_of
 from twm.ingester.kpm.message import TailCache
-from twm.ingester.kpm.per import Reader, real
 from twm.ingester.kpm.types import Format1, Measurement, Record
 from twm_twin.e2.kpm_encoder import encode_message
-from twm_twin.e2.per_writer import Writer, real_octets
 
 STANDARD = "kpm_v3.00_standard"
 

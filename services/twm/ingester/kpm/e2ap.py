@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 from twm.core.errors import DecodeError
-from twm.ingester.kpm.per import MAX_BYTES, Reason
+from twm.core.per import MAX_BYTES, Reason
 from twm.ingester.kpm.types import RicIndication
 
 _LOCK = threading.Lock()

@@ -7,9 +7,9 @@ microseconds, whichever dialect they encode with.
 
 from __future__ import annotations
 
+from twm.core.e2sm.dialects import dialect_of
 from twm.core.errors import DecodeError
-from twm.ingester.kpm.dialects import dialect_of
-from twm.ingester.kpm.per import Reader, Reason, fail, printable
+from twm.core.per import Reader, Reason, fail, printable
 from twm.ingester.kpm.types import Clock, Header
 
 NTP_UNIX_OFFSET_S = 2_208_988_800

@@ -6,12 +6,12 @@ each record must hold as many values as the information list has measurements x 
 
 from __future__ import annotations
 
+from twm.core.e2sm.dialects import Dialect, dialect_of
+from twm.core.e2sm.ue_id import read_ue_id
+from twm.core.per import Reader, Reason
 from twm.ingester.kpm.conditions import read_conditions
-from twm.ingester.kpm.dialects import Dialect, dialect_of
-from twm.ingester.kpm.per import Reader, Reason
 from twm.ingester.kpm.tail_cache import Tail, TailCache
 from twm.ingester.kpm.types import Format1, Format2, Format3, Record, UeReport
-from twm.ingester.kpm.ue_id import read_ue_id
 from twm.ingester.kpm.values import read_measurements, read_records
 
 _GRANULARITY_MS = (1, 0xFFFFFFFF)

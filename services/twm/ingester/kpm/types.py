@@ -5,31 +5,15 @@ Units are those on the wire; nothing is converted here. `json` members hold the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+
+from twm.core.e2sm.types import Clock as Clock
+from twm.core.e2sm.types import Condition as Condition
+from twm.core.e2sm.types import Label as Label
+from twm.core.e2sm.types import UeId as UeId
 
 Value = int | float | None
 """Integer, real, or None for noValue."""
-Clock = Literal["ntp", "flexric"]
-
-
-@dataclass(frozen=True, slots=True)
-class Label:
-    """One measurement label (clause 8.3.11): the sub-population a value is about."""
-
-    no_label: bool = False
-    """Whole cell (or UE): no sub-counter."""
-    sst: int | None = None
-    """Slice/service type, 0..255."""
-    sd: str | None = None
-    """Slice differentiator, six lower-case hex digits; None: not sent."""
-    plmn: str | None = None
-    """PLMN identity as on the wire, six lower-case hex digits (TS 38.413 clause 9.3.3.5)."""
-    five_qi: int | None = None
-    qfi: int | None = None
-    json: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    """Every member that was sent, by ASN.1 name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +46,6 @@ class Format1:
     """Granularity period [ms]; None: that of the subscription."""
 
 
-@dataclass(frozen=True, slots=True)
-class UeId:
-    """UE identity (E2SM clause 6.2.2.6)."""
-
-    key: str
-    """"ran:<16 hex digits>" of the ran-UEID as on the wire where sent, else "du:", "cuup:", "amf:", ... and the decimal id."""
-    kind: str
-    """ASN.1 name of the choice, e.g. "gNB-DU-UEID"."""
-    fields: Mapping[str, Any] = field(hash=False)
-    """Members by ASN.1 name."""
-
-
 @dataclass(slots=True)
 class UeReport:
     """What Format 3 says about one UE."""
@@ -92,17 +64,6 @@ class Format3:
     """Indication message Format 3: one Format 1 a UE."""
 
     ues: list[UeReport]
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """One matching condition of Format 2 (clause 8.3.22): a label or a test."""
-
-    label: Label | None
-    test: Mapping[str, Any] | None
-    """testType, testExpr, testValue by ASN.1 name."""
-    logical_or: bool = False
-    """Joined to the next condition by OR instead of AND."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from functools import lru_cache
 from math import ldexp
 
+from twm.core.e2sm.labels import NO_LABEL, TRUE, label_of, read_label, read_measurement_type
 from twm.core.errors import DecodeError
-from twm.ingester.kpm.labels import NO_LABEL, TRUE, label_of, read_label, read_measurement_type
-from twm.ingester.kpm.per import Reader, Reason, fail, printable, real
+from twm.core.per import Reader, Reason, fail, printable, real
 from twm.ingester.kpm.types import Label, Measurement, Record, Value
 
 _PLAIN = (NO_LABEL,)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from twm.core.e2sm.types import Clock
 from twm.core.errors import InvalidInputError
-from twm.ingester.kpm.types import Clock
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,12 @@
-"""UEID to aligned PER (O-RAN.WG3.E2SM clause 6.2.2.6), from the fields that twm.ingester.kpm.ue_id reads."""
+"""UEID to aligned PER (O-RAN.WG3.E2SM clause 6.2.2.6), from the fields that twm.core.e2sm.ue_id reads."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from twm.ingester.kpm.types import UeId
-from twm_twin.e2.per_writer import Writer
+from twm.core.e2sm.types import UeId
+from twm.core.per_writer import Writer
 
 Fields = Mapping[str, Any]
 _U32 = (0, 2**32 - 1)

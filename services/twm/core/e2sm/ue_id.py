@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from twm.ingester.kpm.per import Reader, Reason
-from twm.ingester.kpm.types import UeId
+from twm.core.e2sm.types import UeId
+from twm.core.per import Reader, Reason
 
 Fields = dict[str, Any]
 _U32 = (0, 2**32 - 1)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from twm.ingester.kpm.per import Reader, Reason, printable
-from twm.ingester.kpm.types import Label
+from twm.core.e2sm.types import Label
+from twm.core.per import Reader, Reason, printable
 
 MEMBERS = (
     "noLabel",

@@ -1,4 +1,4 @@
-"""Writer of aligned PER (ITU-T X.691), the mirror of twm.ingester.kpm.per.Reader. Values out of range raise ValueError."""
+"""Writer of aligned PER (ITU-T X.691), the mirror of twm.core.per.Reader. Values out of range raise ValueError."""
 
 from __future__ import annotations
 
