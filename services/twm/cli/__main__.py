@@ -20,6 +20,7 @@ COMMANDS = {
     "verify-audit": ("twm.cli.verify_audit", "check the hash chain of an audit log"),
     "replay-decision": ("twm.cli.replay_decision", "run a recorded decision again and hold every step against the audit log"),
     "intent": ("twm.cli.intent", "compile an intent from words, show what was understood or is unclear, activate it"),
+    "mcp": ("twm.cli.mcp", "serve the gateway's tools to agents over the Model Context Protocol (needs the mcp extra)"),
     "adapt": ("twm.cli.adapt", "fine-tune the model in use on recorded frames, as its challenger (needs the training extra)"),
     "models": ("twm.cli.models", "list model versions, pin a challenger, promote it on measured gain, roll back"),
     "frames": ("twm.cli.frames", "write the newest KPI frames of a running system to a file"),

@@ -10,20 +10,17 @@ import datetime as dt
 import json
 import os
 import sys
-import urllib.error
-import urllib.request
 import zoneinfo
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from twm.core.errors import ForbiddenError, InvalidInputError, UnavailableError
+from twm.cli.gateway_client import DEFAULT_URL, MAX_ANSWER_BYTES, ask, bearer
+from twm.core.errors import InvalidInputError, UnavailableError
 from twm.core.network import load_network
 from twm.core.paths import find_network
 
 EXIT_QUESTIONS = 4
-TIMEOUT_S = 10.0
-MAX_ANSWER_BYTES = 4 * 1024 * 1024
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,9 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--activate", action="store_true", help="make it count, where it is clear")
     parser.add_argument("--list", action="store_true", help="show the active intents")
     parser.add_argument("--withdraw", metavar="ID", help="take an active intent back")
-    parser.add_argument(
-        "--gateway", default="http://127.0.0.1:8080", metavar="URL", help="gateway to ask (default: %(default)s)"
-    )
+    parser.add_argument("--gateway", default=DEFAULT_URL, metavar="URL", help="gateway to ask (default: %(default)s)")
     parser.add_argument("--offline", action="store_true", help="compile here, without a gateway and without effect")
     parser.add_argument(
         "--network", default="poc-city", metavar="NAME|FILE", help="network spec for --offline (default: %(default)s)"
@@ -131,34 +126,10 @@ def _read(path: Path) -> Any:
 
 
 def _call(gateway: str, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-    """JSON answer of the gateway; 422 with questions is one. Raises UnavailableError, InvalidInputError, ForbiddenError."""
-    if not gateway.startswith(("http://", "https://")):
-        raise InvalidInputError(f"--gateway: {gateway[:100]!a} is not an http or https URL")
-    headers = {"Content-Type": "application/json", "Accept": "application/json"}
-    token = os.environ.get("TWM_TOKEN", "")
-    if token:
-        headers["Authorization"] = f"Bearer {token}"
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(gateway.rstrip("/") + path, data=data, method=method, headers=headers)
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
-            return dict(json.loads(answer.read(MAX_ANSWER_BYTES)))
-    except urllib.error.HTTPError as error:
-        content = error.read(MAX_ANSWER_BYTES)
-        try:
-            problem = dict(json.loads(content))
-        except ValueError:
-            problem = {}
-        if "questions" in problem:
-            return problem
-        detail = str(problem.get("detail", error.reason))[:500]
-        if error.code in (401, 403):
-            raise ForbiddenError(f"gateway {gateway}: {detail}") from error
-        if error.code < 500:
-            raise InvalidInputError(f"gateway {gateway}: {detail}") from error
-        raise UnavailableError(f"gateway {gateway}: {detail}") from error
-    except (urllib.error.URLError, TimeoutError, ValueError) as error:
-        raise UnavailableError(f"gateway {gateway}: {str(error)[:200]}; --offline compiles without one") from error
+        return dict(ask(gateway, method, path, body, authorization=bearer(os.environ.get("TWM_TOKEN", ""))))
+    except UnavailableError as error:
+        raise UnavailableError(f"{error}; --offline compiles without one") from error
 
 
 def _print(found: dict[str, Any], as_json: bool, *, head: str = "") -> int:

@@ -8,13 +8,17 @@ import logging
 import socket
 from collections.abc import Iterator
 
+import grpc
 import uvicorn
 from fastapi import FastAPI
 
 from twm.api.operations.v1 import operations_pb2_grpc
+from twm.api.twin.v1 import twin_pb2_grpc
+from twm.api.worldmodel.v1 import worldmodel_pb2_grpc
 from twm.core.clock import Clock, SystemClock
 from twm.core.errors import TwmError, UnavailableError
 from twm.core.probes import Health
+from twm.core.rpc import grpc_channel
 from twm.core.serving import Runtime, grpc_server
 from twm.core.settings import split_address
 from twm.core.stream_worker import Backoff, StreamWorker, pause
@@ -40,6 +44,8 @@ from twm.gateway.rest import build_app, stream_states
 from twm.gateway.rules import load_rules
 from twm.gateway.scorer import Scorer
 from twm.gateway.settings import GatewaySettings
+from twm.gateway.tools.routes import router as tool_routes
+from twm.gateway.tools.session import ToolDeps
 from twm.gateway.trace.routes import router as trace_routes
 
 log = logging.getLogger(__name__)
@@ -59,7 +65,8 @@ class GatewayService:
         self._spec = settings.spec()
         self._rules = load_rules(settings.guardrail)
         self._names = StreamNames.of(self._spec.area_id)
-        now_s = (clock or SystemClock()).now_s
+        self._clock = clock or SystemClock()
+        now_s = self._clock.now_s
         self._recorder = Recorder(streams, self._names, now_s)
         self._follower = AuditFollower(streams, self._names, log_path(settings.state_dir, self._names), self._recorder.moved)
         options = A1Options(sla_type=settings.a1_sla_type, ttl_steps=settings.policy_ttl_steps)
@@ -108,6 +115,7 @@ class GatewayService:
             intent_routes(self._intents),
             explanation_routes(self._streams, names, self._spec),
             trace_routes(self._streams, names),
+            tool_routes(self._tools(runtime)),
         ]
         app = build_app(self._streams, names, self._spec, self, self._access, routers)
         runtime.spawn(serve_http(app, listener, runtime.stop), "rest")
@@ -115,6 +123,20 @@ class GatewayService:
         port = int(listener.getsockname()[1])
         log.info("REST on port %d, guardrail %s", port, self._rules.label)
         return port
+
+    def _tools(self, runtime: Runtime) -> ToolDeps:
+        """Sessions on inference and twin; neither needs to be there until a tool asks."""
+        world, twin = (grpc_channel(target) for target in (self._settings.inference_target, self._settings.twin_target))
+        runtime.spawn(_close_at(runtime.stop, world, twin), "channels of the tools")
+        return ToolDeps(
+            spec=self._spec,
+            streams=self._streams,
+            names=self._names,
+            world=worldmodel_pb2_grpc.WorldModelServiceStub(world),  # type: ignore[no-untyped-call]
+            twin=twin_pb2_grpc.TwinServiceStub(twin),  # type: ignore[no-untyped-call]
+            recorder=self._recorder,
+            clock=self._clock,
+        )
 
     async def status(self) -> models.Status:
         """The gateway at a glance."""
@@ -173,6 +195,12 @@ async def connect(url: str, stop: asyncio.Event) -> Streams | None:
             log.warning("%s; trying again", error)
             await backoff.wait(stop)
     return None
+
+
+async def _close_at(stop: asyncio.Event, *channels: grpc.aio.Channel) -> None:
+    await stop.wait()
+    for channel in channels:
+        await channel.close()
 
 
 def listen(address: str) -> socket.socket:
