@@ -138,8 +138,68 @@ class IntentOutcome(_message.Message):
     running_violation_probability: float
     def __init__(self, intent_id: _Optional[str] = ..., constraint_index: _Optional[int] = ..., violation_probability: _Optional[float] = ..., running_violation_probability: _Optional[float] = ...) -> None: ...
 
+class CornerTrigger(_message.Message):
+    __slots__ = ("kind", "scope", "value", "threshold")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    SCOPE_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    kind: str
+    scope: str
+    value: float
+    threshold: float
+    def __init__(self, kind: _Optional[str] = ..., scope: _Optional[str] = ..., value: _Optional[float] = ..., threshold: _Optional[float] = ...) -> None: ...
+
+class CornerTemplate(_message.Message):
+    __slots__ = ("name", "scope", "amount", "steps", "filled_by", "outcome", "scm_mean", "score", "twin_scm_mean")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SCOPE_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    FILLED_BY_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    SCM_MEAN_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    TWIN_SCM_MEAN_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    scope: str
+    amount: float
+    steps: int
+    filled_by: str
+    outcome: str
+    scm_mean: float
+    score: float
+    twin_scm_mean: float
+    def __init__(self, name: _Optional[str] = ..., scope: _Optional[str] = ..., amount: _Optional[float] = ..., steps: _Optional[int] = ..., filled_by: _Optional[str] = ..., outcome: _Optional[str] = ..., scm_mean: _Optional[float] = ..., score: _Optional[float] = ..., twin_scm_mean: _Optional[float] = ...) -> None: ...
+
+class ScreenCount(_message.Message):
+    __slots__ = ("reason", "count")
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    reason: str
+    count: int
+    def __init__(self, reason: _Optional[str] = ..., count: _Optional[int] = ...) -> None: ...
+
+class CornerReport(_message.Message):
+    __slots__ = ("triggers", "templates", "screened", "reason", "offer", "expected_mbps", "expected_std_mbps")
+    TRIGGERS_FIELD_NUMBER: _ClassVar[int]
+    TEMPLATES_FIELD_NUMBER: _ClassVar[int]
+    SCREENED_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    OFFER_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_MBPS_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_STD_MBPS_FIELD_NUMBER: _ClassVar[int]
+    triggers: _containers.RepeatedCompositeFieldContainer[CornerTrigger]
+    templates: _containers.RepeatedCompositeFieldContainer[CornerTemplate]
+    screened: _containers.RepeatedCompositeFieldContainer[ScreenCount]
+    reason: str
+    offer: str
+    expected_mbps: _containers.RepeatedScalarFieldContainer[float]
+    expected_std_mbps: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, triggers: _Optional[_Iterable[_Union[CornerTrigger, _Mapping]]] = ..., templates: _Optional[_Iterable[_Union[CornerTemplate, _Mapping]]] = ..., screened: _Optional[_Iterable[_Union[ScreenCount, _Mapping]]] = ..., reason: _Optional[str] = ..., offer: _Optional[str] = ..., expected_mbps: _Optional[_Iterable[float]] = ..., expected_std_mbps: _Optional[_Iterable[float]] = ...) -> None: ...
+
 class Proposal(_message.Message):
-    __slots__ = ("proposal_id", "area_id", "step", "effective", "created", "spec_digest", "source", "fallback_reason", "policy", "running", "chosen_index", "candidates", "evaluation_count", "twin_call_count", "verifications", "fans", "predicted_scm", "running_predicted_scm", "violation_probability", "any_violation_probability", "disagreement", "ood_score", "saving_ratio", "models", "timings", "trace_id", "front", "alternatives", "runner_up_index", "objective", "trace", "tape", "intent_outcomes", "intent_set_version")
+    __slots__ = ("proposal_id", "area_id", "step", "effective", "created", "spec_digest", "source", "fallback_reason", "policy", "running", "chosen_index", "candidates", "evaluation_count", "twin_call_count", "verifications", "fans", "predicted_scm", "running_predicted_scm", "violation_probability", "any_violation_probability", "disagreement", "ood_score", "saving_ratio", "models", "timings", "trace_id", "front", "alternatives", "runner_up_index", "objective", "trace", "tape", "intent_outcomes", "intent_set_version", "corner")
     PROPOSAL_ID_FIELD_NUMBER: _ClassVar[int]
     AREA_ID_FIELD_NUMBER: _ClassVar[int]
     STEP_FIELD_NUMBER: _ClassVar[int]
@@ -174,6 +234,7 @@ class Proposal(_message.Message):
     TAPE_FIELD_NUMBER: _ClassVar[int]
     INTENT_OUTCOMES_FIELD_NUMBER: _ClassVar[int]
     INTENT_SET_VERSION_FIELD_NUMBER: _ClassVar[int]
+    CORNER_FIELD_NUMBER: _ClassVar[int]
     proposal_id: str
     area_id: str
     step: int
@@ -208,4 +269,5 @@ class Proposal(_message.Message):
     tape: _trace_pb2.DecisionTape
     intent_outcomes: _containers.RepeatedCompositeFieldContainer[IntentOutcome]
     intent_set_version: int
-    def __init__(self, proposal_id: _Optional[str] = ..., area_id: _Optional[str] = ..., step: _Optional[int] = ..., effective: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., spec_digest: _Optional[str] = ..., source: _Optional[_Union[ProposalSource, str]] = ..., fallback_reason: _Optional[str] = ..., policy: _Optional[_Union[_worldmodel_pb2.PolicyBatch, _Mapping]] = ..., running: _Optional[_Union[_worldmodel_pb2.PolicyBatch, _Mapping]] = ..., chosen_index: _Optional[int] = ..., candidates: _Optional[_Iterable[_Union[Candidate, _Mapping]]] = ..., evaluation_count: _Optional[int] = ..., twin_call_count: _Optional[int] = ..., verifications: _Optional[_Iterable[_Union[Verification, _Mapping]]] = ..., fans: _Optional[_Iterable[_Union[KpiFan, _Mapping]]] = ..., predicted_scm: _Optional[float] = ..., running_predicted_scm: _Optional[float] = ..., violation_probability: _Optional[_Iterable[float]] = ..., any_violation_probability: _Optional[float] = ..., disagreement: _Optional[float] = ..., ood_score: _Optional[float] = ..., saving_ratio: _Optional[float] = ..., models: _Optional[_Iterable[_Union[_worldmodel_pb2.ModelIdentity, _Mapping]]] = ..., timings: _Optional[_Iterable[_Union[Timing, _Mapping]]] = ..., trace_id: _Optional[str] = ..., front: _Optional[_Iterable[_Union[FrontPoint, _Mapping]]] = ..., alternatives: _Optional[_Union[_worldmodel_pb2.PolicyBatch, _Mapping]] = ..., runner_up_index: _Optional[int] = ..., objective: _Optional[_Union[Objective, _Mapping]] = ..., trace: _Optional[_Iterable[_Union[_trace_pb2.TraceStep, _Mapping]]] = ..., tape: _Optional[_Union[_trace_pb2.DecisionTape, _Mapping]] = ..., intent_outcomes: _Optional[_Iterable[_Union[IntentOutcome, _Mapping]]] = ..., intent_set_version: _Optional[int] = ...) -> None: ...
+    corner: CornerReport
+    def __init__(self, proposal_id: _Optional[str] = ..., area_id: _Optional[str] = ..., step: _Optional[int] = ..., effective: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., spec_digest: _Optional[str] = ..., source: _Optional[_Union[ProposalSource, str]] = ..., fallback_reason: _Optional[str] = ..., policy: _Optional[_Union[_worldmodel_pb2.PolicyBatch, _Mapping]] = ..., running: _Optional[_Union[_worldmodel_pb2.PolicyBatch, _Mapping]] = ..., chosen_index: _Optional[int] = ..., candidates: _Optional[_Iterable[_Union[Candidate, _Mapping]]] = ..., evaluation_count: _Optional[int] = ..., twin_call_count: _Optional[int] = ..., verifications: _Optional[_Iterable[_Union[Verification, _Mapping]]] = ..., fans: _Optional[_Iterable[_Union[KpiFan, _Mapping]]] = ..., predicted_scm: _Optional[float] = ..., running_predicted_scm: _Optional[float] = ..., violation_probability: _Optional[_Iterable[float]] = ..., any_violation_probability: _Optional[float] = ..., disagreement: _Optional[float] = ..., ood_score: _Optional[float] = ..., saving_ratio: _Optional[float] = ..., models: _Optional[_Iterable[_Union[_worldmodel_pb2.ModelIdentity, _Mapping]]] = ..., timings: _Optional[_Iterable[_Union[Timing, _Mapping]]] = ..., trace_id: _Optional[str] = ..., front: _Optional[_Iterable[_Union[FrontPoint, _Mapping]]] = ..., alternatives: _Optional[_Union[_worldmodel_pb2.PolicyBatch, _Mapping]] = ..., runner_up_index: _Optional[int] = ..., objective: _Optional[_Union[Objective, _Mapping]] = ..., trace: _Optional[_Iterable[_Union[_trace_pb2.TraceStep, _Mapping]]] = ..., tape: _Optional[_Union[_trace_pb2.DecisionTape, _Mapping]] = ..., intent_outcomes: _Optional[_Iterable[_Union[IntentOutcome, _Mapping]]] = ..., intent_set_version: _Optional[int] = ..., corner: _Optional[_Union[CornerReport, _Mapping]] = ...) -> None: ...
