@@ -2,6 +2,7 @@ import datetime
 
 from buf.validate import validate_pb2 as _validate_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from twm.api.intent.v1 import intent_pb2 as _intent_pb2
 from twm.api.planning.v1 import trace_pb2 as _trace_pb2
 from twm.api.worldmodel.v1 import worldmodel_pb2 as _worldmodel_pb2
 from google.protobuf.internal import containers as _containers
@@ -127,16 +128,70 @@ class Timing(_message.Message):
     def __init__(self, part: _Optional[str] = ..., seconds: _Optional[float] = ...) -> None: ...
 
 class IntentOutcome(_message.Message):
-    __slots__ = ("intent_id", "constraint_index", "violation_probability", "running_violation_probability")
+    __slots__ = ("intent_id", "constraint_index", "violation_probability", "running_violation_probability", "kpi", "comparator", "bound", "predicted", "predicted_low", "predicted_high", "accepted_probability", "met", "reason", "basis", "held_bound", "reachable_bound", "reachable_saving_ratio", "reachable_any_violation", "running_predicted")
     INTENT_ID_FIELD_NUMBER: _ClassVar[int]
     CONSTRAINT_INDEX_FIELD_NUMBER: _ClassVar[int]
     VIOLATION_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
     RUNNING_VIOLATION_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
+    KPI_FIELD_NUMBER: _ClassVar[int]
+    COMPARATOR_FIELD_NUMBER: _ClassVar[int]
+    BOUND_FIELD_NUMBER: _ClassVar[int]
+    PREDICTED_FIELD_NUMBER: _ClassVar[int]
+    PREDICTED_LOW_FIELD_NUMBER: _ClassVar[int]
+    PREDICTED_HIGH_FIELD_NUMBER: _ClassVar[int]
+    ACCEPTED_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
+    MET_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    BASIS_FIELD_NUMBER: _ClassVar[int]
+    HELD_BOUND_FIELD_NUMBER: _ClassVar[int]
+    REACHABLE_BOUND_FIELD_NUMBER: _ClassVar[int]
+    REACHABLE_SAVING_RATIO_FIELD_NUMBER: _ClassVar[int]
+    REACHABLE_ANY_VIOLATION_FIELD_NUMBER: _ClassVar[int]
+    RUNNING_PREDICTED_FIELD_NUMBER: _ClassVar[int]
     intent_id: str
     constraint_index: int
     violation_probability: float
     running_violation_probability: float
-    def __init__(self, intent_id: _Optional[str] = ..., constraint_index: _Optional[int] = ..., violation_probability: _Optional[float] = ..., running_violation_probability: _Optional[float] = ...) -> None: ...
+    kpi: _intent_pb2.Kpi
+    comparator: _intent_pb2.Comparator
+    bound: float
+    predicted: float
+    predicted_low: float
+    predicted_high: float
+    accepted_probability: float
+    met: bool
+    reason: str
+    basis: str
+    held_bound: float
+    reachable_bound: float
+    reachable_saving_ratio: float
+    reachable_any_violation: float
+    running_predicted: float
+    def __init__(self, intent_id: _Optional[str] = ..., constraint_index: _Optional[int] = ..., violation_probability: _Optional[float] = ..., running_violation_probability: _Optional[float] = ..., kpi: _Optional[_Union[_intent_pb2.Kpi, str]] = ..., comparator: _Optional[_Union[_intent_pb2.Comparator, str]] = ..., bound: _Optional[float] = ..., predicted: _Optional[float] = ..., predicted_low: _Optional[float] = ..., predicted_high: _Optional[float] = ..., accepted_probability: _Optional[float] = ..., met: _Optional[bool] = ..., reason: _Optional[str] = ..., basis: _Optional[str] = ..., held_bound: _Optional[float] = ..., reachable_bound: _Optional[float] = ..., reachable_saving_ratio: _Optional[float] = ..., reachable_any_violation: _Optional[float] = ..., running_predicted: _Optional[float] = ...) -> None: ...
+
+class SavingOutcome(_message.Message):
+    __slots__ = ("intent_id", "wanted_ratio", "saving_ratio", "met", "reason", "hold_slas", "any_violation_probability", "accepted_probability", "reachable_saving_ratio", "reachable_any_violation")
+    INTENT_ID_FIELD_NUMBER: _ClassVar[int]
+    WANTED_RATIO_FIELD_NUMBER: _ClassVar[int]
+    SAVING_RATIO_FIELD_NUMBER: _ClassVar[int]
+    MET_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    HOLD_SLAS_FIELD_NUMBER: _ClassVar[int]
+    ANY_VIOLATION_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
+    ACCEPTED_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
+    REACHABLE_SAVING_RATIO_FIELD_NUMBER: _ClassVar[int]
+    REACHABLE_ANY_VIOLATION_FIELD_NUMBER: _ClassVar[int]
+    intent_id: str
+    wanted_ratio: float
+    saving_ratio: float
+    met: bool
+    reason: str
+    hold_slas: bool
+    any_violation_probability: float
+    accepted_probability: float
+    reachable_saving_ratio: float
+    reachable_any_violation: float
+    def __init__(self, intent_id: _Optional[str] = ..., wanted_ratio: _Optional[float] = ..., saving_ratio: _Optional[float] = ..., met: _Optional[bool] = ..., reason: _Optional[str] = ..., hold_slas: _Optional[bool] = ..., any_violation_probability: _Optional[float] = ..., accepted_probability: _Optional[float] = ..., reachable_saving_ratio: _Optional[float] = ..., reachable_any_violation: _Optional[float] = ...) -> None: ...
 
 class CornerTrigger(_message.Message):
     __slots__ = ("kind", "scope", "value", "threshold")

@@ -27,7 +27,7 @@ from twm.api.telemetry.v1 import telemetry_pb2 as twm_dot_api_dot_telemetry_dot_
 from twm.api.worldmodel.v1 import worldmodel_pb2 as twm_dot_api_dot_worldmodel_dot_v1_dot_worldmodel__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1atwm/api/twin/v1/twin.proto\x12\x0ftwm.api.twin.v1\x1a\x1b\x62uf/validate/validate.proto\x1a$twm/api/telemetry/v1/telemetry.proto\x1a&twm/api/worldmodel/v1/worldmodel.proto\"\x9e\x02\n\rVerifyRequest\x12\x1a\n\x07\x61rea_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x35\n\x05start\x18\x02 \x01(\x0b\x32\x1e.twm.api.telemetry.v1.KpiFrameB\x06\xbaH\x03\xc8\x01\x01\x12<\n\x08policies\x18\x03 \x01(\x0b\x32\".twm.api.worldmodel.v1.PolicyBatchB\x06\xbaH\x03\xc8\x01\x01\x12\"\n\x0escenario_count\x18\x04 \x01(\rB\n\xbaH\x07*\x05\x18\x80\x02(\x01\x12*\n\x13\x65xogenous_scenarios\x18\x05 \x03(\x02\x42\r\xbaH\n\x92\x01\x07\x08\x01\x10\x80\xb4\x89\x13\x12\x0c\n\x04seed\x18\x06 \x01(\x04\x12\x1e\n\x0cplayed_steps\x18\x07 \x01(\rB\x08\xbaH\x05*\x03\x18\x80\x02\"\x9d\x01\n\x0eVerifyResponse\x12\x0b\n\x03scm\x18\x01 \x03(\x02\x12\x14\n\x0csaving_ratio\x18\x02 \x03(\x02\x12\x12\n\nloss_ratio\x18\x03 \x03(\x02\x12\x14\n\x0c\x64\x65lay_p99_ms\x18\x04 \x03(\x02\x12\x10\n\x08violated\x18\x05 \x03(\x08\x12\x17\n\x0ftwin_call_count\x18\x06 \x01(\r\x12\x13\n\x0bspec_digest\x18\x07 \x01(\t2X\n\x0bTwinService\x12I\n\x06Verify\x12\x1e.twm.api.twin.v1.VerifyRequest\x1a\x1f.twm.api.twin.v1.VerifyResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1atwm/api/twin/v1/twin.proto\x12\x0ftwm.api.twin.v1\x1a\x1b\x62uf/validate/validate.proto\x1a$twm/api/telemetry/v1/telemetry.proto\x1a&twm/api/worldmodel/v1/worldmodel.proto\"\xdc\x02\n\rVerifyRequest\x12\x1a\n\x07\x61rea_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x35\n\x05start\x18\x02 \x01(\x0b\x32\x1e.twm.api.telemetry.v1.KpiFrameB\x06\xbaH\x03\xc8\x01\x01\x12<\n\x08policies\x18\x03 \x01(\x0b\x32\".twm.api.worldmodel.v1.PolicyBatchB\x06\xbaH\x03\xc8\x01\x01\x12\"\n\x0escenario_count\x18\x04 \x01(\rB\n\xbaH\x07*\x05\x18\x80\x02(\x01\x12*\n\x13\x65xogenous_scenarios\x18\x05 \x03(\x02\x42\r\xbaH\n\x92\x01\x07\x08\x01\x10\x80\xb4\x89\x13\x12\x0c\n\x04seed\x18\x06 \x01(\x04\x12\x1e\n\x0cplayed_steps\x18\x07 \x01(\rB\x08\xbaH\x05*\x03\x18\x80\x02\x12<\n\x07targets\x18\x08 \x03(\x0b\x32 .twm.api.worldmodel.v1.KpiTargetB\t\xbaH\x06\x92\x01\x03\x10\x80\x02\"\xcc\x01\n\x0eVerifyResponse\x12\x0b\n\x03scm\x18\x01 \x03(\x02\x12\x14\n\x0csaving_ratio\x18\x02 \x03(\x02\x12\x12\n\nloss_ratio\x18\x03 \x03(\x02\x12\x14\n\x0c\x64\x65lay_p99_ms\x18\x04 \x03(\x02\x12\x10\n\x08violated\x18\x05 \x03(\x08\x12\x17\n\x0ftwin_call_count\x18\x06 \x01(\r\x12\x13\n\x0bspec_digest\x18\x07 \x01(\t\x12\x17\n\x0ftarget_measured\x18\x08 \x03(\x08\x12\x14\n\x0ctarget_value\x18\t \x03(\x02\x32X\n\x0bTwinService\x12I\n\x06Verify\x12\x1e.twm.api.twin.v1.VerifyRequest\x1a\x1f.twm.api.twin.v1.VerifyResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,10 +46,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VERIFYREQUEST'].fields_by_name['exogenous_scenarios']._serialized_options = b'\272H\n\222\001\007\010\001\020\200\264\211\023'
   _globals['_VERIFYREQUEST'].fields_by_name['played_steps']._loaded_options = None
   _globals['_VERIFYREQUEST'].fields_by_name['played_steps']._serialized_options = b'\272H\005*\003\030\200\002'
+  _globals['_VERIFYREQUEST'].fields_by_name['targets']._loaded_options = None
+  _globals['_VERIFYREQUEST'].fields_by_name['targets']._serialized_options = b'\272H\006\222\001\003\020\200\002'
   _globals['_VERIFYREQUEST']._serialized_start=155
-  _globals['_VERIFYREQUEST']._serialized_end=441
-  _globals['_VERIFYRESPONSE']._serialized_start=444
-  _globals['_VERIFYRESPONSE']._serialized_end=601
-  _globals['_TWINSERVICE']._serialized_start=603
-  _globals['_TWINSERVICE']._serialized_end=691
+  _globals['_VERIFYREQUEST']._serialized_end=503
+  _globals['_VERIFYRESPONSE']._serialized_start=506
+  _globals['_VERIFYRESPONSE']._serialized_end=710
+  _globals['_TWINSERVICE']._serialized_start=712
+  _globals['_TWINSERVICE']._serialized_end=800
 # @@protoc_insertion_point(module_scope)

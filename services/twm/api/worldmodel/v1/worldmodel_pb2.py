@@ -23,10 +23,11 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from twm.api.intent.v1 import intent_pb2 as twm_dot_api_dot_intent_dot_v1_dot_intent__pb2
 from twm.api.telemetry.v1 import telemetry_pb2 as twm_dot_api_dot_telemetry_dot_v1_dot_telemetry__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&twm/api/worldmodel/v1/worldmodel.proto\x12\x15twm.api.worldmodel.v1\x1a\x1b\x62uf/validate/validate.proto\x1a$twm/api/telemetry/v1/telemetry.proto\"\x97\x01\n\x0bPolicyBatch\x12 \n\x0cpolicy_count\x18\x01 \x01(\rB\n\xbaH\x07*\x05\x18\x80 (\x01\x12\x1e\n\nstep_count\x18\x02 \x01(\rB\n\xbaH\x07*\x05\x18\x80\x02(\x01\x12 \n\tprb_share\x18\x03 \x03(\x02\x42\r\xbaH\n\x92\x01\x07\x08\x01\x10\x80\xb4\x89\x13\x12$\n\x0f\x62\x61ndwidth_share\x18\x04 \x03(\x02\x42\x0b\xbaH\x08\x92\x01\x05\x10\x80\xb4\x89\x13\">\n\rModelIdentity\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\"o\n\x13PredictFieldRequest\x12\x1a\n\x07\x61rea_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12<\n\x07history\x18\x02 \x03(\x0b\x32\x1e.twm.api.telemetry.v1.KpiFrameB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x02\"\xcd\x01\n\x14PredictFieldResponse\x12\x15\n\rfeature_names\x18\x01 \x03(\t\x12\x17\n\x0fquantile_levels\x18\x02 \x03(\x02\x12\x14\n\x0cstep_offsets\x18\x03 \x03(\r\x12\x0e\n\x06values\x18\x04 \x03(\x02\x12\x33\n\x05model\x18\x05 \x01(\x0b\x32$.twm.api.worldmodel.v1.ModelIdentity\x12\x15\n\rdemand_levels\x18\x06 \x03(\x02\x12\x13\n\x0b\x64\x65mand_mbps\x18\x07 \x03(\x02\"\x95\x01\n\nSlaAccount\x12#\n\x0fremaining_steps\x18\x01 \x01(\rB\n\xbaH\x07*\x05\x18\x80\x02(\x01\x12$\n\x12offered_mbps_steps\x18\x02 \x03(\x01\x42\x08\xbaH\x05\x92\x01\x02\x10@\x12\x1c\n\nloss_ratio\x18\x03 \x03(\x01\x42\x08\xbaH\x05\x92\x01\x02\x10@\x12\x1e\n\x0c\x64\x65lay_p99_ms\x18\x04 \x03(\x01\x42\x08\xbaH\x05\x92\x01\x02\x10@\"\\\n\x0b\x43ontingency\x12\x1f\n\ndown_links\x18\x01 \x03(\rB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x08\x12,\n\x0bprobability\x18\x02 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00\"\x82\x03\n\x0eRolloutRequest\x12\x1a\n\x07\x61rea_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12<\n\x07history\x18\x02 \x03(\x0b\x32\x1e.twm.api.telemetry.v1.KpiFrameB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x02\x12<\n\x08policies\x18\x03 \x01(\x0b\x32\".twm.api.worldmodel.v1.PolicyBatchB\x06\xbaH\x03\xc8\x01\x01\x12\x1e\n\x0csample_count\x18\x04 \x01(\rB\x08\xbaH\x05*\x03\x18\x80\x02\x12\x0c\n\x04seed\x18\x05 \x01(\x04\x12\x19\n\x11with_trajectories\x18\x06 \x01(\x08\x12\x32\n\x07\x61\x63\x63ount\x18\x07 \x01(\x0b\x32!.twm.api.worldmodel.v1.SlaAccount\x12\x16\n\x0e\x65xogenous_only\x18\x08 \x01(\x08\x12\x43\n\rcontingencies\x18\t \x03(\x0b\x32\".twm.api.worldmodel.v1.ContingencyB\x08\xbaH\x05\x92\x01\x02\x10\x10\"\xf4\x02\n\x0fRolloutResponse\x12\x10\n\x08scm_mean\x18\x01 \x03(\x02\x12\x1d\n\x15violation_probability\x18\x02 \x03(\x02\x12!\n\x19\x61ny_violation_probability\x18\x03 \x03(\x02\x12\x14\n\x0c\x64isagreement\x18\x04 \x03(\x02\x12\x11\n\tood_score\x18\x05 \x03(\x02\x12\x17\n\x0fquantile_levels\x18\x06 \x03(\x02\x12\x11\n\tkpi_names\x18\x07 \x03(\t\x12\x15\n\rkpi_quantiles\x18\x08 \x03(\x02\x12\x1b\n\x13\x65xogenous_scenarios\x18\t \x03(\x02\x12\x14\n\x0csample_count\x18\n \x01(\r\x12\x34\n\x06models\x18\x0b \x03(\x0b\x32$.twm.api.worldmodel.v1.ModelIdentity\x12\x10\n\x08scm_cvar\x18\x0c \x03(\x02\x12\x11\n\tshortfall\x18\r \x03(\x02\x12\x13\n\x0bsoft_margin\x18\x0e \x03(\x02\"\xcd\x01\n\x0eProposeRequest\x12\x1a\n\x07\x61rea_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12<\n\x07history\x18\x02 \x03(\x0b\x32\x1e.twm.api.telemetry.v1.KpiFrameB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x02\x12\x33\n\x07running\x18\x03 \x01(\x0b\x32\".twm.api.worldmodel.v1.PolicyBatch\x12,\n\x13saving_wanted_ratio\x18\x04 \x01(\x02\x42\x0f\xbaH\x0c\n\n\x1d\x00\x00\x80?-\x00\x00\x00\x00\"|\n\x0fProposeResponse\x12\x34\n\x08policies\x18\x01 \x01(\x0b\x32\".twm.api.worldmodel.v1.PolicyBatch\x12\x33\n\x05model\x18\x02 \x01(\x0b\x32$.twm.api.worldmodel.v1.ModelIdentity2\xb0\x02\n\x11WorldModelService\x12g\n\x0cPredictField\x12*.twm.api.worldmodel.v1.PredictFieldRequest\x1a+.twm.api.worldmodel.v1.PredictFieldResponse\x12X\n\x07Rollout\x12%.twm.api.worldmodel.v1.RolloutRequest\x1a&.twm.api.worldmodel.v1.RolloutResponse\x12X\n\x07Propose\x12%.twm.api.worldmodel.v1.ProposeRequest\x1a&.twm.api.worldmodel.v1.ProposeResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&twm/api/worldmodel/v1/worldmodel.proto\x12\x15twm.api.worldmodel.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1etwm/api/intent/v1/intent.proto\x1a$twm/api/telemetry/v1/telemetry.proto\"\x97\x01\n\x0bPolicyBatch\x12 \n\x0cpolicy_count\x18\x01 \x01(\rB\n\xbaH\x07*\x05\x18\x80 (\x01\x12\x1e\n\nstep_count\x18\x02 \x01(\rB\n\xbaH\x07*\x05\x18\x80\x02(\x01\x12 \n\tprb_share\x18\x03 \x03(\x02\x42\r\xbaH\n\x92\x01\x07\x08\x01\x10\x80\xb4\x89\x13\x12$\n\x0f\x62\x61ndwidth_share\x18\x04 \x03(\x02\x42\x0b\xbaH\x08\x92\x01\x05\x10\x80\xb4\x89\x13\">\n\rModelIdentity\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\"o\n\x13PredictFieldRequest\x12\x1a\n\x07\x61rea_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12<\n\x07history\x18\x02 \x03(\x0b\x32\x1e.twm.api.telemetry.v1.KpiFrameB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x02\"\xcd\x01\n\x14PredictFieldResponse\x12\x15\n\rfeature_names\x18\x01 \x03(\t\x12\x17\n\x0fquantile_levels\x18\x02 \x03(\x02\x12\x14\n\x0cstep_offsets\x18\x03 \x03(\r\x12\x0e\n\x06values\x18\x04 \x03(\x02\x12\x33\n\x05model\x18\x05 \x01(\x0b\x32$.twm.api.worldmodel.v1.ModelIdentity\x12\x15\n\rdemand_levels\x18\x06 \x03(\x02\x12\x13\n\x0b\x64\x65mand_mbps\x18\x07 \x03(\x02\"\x95\x01\n\nSlaAccount\x12#\n\x0fremaining_steps\x18\x01 \x01(\rB\n\xbaH\x07*\x05\x18\x80\x02(\x01\x12$\n\x12offered_mbps_steps\x18\x02 \x03(\x01\x42\x08\xbaH\x05\x92\x01\x02\x10@\x12\x1c\n\nloss_ratio\x18\x03 \x03(\x01\x42\x08\xbaH\x05\x92\x01\x02\x10@\x12\x1e\n\x0c\x64\x65lay_p99_ms\x18\x04 \x03(\x01\x42\x08\xbaH\x05\x92\x01\x02\x10@\"\\\n\x0b\x43ontingency\x12\x1f\n\ndown_links\x18\x01 \x03(\rB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x08\x12,\n\x0bprobability\x18\x02 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00\"p\n\x0c\x41ssumedState\x12\x30\n\rdemand_factor\x18\x01 \x03(\x02\x42\x19\xbaH\x16\x92\x01\x13\x10\x80\x92\xf4\x01\"\x0c\n\n\x1d\x00\x00\xc8\x42-\x00\x00\x00\x00\x12.\n\x0blink_factor\x18\x02 \x03(\x02\x42\x19\xbaH\x16\x92\x01\x13\x10\x80\x92\xf4\x01\"\x0c\n\n\x1d\x00\x00\x80?-\x00\x00\x00\x00\"\xe6\x02\n\tKpiTarget\x12/\n\x03kpi\x18\x01 \x01(\x0e\x32\x16.twm.api.intent.v1.KpiB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12=\n\ncomparator\x18\x02 \x01(\x0e\x32\x1d.twm.api.intent.v1.ComparatorB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12&\n\x05\x62ound\x18\x03 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\xd0\x12\x63\x41)\x00\x00\x00\x00\x00\x00\x00\x00\x12\x1a\n\x06slices\x18\x04 \x03(\rB\n\xbaH\x07\x92\x01\x04\x10@\x18\x01\x12\x1a\n\x05\x63\x65lls\x18\x05 \x03(\rB\x0b\xbaH\x08\x92\x01\x05\x10\x80 \x18\x01\x12\x1a\n\x05links\x18\x06 \x03(\rB\x0b\xbaH\x08\x92\x01\x05\x10\x80 \x18\x01\x12\x1a\n\x05steps\x18\x07 \x03(\rB\x0b\xbaH\x08\x92\x01\x05\x10\x80\x02\x18\x01\x12\x1a\n\x06states\x18\x08 \x03(\rB\n\xbaH\x07\x92\x01\x04\x10\x10\x18\x01\x12\x35\n\x14\x61\x63\x63\x65pted_probability\x18\t \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00\"\xff\x03\n\x0eRolloutRequest\x12\x1a\n\x07\x61rea_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12<\n\x07history\x18\x02 \x03(\x0b\x32\x1e.twm.api.telemetry.v1.KpiFrameB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x02\x12<\n\x08policies\x18\x03 \x01(\x0b\x32\".twm.api.worldmodel.v1.PolicyBatchB\x06\xbaH\x03\xc8\x01\x01\x12\x1e\n\x0csample_count\x18\x04 \x01(\rB\x08\xbaH\x05*\x03\x18\x80\x02\x12\x0c\n\x04seed\x18\x05 \x01(\x04\x12\x19\n\x11with_trajectories\x18\x06 \x01(\x08\x12\x32\n\x07\x61\x63\x63ount\x18\x07 \x01(\x0b\x32!.twm.api.worldmodel.v1.SlaAccount\x12\x16\n\x0e\x65xogenous_only\x18\x08 \x01(\x08\x12\x43\n\rcontingencies\x18\t \x03(\x0b\x32\".twm.api.worldmodel.v1.ContingencyB\x08\xbaH\x05\x92\x01\x02\x10\x10\x12=\n\x06states\x18\n \x03(\x0b\x32#.twm.api.worldmodel.v1.AssumedStateB\x08\xbaH\x05\x92\x01\x02\x10\x10\x12<\n\x07targets\x18\x0b \x03(\x0b\x32 .twm.api.worldmodel.v1.KpiTargetB\t\xbaH\x06\x92\x01\x03\x10\x80\x02\"\xef\x03\n\x0fRolloutResponse\x12\x10\n\x08scm_mean\x18\x01 \x03(\x02\x12\x1d\n\x15violation_probability\x18\x02 \x03(\x02\x12!\n\x19\x61ny_violation_probability\x18\x03 \x03(\x02\x12\x14\n\x0c\x64isagreement\x18\x04 \x03(\x02\x12\x11\n\tood_score\x18\x05 \x03(\x02\x12\x17\n\x0fquantile_levels\x18\x06 \x03(\x02\x12\x11\n\tkpi_names\x18\x07 \x03(\t\x12\x15\n\rkpi_quantiles\x18\x08 \x03(\x02\x12\x1b\n\x13\x65xogenous_scenarios\x18\t \x03(\x02\x12\x14\n\x0csample_count\x18\n \x01(\r\x12\x34\n\x06models\x18\x0b \x03(\x0b\x32$.twm.api.worldmodel.v1.ModelIdentity\x12\x10\n\x08scm_cvar\x18\x0c \x03(\x02\x12\x11\n\tshortfall\x18\r \x03(\x02\x12\x13\n\x0bsoft_margin\x18\x0e \x03(\x02\x12\x18\n\x10target_predicted\x18\x0f \x03(\x08\x12\x18\n\x10target_violation\x18\x10 \x03(\x02\x12\x15\n\rtarget_excess\x18\x11 \x03(\x02\x12\x18\n\x10target_quantiles\x18\x12 \x03(\x02\x12\x14\n\x0ctarget_reach\x18\x13 \x03(\x02\"\xcd\x01\n\x0eProposeRequest\x12\x1a\n\x07\x61rea_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12<\n\x07history\x18\x02 \x03(\x0b\x32\x1e.twm.api.telemetry.v1.KpiFrameB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x02\x12\x33\n\x07running\x18\x03 \x01(\x0b\x32\".twm.api.worldmodel.v1.PolicyBatch\x12,\n\x13saving_wanted_ratio\x18\x04 \x01(\x02\x42\x0f\xbaH\x0c\n\n\x1d\x00\x00\x80?-\x00\x00\x00\x00\"|\n\x0fProposeResponse\x12\x34\n\x08policies\x18\x01 \x01(\x0b\x32\".twm.api.worldmodel.v1.PolicyBatch\x12\x33\n\x05model\x18\x02 \x01(\x0b\x32$.twm.api.worldmodel.v1.ModelIdentity2\xb0\x02\n\x11WorldModelService\x12g\n\x0cPredictField\x12*.twm.api.worldmodel.v1.PredictFieldRequest\x1a+.twm.api.worldmodel.v1.PredictFieldResponse\x12X\n\x07Rollout\x12%.twm.api.worldmodel.v1.RolloutRequest\x1a&.twm.api.worldmodel.v1.RolloutResponse\x12X\n\x07Propose\x12%.twm.api.worldmodel.v1.ProposeRequest\x1a&.twm.api.worldmodel.v1.ProposeResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -57,6 +58,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONTINGENCY'].fields_by_name['down_links']._serialized_options = b'\272H\010\222\001\005\010\001\020\200\010'
   _globals['_CONTINGENCY'].fields_by_name['probability']._loaded_options = None
   _globals['_CONTINGENCY'].fields_by_name['probability']._serialized_options = b'\272H\024\022\022\031\000\000\000\000\000\000\360?)\000\000\000\000\000\000\000\000'
+  _globals['_ASSUMEDSTATE'].fields_by_name['demand_factor']._loaded_options = None
+  _globals['_ASSUMEDSTATE'].fields_by_name['demand_factor']._serialized_options = b'\272H\026\222\001\023\020\200\222\364\001\"\014\n\n\035\000\000\310B-\000\000\000\000'
+  _globals['_ASSUMEDSTATE'].fields_by_name['link_factor']._loaded_options = None
+  _globals['_ASSUMEDSTATE'].fields_by_name['link_factor']._serialized_options = b'\272H\026\222\001\023\020\200\222\364\001\"\014\n\n\035\000\000\200?-\000\000\000\000'
+  _globals['_KPITARGET'].fields_by_name['kpi']._loaded_options = None
+  _globals['_KPITARGET'].fields_by_name['kpi']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
+  _globals['_KPITARGET'].fields_by_name['comparator']._loaded_options = None
+  _globals['_KPITARGET'].fields_by_name['comparator']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
+  _globals['_KPITARGET'].fields_by_name['bound']._loaded_options = None
+  _globals['_KPITARGET'].fields_by_name['bound']._serialized_options = b'\272H\024\022\022\031\000\000\000\000\320\022cA)\000\000\000\000\000\000\000\000'
+  _globals['_KPITARGET'].fields_by_name['slices']._loaded_options = None
+  _globals['_KPITARGET'].fields_by_name['slices']._serialized_options = b'\272H\007\222\001\004\020@\030\001'
+  _globals['_KPITARGET'].fields_by_name['cells']._loaded_options = None
+  _globals['_KPITARGET'].fields_by_name['cells']._serialized_options = b'\272H\010\222\001\005\020\200 \030\001'
+  _globals['_KPITARGET'].fields_by_name['links']._loaded_options = None
+  _globals['_KPITARGET'].fields_by_name['links']._serialized_options = b'\272H\010\222\001\005\020\200 \030\001'
+  _globals['_KPITARGET'].fields_by_name['steps']._loaded_options = None
+  _globals['_KPITARGET'].fields_by_name['steps']._serialized_options = b'\272H\010\222\001\005\020\200\002\030\001'
+  _globals['_KPITARGET'].fields_by_name['states']._loaded_options = None
+  _globals['_KPITARGET'].fields_by_name['states']._serialized_options = b'\272H\007\222\001\004\020\020\030\001'
+  _globals['_KPITARGET'].fields_by_name['accepted_probability']._loaded_options = None
+  _globals['_KPITARGET'].fields_by_name['accepted_probability']._serialized_options = b'\272H\024\022\022\031\000\000\000\000\000\000\360?)\000\000\000\000\000\000\000\000'
   _globals['_ROLLOUTREQUEST'].fields_by_name['area_id']._loaded_options = None
   _globals['_ROLLOUTREQUEST'].fields_by_name['area_id']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_ROLLOUTREQUEST'].fields_by_name['history']._loaded_options = None
@@ -67,32 +90,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ROLLOUTREQUEST'].fields_by_name['sample_count']._serialized_options = b'\272H\005*\003\030\200\002'
   _globals['_ROLLOUTREQUEST'].fields_by_name['contingencies']._loaded_options = None
   _globals['_ROLLOUTREQUEST'].fields_by_name['contingencies']._serialized_options = b'\272H\005\222\001\002\020\020'
+  _globals['_ROLLOUTREQUEST'].fields_by_name['states']._loaded_options = None
+  _globals['_ROLLOUTREQUEST'].fields_by_name['states']._serialized_options = b'\272H\005\222\001\002\020\020'
+  _globals['_ROLLOUTREQUEST'].fields_by_name['targets']._loaded_options = None
+  _globals['_ROLLOUTREQUEST'].fields_by_name['targets']._serialized_options = b'\272H\006\222\001\003\020\200\002'
   _globals['_PROPOSEREQUEST'].fields_by_name['area_id']._loaded_options = None
   _globals['_PROPOSEREQUEST'].fields_by_name['area_id']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_PROPOSEREQUEST'].fields_by_name['history']._loaded_options = None
   _globals['_PROPOSEREQUEST'].fields_by_name['history']._serialized_options = b'\272H\010\222\001\005\010\001\020\200\002'
   _globals['_PROPOSEREQUEST'].fields_by_name['saving_wanted_ratio']._loaded_options = None
   _globals['_PROPOSEREQUEST'].fields_by_name['saving_wanted_ratio']._serialized_options = b'\272H\014\n\n\035\000\000\200?-\000\000\000\000'
-  _globals['_POLICYBATCH']._serialized_start=133
-  _globals['_POLICYBATCH']._serialized_end=284
-  _globals['_MODELIDENTITY']._serialized_start=286
-  _globals['_MODELIDENTITY']._serialized_end=348
-  _globals['_PREDICTFIELDREQUEST']._serialized_start=350
-  _globals['_PREDICTFIELDREQUEST']._serialized_end=461
-  _globals['_PREDICTFIELDRESPONSE']._serialized_start=464
-  _globals['_PREDICTFIELDRESPONSE']._serialized_end=669
-  _globals['_SLAACCOUNT']._serialized_start=672
-  _globals['_SLAACCOUNT']._serialized_end=821
-  _globals['_CONTINGENCY']._serialized_start=823
-  _globals['_CONTINGENCY']._serialized_end=915
-  _globals['_ROLLOUTREQUEST']._serialized_start=918
-  _globals['_ROLLOUTREQUEST']._serialized_end=1304
-  _globals['_ROLLOUTRESPONSE']._serialized_start=1307
-  _globals['_ROLLOUTRESPONSE']._serialized_end=1679
-  _globals['_PROPOSEREQUEST']._serialized_start=1682
-  _globals['_PROPOSEREQUEST']._serialized_end=1887
-  _globals['_PROPOSERESPONSE']._serialized_start=1889
-  _globals['_PROPOSERESPONSE']._serialized_end=2013
-  _globals['_WORLDMODELSERVICE']._serialized_start=2016
-  _globals['_WORLDMODELSERVICE']._serialized_end=2320
+  _globals['_POLICYBATCH']._serialized_start=165
+  _globals['_POLICYBATCH']._serialized_end=316
+  _globals['_MODELIDENTITY']._serialized_start=318
+  _globals['_MODELIDENTITY']._serialized_end=380
+  _globals['_PREDICTFIELDREQUEST']._serialized_start=382
+  _globals['_PREDICTFIELDREQUEST']._serialized_end=493
+  _globals['_PREDICTFIELDRESPONSE']._serialized_start=496
+  _globals['_PREDICTFIELDRESPONSE']._serialized_end=701
+  _globals['_SLAACCOUNT']._serialized_start=704
+  _globals['_SLAACCOUNT']._serialized_end=853
+  _globals['_CONTINGENCY']._serialized_start=855
+  _globals['_CONTINGENCY']._serialized_end=947
+  _globals['_ASSUMEDSTATE']._serialized_start=949
+  _globals['_ASSUMEDSTATE']._serialized_end=1061
+  _globals['_KPITARGET']._serialized_start=1064
+  _globals['_KPITARGET']._serialized_end=1422
+  _globals['_ROLLOUTREQUEST']._serialized_start=1425
+  _globals['_ROLLOUTREQUEST']._serialized_end=1936
+  _globals['_ROLLOUTRESPONSE']._serialized_start=1939
+  _globals['_ROLLOUTRESPONSE']._serialized_end=2434
+  _globals['_PROPOSEREQUEST']._serialized_start=2437
+  _globals['_PROPOSEREQUEST']._serialized_end=2642
+  _globals['_PROPOSERESPONSE']._serialized_start=2644
+  _globals['_PROPOSERESPONSE']._serialized_end=2768
+  _globals['_WORLDMODELSERVICE']._serialized_start=2771
+  _globals['_WORLDMODELSERVICE']._serialized_end=3075
 # @@protoc_insertion_point(module_scope)
