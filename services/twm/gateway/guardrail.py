@@ -16,6 +16,7 @@ from twm.api.policy.v1 import policy_pb2
 from twm.api.worldmodel.v1 import worldmodel_pb2
 from twm.core.errors import AuditError, InvalidInputError
 from twm.core.network import NetworkSpec
+from twm.core.share_scopes import ShareScopes
 from twm.core.text import shown
 from twm.core.validation import validate
 from twm.gateway.accepted import AcceptedShares
@@ -23,7 +24,7 @@ from twm.gateway.other_policies import decode_others
 from twm.gateway.prediction_checks import check_intents, check_predictions
 from twm.gateway.rules import GuardrailRules, SourceRules
 from twm.gateway.share_checks import RATE_TOLERANCE, RUNNING_CHECK, SHARE_CHECKS, ShareChecker
-from twm.gateway.share_limits import LimitTable, ShareScopes, intent_limits, policy_limits
+from twm.gateway.share_limits import LimitTable, intent_limits, policy_limits
 from twm.gateway.sheet import Sheet
 
 __all__ = ["CHECKS", "RATE_TOLERANCE", "SHARE_CHECKS", "Guardrail", "Situation", "judge"]

@@ -12,9 +12,9 @@ from collections.abc import Iterable
 
 from twm.api.intent.v1 import intent_pb2
 from twm.api.planning.v1 import planning_pb2
+from twm.core.intents import window_of
 from twm.core.network import NetworkSpec
 from twm.gateway.rules import GuardrailRules, LostWindowRules, SourceRules
-from twm.gateway.share_limits import window_of
 from twm.gateway.sheet import Sheet
 
 RUNNING_ORIGIN = "running"
