@@ -25,6 +25,8 @@ from twm.core.stream_worker import Backoff, StreamWorker, pause
 from twm.core.streams import GROUP_GATEWAY, GROUP_SCORER, StreamNames, Streams
 from twm.gateway import rest_models as models
 from twm.gateway.a1 import A1Options
+from twm.gateway.a1_inbound import TypeIds
+from twm.gateway.a1_policies import SlaPolicies
 from twm.gateway.access.configured import access_of
 from twm.gateway.audit import Event
 from twm.gateway.audit_stream import AuditFollower, log_path
@@ -76,6 +78,8 @@ class GatewayService:
         self._access = access_of(settings, record=lambda kind, payload: self._recorder.record(Event(kind, payload)))
         store = IntentStore(streams, self._names, self._recorder, self._spec, now_s)
         self._intents = IntentDeps(spec=self._spec, compiler=GrammarCompiler(), store=store, clock=now_s)
+        type_ids = TypeIds.parse(settings.a1_type_ids)
+        self._sla_policies = SlaPolicies(streams, self._names, self._recorder, self._spec, store, type_ids, now_s)
         self._scorer = Scorer(streams, self._names, self._recorder, self._spec, min_steps=settings.score_min_steps)
 
     @property
@@ -107,7 +111,7 @@ class GatewayService:
         runtime.spawn(self._follower.run(runtime.stop), "audit follower")
         server = grpc_server(max_message_mb=1)
         operations_pb2_grpc.add_OperationsServiceServicer_to_server(  # type: ignore[no-untyped-call]
-            Operations(self._desk, self._access), server
+            Operations(self._desk, self._access, self._sla_policies), server
         )
         await runtime.serve_grpc(server, [OPERATIONS])
         routers = [
@@ -168,6 +172,7 @@ class GatewayService:
                 if file is not None:
                     await self._recorder.continue_from(file)
                 await self._recorder.record(start)
+                await self._sla_policies.refresh()
                 return
             except UnavailableError as error:
                 log.warning("audit chain: %s; trying again", error)

@@ -21,6 +21,11 @@ class GatewaySettings(ServiceSettings):
     """Rules: name of a set that ships, or path of a file."""
     a1_sla_type: SlaType = "auto"
     """Version of ORAN_SliceSLATarget that is written; auto: the least one that can say what the SLA says."""
+    a1_type_ids: str = Field(
+        default="ORAN_SliceSLATarget_1.0.0=20101,ORAN_SliceSLATarget_3.0.0=20103,twm_RRMPolicyRatio_1.0.0=20110",
+        max_length=512,
+    )
+    """Numbers that stand for the policy types in an O-RAN SC RIC, inbound and outbound."""
     policy_ttl_steps: Annotated[float, Field(gt=0, le=1440, allow_inf_nan=False)] = 2.0
     """How long a policy holds [slow steps]."""
     score_min_steps: Annotated[int, Field(ge=1, le=256)] | None = None

@@ -131,6 +131,33 @@ class IntentStore:
         await self._recorder.perform(compose)
         return Stand(found[0], "withdrawn", subject, self._clock()) if found else None
 
+    async def exchange(self, intent_id: str, intent: intent_pb2.IntentSpec | None, subject: str) -> tuple[Composition, str]:
+        """(what to write so that `intent`, None: nothing, stands in place of the active one of that id; why `intent` cannot,
+        in words: then the old one goes and nothing comes). For callers that write it together with something else."""
+        now_s = self._clock()
+        stored, kept, gone = await self._split(now_s)
+        before = next((e for e in kept if e.spec.intent_id == intent_id), None)
+        rest = [e for e in kept if e is not before]
+        changes = _gone(gone)
+        why = ""
+        if intent is not None:
+            check(intent, self._spec)
+            asked = conflicts(intent, [e.spec for e in rest], self._spec, dt.datetime.fromtimestamp(now_s, dt.UTC))
+            if asked:
+                why = asked[0].text
+            elif len(rest) >= MAX_ACTIVE:
+                why = f"{len(rest)} intents are active, at most {MAX_ACTIVE}"
+            elif before is not None and _content(before.spec) == _content(intent):
+                return Composition(), ""
+        if before is not None:
+            changes.append((intent_pb2.INTENT_EVENT_WITHDRAWN, before.spec, subject))
+        if intent is not None and not why:
+            entry = intent_pb2.ActiveIntent(spec=intent, subject=subject[:256])
+            _stamp(entry.activated, now_s)
+            rest.append(entry)
+            changes.append((intent_pb2.INTENT_EVENT_ACTIVATED, intent, subject))
+        return (self._composition(stored, rest, changes, now_s) if changes else Composition()), why
+
     async def find(self, intent_id: str) -> Stand | None:
         """An active intent, or the last thing that happened to one of that id as far back as the stream goes."""
         for entry in (await self.active()).intents:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from twm.api.operations.v1 import operations_pb2 as pb
 from twm.api.operations.v1 import operations_pb2_grpc
-from twm.core.errors import InvalidInputError
+from twm.core.errors import InvalidInputError, UnavailableError
 from twm.core.text import shown
-from twm.gateway.access import APPROVER, VIEWER, Access, Principal, Role
+from twm.gateway.a1_policies import SlaPolicies, SlaPolicy
+from twm.gateway.access import APPROVER, OPERATOR, VIEWER, Access, Principal, Role
 from twm.gateway.modes.approvals import Waiting
 from twm.gateway.modes.desk import Desk, Seen
 from twm.gateway.modes.state import MODES
@@ -19,8 +20,9 @@ SERVICE = "twm.api.operations.v1.OperationsService"
 class Operations(operations_pb2_grpc.OperationsServiceServicer):
     """Operations of one area."""
 
-    def __init__(self, desk: Desk, access: Access) -> None:
-        self._desk, self._access = desk, access
+    def __init__(self, desk: Desk, access: Access, policies: SlaPolicies | None = None) -> None:
+        """`policies`: SLA policies of others; None: they are not served."""
+        self._desk, self._access, self._policies = desk, access, policies
 
     async def GetMode(self, request: pb.GetModeRequest, context: Any) -> pb.GetModeResponse:
         """Mode in force."""
@@ -61,6 +63,31 @@ class Operations(operations_pb2_grpc.OperationsServiceServicer):
         policy_set_id, count = await self._desk.rollback(principal, last_good, request.reason)
         return pb.RollbackResponse(policy_set_id=policy_set_id, withdrawn_count=count)
 
+    async def PutSlaPolicy(self, request: pb.PutSlaPolicyRequest, context: Any) -> pb.PutSlaPolicyResponse:
+        """A policy of somebody else counts from now on, where it can be enforced."""
+        principal = await self._admit(request, context, "PutSlaPolicy", OPERATOR)
+        policy, created = await self._served().put(
+            principal.subject, request.policy_type_id, request.policy_id, request.payload_json, request.source
+        )
+        return pb.PutSlaPolicyResponse(policy=_sla_policy(policy), created=created)
+
+    async def DeleteSlaPolicy(self, request: pb.DeleteSlaPolicyRequest, context: Any) -> pb.DeleteSlaPolicyResponse:
+        """It counts no more."""
+        principal = await self._admit(request, context, "DeleteSlaPolicy", OPERATOR)
+        existed = await self._served().delete(principal.subject, request.policy_type_id, request.policy_id)
+        return pb.DeleteSlaPolicyResponse(existed=existed)
+
+    async def ListSlaPolicies(self, request: pb.ListSlaPoliciesRequest, context: Any) -> pb.ListSlaPoliciesResponse:
+        """Those that are kept."""
+        await self._admit(request, context, "ListSlaPolicies", VIEWER)
+        found = await self._served().listed(request.policy_type_id)
+        return pb.ListSlaPoliciesResponse(policies=[_sla_policy(p) for p in found])
+
+    def _served(self) -> SlaPolicies:
+        if self._policies is None:
+            raise UnavailableError("SLA policies: not served here")
+        return self._policies
+
     async def _admit(self, request: Any, context: Any, method: str, role: Role) -> Principal:
         principal = await self._access.admit_call(context, method, role, writes=role != VIEWER)
         if request.area_id != self._desk.area_id:
@@ -81,6 +108,21 @@ class Operations(operations_pb2_grpc.OperationsServiceServicer):
         if state.changed_s:
             found.changed.FromNanoseconds(round(state.changed_s * 1e6) * 1000)
         return found
+
+
+def _sla_policy(policy: SlaPolicy) -> pb.SlaPolicy:
+    reason = pb.SlaEnforceReason.Value(f"SLA_ENFORCE_REASON_{policy.reason or 'UNSPECIFIED'}")
+    found = pb.SlaPolicy(
+        policy_type_id=policy.policy_type_id,
+        policy_id=policy.policy_id,
+        payload_json=policy.payload_json,
+        source=policy.source,
+        status=pb.SLA_ENFORCE_STATUS_NOT_ENFORCED if policy.reason else pb.SLA_ENFORCE_STATUS_ENFORCED,
+        reason=cast(pb.SlaEnforceReason, reason),
+        detail=policy.detail,
+    )
+    found.changed.FromNanoseconds(round(policy.changed_s * 1e6) * 1000)
+    return found
 
 
 def _approval(waiting: Waiting) -> pb.Approval:
