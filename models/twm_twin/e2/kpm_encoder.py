@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from twm.core.e2sm.dialects import Dialect, dialect_of
-from twm.core.e2sm.kpm_writer import write_condition, write_label, write_measurement_type
+from twm.core.e2sm.kpm_writer import write_condition, write_measurement, write_measurement_type
 from twm.core.e2sm.labels import TRUE
 from twm.core.e2sm.ue_id_writer import write_ue_id
 from twm.core.per_writer import Writer, real_octets
@@ -121,7 +121,7 @@ def _tail(writer: Writer, measurements: tuple[Measurement, ...] | None, granular
     if measurements is not None:
         writer.whole_number(len(measurements), 1, 65535)
         for measurement in measurements:
-            _measurement(writer, measurement, rules)
+            write_measurement(writer, measurement.name, measurement.meas_id, measurement.labels, rules)
     if granularity_ms is not None:
         writer.whole_number(granularity_ms, *_GRANULARITY_MS)
 
@@ -162,18 +162,6 @@ def _value(writer: Writer, value: Value) -> None:
     else:
         writer.bits(0, 2)
         writer.whole_number(value, 0, 0xFFFFFFFF)
-
-
-def _measurement(writer: Writer, measurement: Measurement, rules: Dialect) -> None:
-    writer.bits(0, 1)
-    write_measurement_type(writer, measurement.name, measurement.meas_id, rules)
-    if not measurement.labels:
-        raise ValueError("a measurement has at least one label")
-    for part in writer.fragments(len(measurement.labels)):
-        writer.begin(part)
-        for label in measurement.labels[part.start : part.stop]:
-            writer.bits(0, 1)
-            write_label(writer, label)
 
 
 def _condition_measurement(writer: Writer, measurement: ConditionMeasurement, rules: Dialect) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from twm.core.e2sm.conditions import ROOT_TEST_VALUES, STANDARD_ROOT_TEST_TYPES, TEST_EXPRESSIONS, TEST_TYPES, TEST_VALUES
 from twm.core.e2sm.dialects import Dialect
 from twm.core.e2sm.labels import ADDITIONS, FLAGS, MEMBERS, NUMBERS, QCIS, START_END, TRUE
 from twm.core.e2sm.types import Condition, Label
+from twm.core.per import printable
 from twm.core.per_writer import Writer, real_octets
 
 
@@ -15,6 +17,7 @@ def write_measurement_type(writer: Writer, name: str, meas_id: int | None, rules
     """MeasurementType: by name where `meas_id` is None."""
     if meas_id is None:
         raw = name.encode("ascii")
+        printable(raw, 0)
         writer.choice(0, 2)
         writer.bits(len(raw) > 150, 1)
         if len(raw) > 150:
@@ -25,6 +28,19 @@ def write_measurement_type(writer: Writer, name: str, meas_id: int | None, rules
     else:
         writer.choice(1, 2)
         writer.extensible_number(0 if meas_id == 65536 and rules.format3_in_root else meas_id, 1, 65536)
+
+
+def write_measurement(writer: Writer, name: str, meas_id: int | None, labels: Sequence[Label], rules: Dialect) -> None:
+    """MeasurementInfoItem."""
+    writer.bits(0, 1)
+    write_measurement_type(writer, name, meas_id, rules)
+    if not labels:
+        raise ValueError("a measurement has at least one label")
+    for part in writer.fragments(len(labels)):
+        writer.begin(part)
+        for label in labels[part.start : part.stop]:
+            writer.bits(0, 1)
+            write_label(writer, label)
 
 
 def write_label(writer: Writer, label: Label) -> None:
