@@ -60,11 +60,42 @@ DRIFT_SURPRISE = Gauge("twm_drift_surprise_nats", "Mean excess negative log scor
 EXPLANATIONS = Counter("twm_explanations_total", "Explanations written, by who wrote the text", ["text"])
 TOOL_CALLS = Counter("twm_tool_calls_total", "Tool calls of agents, by tool and outcome", ["tool", "outcome"])
 TEXTS_REFUSED = Counter("twm_texts_refused_total", "Texts of a language model not taken, by reason", ["reason"])
+TEXTS_HELD_BACK = Counter(
+    "twm_texts_held_back_total", "Texts from outside that no language model may see: they read like instructions", ["source"]
+)
+MODEL_CALLS = Counter(
+    "twm_language_model_calls_total", "Calls of the language model, by purpose and how they ended", ["purpose", "outcome"]
+)
+MODEL_SECONDS = Histogram(
+    "twm_language_model_seconds",
+    "Duration of calls of the language model",
+    ["purpose"],
+    buckets=(0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0),
+)
+MODEL_CIRCUIT_OPEN = Gauge("twm_language_model_circuit_open", "1 while the language model is not asked after failures in a row")
+READINGS = Counter(
+    "twm_intent_readings_total",
+    "Intents put to the language model beside the grammar, by agreement, or why there was no reading",
+    ["outcome"],
+)
 MODE = Gauge("twm_mode", "1 for the mode in force (shadow, advisory, autonomous, stopped), 0 for the others", ["mode"])
 APPROVALS = Counter("twm_approvals_total", "Policies that waited for an approval, by what became of them", ["state"])
 REQUESTS_REFUSED = Counter("twm_requests_refused_total", "Requests to the gateway refused, by reason", ["reason"])
 AUDIT_RECORDS = Counter("twm_audit_records_total", "Audit records written, by kind", ["kind"])
 AUDIT_FOREIGN = Counter("twm_audit_foreign_entries_total", "Entries of the audit stream that do not continue the hash chain")
+CONSOLE_STREAMS = Gauge("twm_console_streams", "Live streams that operator consoles hold open")
+CONSOLE_REFUSED = Counter("twm_console_streams_refused_total", "Live streams refused because too many are open")
+
+# ric
+RIC_MESSAGES = Counter("twm_ric_messages_total", "RMR messages, by type, direction and outcome", ["type", "direction", "outcome"])
+RIC_SUBSCRIPTIONS = Gauge("twm_ric_subscriptions", "E2 subscriptions wanted, by state (idle, asked, active)", ["state"])
+RIC_SUBSCRIPTION_EVENTS = Counter("twm_ric_subscription_events_total", "What became of E2 subscriptions", ["event"])
+RIC_NODES = Gauge("twm_ric_e2_nodes", "E2 nodes of the network spec, by state in the RIC's inventory", ["state"])
+RIC_REPORTS = Counter("twm_ric_reports_total", "Reports for the ingester, by outcome (stored, or why not)", ["outcome"])
+RIC_QUEUE = Gauge("twm_ric_queue_reports", "Reports that wait for the ingester")
+RIC_A1_REQUESTS = Counter("twm_ric_a1_requests_total", "A1 policy requests of the RIC, by operation and answer", ["operation", "status"])
+RIC_CONTROLS = Counter("twm_ric_controls_total", "E2 control requests, by service model and outcome", ["model", "outcome"])
+RIC_PM_FILES = Counter("twm_ric_pm_files_total", "Measurement files, by outcome", ["outcome"])
 
 # every process
 RPC_SECONDS = Histogram("twm_rpc_seconds", "gRPC calls served, by method and code", ["method", "code"], buckets=_RPC_BUCKETS)

@@ -30,6 +30,8 @@ from twm.gateway.a1_policies import SlaPolicies
 from twm.gateway.access.configured import access_of
 from twm.gateway.audit import Event
 from twm.gateway.audit_stream import AuditFollower, log_path
+from twm.gateway.console.assets import asset_routes
+from twm.gateway.console.routes import Console, ConsoleDeps
 from twm.gateway.explain.routes import router as explanation_routes
 from twm.gateway.intents.grammar import GrammarCompiler
 from twm.gateway.intents.routes import IntentDeps
@@ -52,7 +54,7 @@ from twm.gateway.trace.routes import router as trace_routes
 
 log = logging.getLogger(__name__)
 
-MAX_REQUESTS = 64
+MAX_REQUESTS = 128
 READY_POLL_S = 1.0
 
 
@@ -120,6 +122,8 @@ class GatewayService:
             explanation_routes(self._streams, names, self._spec),
             trace_routes(self._streams, names),
             tool_routes(self._tools(runtime)),
+            self._console(runtime).routes(),
+            asset_routes(),
         ]
         app = build_app(self._streams, names, self._spec, self, self._access, routers)
         runtime.spawn(serve_http(app, listener, runtime.stop), "rest")
@@ -127,6 +131,26 @@ class GatewayService:
         port = int(listener.getsockname()[1])
         log.info("REST on port %d, guardrail %s", port, self._rules.label)
         return port
+
+    def _console(self, runtime: Runtime) -> Console:
+        """The console's views; inference need not be there."""
+        settings = self._settings
+        deps = ConsoleDeps(
+            spec=self._spec,
+            streams=self._streams,
+            names=self._names,
+            desk=self._desk,
+            gateway=self,
+            clock=self._clock.now_s,
+            inference_target=settings.inference_target,
+            zoo=settings.zoo,
+            development=settings.auth == "development",
+            max_streams=settings.console_streams,
+            stop=runtime.stop,
+        )
+        console = Console(deps)
+        runtime.spawn(console.run(), "console")
+        return console
 
     def _tools(self, runtime: Runtime) -> ToolDeps:
         """Sessions on inference and twin; neither needs to be there until a tool asks."""

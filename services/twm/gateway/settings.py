@@ -47,6 +47,9 @@ class GatewaySettings(ServiceSettings):
     auth_role_prefix: str = Field(default="", max_length=64)
     """What stands before viewer, operator, approver in that claim."""
 
+    console_streams: Annotated[int, Field(ge=1, le=64)] = 16
+    """Live streams of operator consoles open at a time; a page that finds none free asks every few seconds instead."""
+
     @field_validator("mode")
     @classmethod
     def _only_shadow(cls, value: str) -> str:

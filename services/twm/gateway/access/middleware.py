@@ -21,7 +21,8 @@ HEADERS = {
 
 
 class Headers:
-    """Answers are data, never to be sniffed, framed or cached."""
+    """Answers are data, never to be sniffed, framed or cached; an answer that says otherwise itself (the console's page) keeps
+    what it says."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -33,7 +34,7 @@ class Headers:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
-                    headers[name] = value
+                    headers.setdefault(name, value)
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
