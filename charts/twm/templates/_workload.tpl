@@ -1,0 +1,293 @@
+{{/* Environment of a process: dict root, name, facts. Names are settings of twm (settings.py of each). */}}
+{{- define "twm.environment" -}}
+{{- $root := .root -}}
+{{- $v := .root.Values -}}
+{{- $process := index $v.processes .name -}}
+{{- $host := $v.listenHost -}}
+{{- if and (eq .name "gateway") (not (include "twm.gatewayOpen" .root)) }}{{ $host = "127.0.0.1" }}{{ end }}
+- name: TWM_NETWORK
+  value: {{ ternary "/etc/twm/network/network.yaml" $v.network.name (ne (include "twm.networkConfigMap" .root) "") | quote }}
+- name: TWM_INSTANCE
+  valueFrom:
+    fieldRef: {fieldPath: metadata.name}
+- name: TWM_LOG_LEVEL
+  value: {{ $v.logLevel | quote }}
+- name: TWM_HTTP_LISTEN
+  value: {{ printf "%s:8080" $host | quote }}
+{{- if .facts.grpc }}
+- name: TWM_GRPC_LISTEN
+  value: {{ printf "%s:50051" $host | quote }}
+{{- end }}
+{{- range .facts.peers }}
+{{- if not (hasKey $process.settings (printf "TWM_%s_TARGET" (upper .))) }}
+- name: {{ printf "TWM_%s_TARGET" (upper .) }}
+  value: {{ printf "%s-%s:50051" (include "twm.fullname" $root) . | quote }}
+{{- end }}
+{{- end }}
+{{- if .facts.redis }}
+{{- if and (not $v.redis.bundled.enabled) $v.redis.external.existingSecret.name }}
+- name: TWM_REDIS_URL
+  valueFrom:
+    secretKeyRef: {name: {{ $v.redis.external.existingSecret.name | quote }}, key: {{ $v.redis.external.existingSecret.key | quote }}}
+{{- else }}
+{{- if and $v.redis.bundled.enabled $v.redis.bundled.existingSecret.name }}
+- name: REDIS_PASSWORD
+  valueFrom:
+    secretKeyRef: {name: {{ $v.redis.bundled.existingSecret.name | quote }}, key: {{ $v.redis.bundled.existingSecret.key | quote }}}
+{{- end }}
+- name: TWM_REDIS_URL
+  value: {{ include "twm.redisUrl" .root | quote }}
+{{- end }}
+{{- end }}
+{{- if eq .name "inference" }}
+- name: TWM_WORKER_THREADS
+  valueFrom:
+    resourceFieldRef: {containerName: inference, resource: limits.cpu, divisor: "1"}
+- name: TWM_USE_CUDA
+  value: {{ $process.gpu.enabled | quote }}
+{{- if ne $v.models.source "image" }}
+- name: TWM_ZOO
+  value: /zoo
+{{- end }}
+{{- end }}
+{{- if eq .name "gateway" }}
+- name: TWM_STATE_DIR
+  value: /var/lib/twm
+- name: TWM_GUARDRAIL
+  value: {{ ternary "/etc/twm/guardrail/guardrail.yaml" $v.guardrail.name (ne (include "twm.guardrailConfigMap" .root) "") | quote }}
+{{- if include "twm.gatewayOpen" .root }}
+- name: TWM_AUTH
+  value: jwt
+- name: TWM_AUTH_ISSUER
+  value: {{ required "auth.issuer: needed with auth.mode jwt" $v.auth.issuer | quote }}
+- name: TWM_AUTH_AUDIENCE
+  value: {{ required "auth.audience: needed with auth.mode jwt" $v.auth.audience | quote }}
+- name: TWM_AUTH_JWKS
+  {{- if $v.auth.jwksConfigMap.name }}
+  value: /etc/twm/jwks/jwks.json
+  {{- else }}
+  value: {{ required "auth.jwksUrl (or auth.jwksConfigMap.name): needed with auth.mode jwt" $v.auth.jwksUrl | quote }}
+  {{- end }}
+- name: TWM_AUTH_ROLES_CLAIM
+  value: {{ $v.auth.rolesClaim | quote }}
+- name: TWM_AUTH_ROLE_PREFIX
+  value: {{ $v.auth.rolePrefix | quote }}
+{{- else }}
+- name: TWM_AUTH
+  value: development
+- name: TWM_AUTH_DEVELOPMENT_ROLE
+  value: {{ $v.auth.loopbackRole | quote }}
+{{- end }}
+{{- end }}
+{{- if hasPrefix "twm_twin" .facts.module }}
+- name: NUMBA_CACHE_DIR
+  value: /tmp/numba
+{{- end }}
+{{- range $key, $value := $process.settings }}
+- name: {{ $key }}
+  value: {{ ternary $value (toJson $value) (kindIs "string" $value) | quote }}
+{{- end }}
+{{- end -}}
+
+{{/* Volumes and mounts of a process, as one list of {mount, volume}; a StatefulSet's own volume has no `volume`. */}}
+{{- define "twm.storage" -}}
+{{- $v := .root.Values -}}
+- mount: {name: tmp, mountPath: /tmp}
+  volume: {name: tmp, emptyDir: {sizeLimit: 256Mi}}
+{{- if .facts.state }}
+- mount: {name: state, mountPath: /var/lib/twm}
+{{- end }}
+{{- with include "twm.networkConfigMap" .root }}
+- mount: {name: network, mountPath: /etc/twm/network, readOnly: true}
+  volume: {name: network, configMap: {name: {{ . | quote }}, items: [{key: {{ $v.network.existingConfigMap.key | quote }}, path: network.yaml}]}}
+{{- end }}
+{{- if and .facts.redis (not $v.redis.bundled.enabled) $v.redis.external.caSecret }}
+- mount: {name: redis-ca, mountPath: /etc/twm/redis, readOnly: true}
+  volume: {name: redis-ca, secret: {secretName: {{ $v.redis.external.caSecret | quote }}}}
+{{- end }}
+{{- if eq .name "gateway" }}
+{{- with include "twm.guardrailConfigMap" .root }}
+- mount: {name: guardrail, mountPath: /etc/twm/guardrail, readOnly: true}
+  volume: {name: guardrail, configMap: {name: {{ . | quote }}, items: [{key: {{ $v.guardrail.existingConfigMap.key | quote }}, path: guardrail.yaml}]}}
+{{- end }}
+{{- if and (include "twm.gatewayOpen" .root) $v.auth.jwksConfigMap.name }}
+- mount: {name: jwks, mountPath: /etc/twm/jwks, readOnly: true}
+  volume: {name: jwks, configMap: {name: {{ $v.auth.jwksConfigMap.name | quote }}, items: [{key: {{ $v.auth.jwksConfigMap.key | quote }}, path: jwks.json}]}}
+{{- end }}
+{{- end }}
+{{- if eq .name "inference" }}
+{{- if eq $v.models.source "oci" }}
+- mount: {name: zoo, mountPath: /zoo, readOnly: true}
+  volume: {name: zoo, image: {reference: {{ required "models.oci.reference: needed with models.source oci" $v.models.oci.reference | quote }}, pullPolicy: {{ $v.models.oci.pullPolicy }}}}
+{{- else if eq $v.models.source "pvc" }}
+- mount: {name: zoo, mountPath: /zoo, readOnly: {{ $v.models.pvc.readOnly }}}
+  volume: {name: zoo, persistentVolumeClaim: {claimName: {{ required "models.pvc.existingClaim: needed with models.source pvc" $v.models.pvc.existingClaim | quote }}, readOnly: {{ $v.models.pvc.readOnly }}}}
+{{- else if eq $v.models.source "configMap" }}
+{{- if not $v.models.configMaps }}{{ fail "models.configMaps: needed with models.source configMap" }}{{ end }}
+- mount: {name: zoo, mountPath: /zoo, readOnly: true}
+  volume:
+    name: zoo
+    projected:
+      sources:
+        {{- range $v.models.configMaps }}
+        - configMap: {{ toJson . }}
+        {{- end }}
+{{- end }}
+{{- end }}
+{{- range $index, $secret := (index $v.processes .name).secretMounts }}
+- mount: {name: secret-{{ $index }}, mountPath: {{ $secret.mountPath | quote }}, readOnly: true}
+  volume: {name: secret-{{ $index }}, secret: {secretName: {{ $secret.secretName | quote }}, defaultMode: 288}}
+{{- end }}
+{{- end -}}
+
+{{/* One probe. Where the gateway listens on loopback the kubelet cannot reach it, so the container asks itself. */}}
+{{- define "twm.probe" -}}
+{{- if .ownLoopback }}
+exec: {command: [python, -m, twm.cli.healthcheck, "http://127.0.0.1:8080{{ .path }}"]}
+{{- else }}
+httpGet: {path: {{ .path }}, port: http}
+{{- end }}
+timeoutSeconds: {{ ternary 5 2 .ownLoopback }}
+{{- end -}}
+
+{{/* Deployment (or StatefulSet where the process keeps files) of one process: dict root, name, facts. */}}
+{{- define "twm.workload" -}}
+{{- $root := .root -}}
+{{- $v := .root.Values -}}
+{{- $process := index $v.processes .name -}}
+{{- $gpu := and (eq .name "inference") ($process.gpu).enabled -}}
+{{- $keda := and (hasKey $process "keda") ($process.keda).enabled -}}
+{{- $selector := dict "root" .root "component" .name -}}
+{{- $storage := include "twm.storage" . | fromYamlArray -}}
+{{- $ownLoopback := and (eq .name "gateway") (not (include "twm.gatewayOpen" .root)) -}}
+{{- $image := ternary "inference-gpu" .facts.image $gpu -}}
+apiVersion: apps/v1
+kind: {{ ternary "StatefulSet" "Deployment" .facts.state }}
+metadata:
+  name: {{ include "twm.fullname" .root }}-{{ .name }}
+  namespace: {{ .root.Release.Namespace }}
+  labels: {{- include "twm.labels" $selector | nindent 4 }}
+spec:
+  {{- if not (or $process.autoscaling.enabled $keda) }}
+  replicas: {{ $process.replicas }}
+  {{- end }}
+  revisionHistoryLimit: 5
+  selector:
+    matchLabels: {{- include "twm.selector" $selector | nindent 6 }}
+  {{- if .facts.state }}
+  serviceName: {{ include "twm.fullname" .root }}-{{ .name }}
+  podManagementPolicy: Parallel
+  updateStrategy: {type: RollingUpdate}
+  persistentVolumeClaimRetentionPolicy: {whenDeleted: Retain, whenScaled: Retain}
+  volumeClaimTemplates:
+    - apiVersion: v1
+      kind: PersistentVolumeClaim
+      metadata:
+        name: state
+        labels: {{- include "twm.selector" $selector | nindent 10 }}
+      spec:
+        accessModes: [ReadWriteOnce]
+        {{- with $process.persistence.storageClassName }}
+        storageClassName: {{ . | quote }}
+        {{- end }}
+        resources: {requests: {storage: {{ $process.persistence.size | quote }}}}
+  {{- else }}
+  strategy:
+    type: {{ ternary "Recreate" "RollingUpdate" (eq .name "emulator") }}
+    {{- if ne .name "emulator" }}
+    # A GPU is seldom spare: an old pod goes first there.
+    rollingUpdate: {maxSurge: {{ ternary 0 1 $gpu }}, maxUnavailable: {{ ternary 1 0 $gpu }}}
+    {{- end }}
+  {{- end }}
+  template:
+    metadata:
+      labels: {{- include "twm.labels" $selector | nindent 8 }}
+      annotations:
+        kubectl.kubernetes.io/default-container: {{ .name }}
+        checksum/config: {{ include "twm.configChecksum" .root }}
+        {{- with $process.podAnnotations }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+    spec:
+      serviceAccountName: {{ ternary (printf "%s-%s" (include "twm.fullname" .root) .name) "default" $v.serviceAccount.create }}
+      automountServiceAccountToken: false
+      enableServiceLinks: false
+      terminationGracePeriodSeconds: {{ $v.terminationGracePeriodSeconds }}
+      securityContext: {{- include "twm.podSecurity" .root | nindent 8 }}
+      {{- with $v.images.pullSecrets }}
+      imagePullSecrets:
+        {{- range . }}
+        - name: {{ . | quote }}
+        {{- end }}
+      {{- end }}
+      {{- with $v.priorityClass.name }}
+      priorityClassName: {{ . | quote }}
+      {{- end }}
+      {{- with ($gpu | ternary ($process.gpu).runtimeClassName "") | default $process.scheduling.runtimeClassName }}
+      runtimeClassName: {{ . | quote }}
+      {{- end }}
+      {{- with merge dict ($gpu | ternary ($process.gpu).nodeSelector dict) ($process.scheduling.nodeSelector | default dict) }}
+      nodeSelector: {{- toYaml . | nindent 8 }}
+      {{- end }}
+      {{- with concat ($gpu | ternary ($process.gpu).tolerations list) ($process.scheduling.tolerations | default list) }}
+      tolerations: {{- toYaml . | nindent 8 }}
+      {{- end }}
+      {{- with $process.scheduling.affinity }}
+      affinity: {{- toYaml . | nindent 8 }}
+      {{- end }}
+      {{- if $v.topologySpread.enabled }}
+      topologySpreadConstraints:
+        {{- range $v.topologySpread.topologyKeys }}
+        - maxSkew: 1
+          topologyKey: {{ . | quote }}
+          whenUnsatisfiable: {{ $v.topologySpread.whenUnsatisfiable }}
+          labelSelector:
+            matchLabels: {{- include "twm.selector" $selector | nindent 14 }}
+        {{- end }}
+      {{- end }}
+      containers:
+        - name: {{ .name }}
+          image: {{ include "twm.image" (dict "root" .root "image" $image) | quote }}
+          imagePullPolicy: {{ $v.images.pullPolicy }}
+          command: [python, -m, {{ .facts.module }}]
+          env: {{- include "twm.environment" . | trim | nindent 12 }}
+          ports:
+            - {name: http, containerPort: 8080, protocol: TCP}
+            {{- if .facts.grpc }}
+            - {name: grpc, containerPort: 50051, protocol: TCP}
+            {{- end }}
+          startupProbe:
+            {{- include "twm.probe" (dict "path" "/livez" "ownLoopback" $ownLoopback) | nindent 12 }}
+            periodSeconds: 2
+            failureThreshold: 60
+          livenessProbe:
+            {{- include "twm.probe" (dict "path" "/livez" "ownLoopback" $ownLoopback) | nindent 12 }}
+            periodSeconds: 10
+            failureThreshold: 3
+          readinessProbe:
+            {{- include "twm.probe" (dict "path" "/readyz" "ownLoopback" $ownLoopback) | nindent 12 }}
+            periodSeconds: {{ ternary 10 5 $ownLoopback }}
+            failureThreshold: 2
+          {{- $resources := deepCopy $process.resources }}
+          {{- if $gpu }}
+          {{- $_ := set $resources "limits" (merge (dict $process.gpu.resourceName $process.gpu.count) ($resources.limits | default dict)) }}
+          {{- end }}
+          resources: {{- toYaml $resources | nindent 12 }}
+          securityContext: {{- include "twm.containerSecurity" .root | nindent 12 }}
+          terminationMessagePolicy: FallbackToLogsOnError
+          volumeMounts:
+            {{- range $storage }}
+            - {{ toJson .mount }}
+            {{- end }}
+      volumes:
+        {{- range $storage }}
+        {{- with .volume }}
+        - {{ toJson . }}
+        {{- end }}
+        {{- end }}
+{{- end -}}
+
+{{/* Changes with what the ConfigMaps of the chart hold, so that pods start anew with it. */}}
+{{- define "twm.configChecksum" -}}
+{{- toJson (dict "network" .Values.network "guardrail" .Values.guardrail) | sha256sum -}}
+{{- end -}}
