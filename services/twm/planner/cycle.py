@@ -23,6 +23,8 @@ from twm.core.frames import FrameCodec
 from twm.core.network import NetworkSpec
 from twm.planner.actor import ActorSeat
 from twm.planner.contingency import outage_groups
+from twm.planner.corner.offers import Offer
+from twm.planner.corner.watch import CornerWatch
 from twm.planner.cycle_settings import CycleSettings
 from twm.planner.decision import Decision
 from twm.planner.draft import REACTIVE, RUNNING, Draft
@@ -93,13 +95,19 @@ class PlanningCycle:
         self._actor.recall(present=memory.actor_present, silent=memory.actor_silent, absent_with=memory.actor_absent_with)
 
     async def plan(
-        self, history: Sequence[telemetry_pb2.KpiFrame], last: LastPlan | None, *, reduced: bool = False, backlog: int = 0
+        self,
+        history: Sequence[telemetry_pb2.KpiFrame],
+        last: LastPlan | None,
+        *,
+        reduced: bool = False,
+        backlog: int = 0,
+        offer: bytes = b"",
     ) -> planning_pb2.Proposal:
         """The proposal for the last frame of `history` (consecutive, oldest first).
 
         `last`: what was proposed before; `reduced`: one small round only; `backlog`: frames waiting, where they are so many
-        that only the actor or the reactive rule keeps up. Raises FrameError where that frame does not fit the spec; everything
-        else ends in a proposal.
+        that only the actor or the reactive rule keeps up; `offer`: template parameters from the gateway, unchecked. Raises
+        FrameError where that frame does not fit the spec; everything else ends in a proposal.
         """
         begin = self._clock.monotonic_s()
         situation = Situation.of(history, self._spec, self._codec)
@@ -116,6 +124,7 @@ class PlanningCycle:
             space=space,
             begin=begin,
             outage_groups=self._outage_groups,
+            corner=self._watch(situation, last, offer),
         )
         if not situation.measured:
             hold = draft.add_fallback(space.policies(space.hold(space.running_RS)), RUNNING, self._spec)
@@ -157,6 +166,8 @@ class PlanningCycle:
         search = await self._search(decision, reactive, last)
         with self._pace.tail():
             await decision.look_closer(search)
+            if decision.corner is not None:
+                await decision.corner.consider(decision)
             return await decision.verify(self._settings.finalists.count)
 
     async def _acted(self, decision: Decision, reactive: Rows) -> list[int]:
@@ -191,7 +202,19 @@ class PlanningCycle:
         actor = await self._asked_actor(decision, decision.begin + self._search_s) if self._settings.actor_seeds else None
         with draft.timed("candidates"):
             seeds, origins = self._seeds(decision, reactive, forecast, last, actor)
-            search = Search(space, seeds, origins, settings.search, draft.situation.seed, groups_GR=self._groups_GR)
+            watch = decision.corner if decision.corner is not None and decision.corner.screens else None
+            if watch is not None:
+                kept = watch.keep(seeds, origins)
+                seeds, origins = seeds[kept], [origin for origin, keep in zip(origins, kept, strict=True) if keep]
+            search = Search(
+                space,
+                seeds,
+                origins,
+                settings.search,
+                draft.situation.seed,
+                groups_GR=self._groups_GR,
+                keep=watch.keep if watch is not None else None,
+            )
         search_end = decision.begin + self._search_s
         while True:
             with draft.timed("candidates"):
@@ -220,6 +243,8 @@ class PlanningCycle:
     async def _forecast(self, decision: Decision) -> Forecast:
         """What the world model expects, and the reactive rule's answers to it."""
         scenarios = await decision.forecast()
+        if decision.corner is not None:
+            decision.corner.look_ahead(decision, scenarios)
         with decision.draft.timed("candidates"):
             situation = decision.draft.situation
             shares = situation.running.prb_share_KHCS[0, -1], situation.running.bandwidth_share_KHLS[0, -1]
@@ -258,6 +283,16 @@ class PlanningCycle:
             count = min(count, max(int(affordable), _LIBRARY_MIN))
         return np.unique(np.linspace(0, have - 1, count).astype(np.intp))
 
+    def _watch(self, situation: Situation, last: LastPlan | None, offer: bytes) -> CornerWatch | None:
+        """The watch for corner cases; None where nothing of it is in use."""
+        settings, step = self._settings.corner, situation.frame.step
+        if not settings.on:
+            return None
+        found = Offer()
+        if offer and settings.templates and settings.offers:
+            found = Offer.read(offer, self._spec, step=step, now_s=self._clock.now_s())
+        return CornerWatch(self._spec, settings, last.expected(step) if last else None, found)
+
     @property
     def _search_s(self) -> float:
         """Time from the cycle's begin in which search rounds may end: leaves what came after them lately."""
@@ -269,6 +304,8 @@ class PlanningCycle:
         self, decision: Decision, chosen: int, runner_up: int | None, source: planning_pb2.ProposalSource, reason: str
     ) -> planning_pb2.Proposal:
         draft = decision.draft
+        if decision.corner is not None:
+            draft.corner = decision.corner.report()
         if draft.stopped_early:
             draft.timings["stopped_early"] = 0.0
         draft.timings["total"] = self._clock.monotonic_s() - decision.begin

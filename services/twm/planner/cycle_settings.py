@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from twm.core.errors import InvalidInputError
 from twm.planner.contingency import OutageSettings
+from twm.planner.corner.settings import CornerSettings
 from twm.planner.finalists import FinalistSettings
 from twm.planner.memory import MAX_ALTERNATIVES
 from twm.planner.objective import ObjectiveWeights, PlanLimits
@@ -58,6 +59,8 @@ class CycleSettings:
     use_actor: bool = True
     """Whether the actor is asked, where there is one."""
     outage: OutageSettings = field(default_factory=OutageSettings)
+    corner: CornerSettings = field(default_factory=CornerSettings)
+    """Templates for corner cases, and the prescreen of candidates."""
     search: SearchSettings = field(default_factory=SearchSettings)
     finalists: FinalistSettings = field(default_factory=FinalistSettings)
     weights: ObjectiveWeights = field(default_factory=ObjectiveWeights)

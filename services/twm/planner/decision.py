@@ -7,6 +7,7 @@ then links), S slices, J scenarios.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,9 @@ from twm.planner.peers import Peers, Rollout, Scenarios
 from twm.planner.search import Search
 from twm.planner.space import Rows, ShareSpace
 
+if TYPE_CHECKING:
+    from twm.planner.corner.watch import CornerWatch
+
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
@@ -43,6 +47,8 @@ class Decision:
     """Steady time at which the cycle began [s]."""
     outage_groups: tuple[tuple[int, ...], ...] = ()
     """Links whose failures are judged together (twm.planner.contingency)."""
+    corner: CornerWatch | None = None
+    """Watch for corner cases; None: they are not watched for."""
 
     @property
     def last_call(self) -> float:
@@ -61,6 +67,12 @@ class Decision:
     def contingencies(self) -> tuple[Contingency, ...]:
         """Link states that a plan's first step is judged in, besides all links up."""
         return contingencies(self.outage_groups, self.draft.situation.frame, self.settings.outage)
+
+    def check_time(self, part: float) -> None:
+        """Raise DeadlineError where less than this part of the budget is left."""
+        left = self.begin + self.settings.budget_s - self.clock.monotonic_s()
+        if left < part * self.settings.budget_s:
+            raise DeadlineError(f"cycle: {left:.3f} s are left of the budget, less than {part:.0%}")
 
     def hold_beyond(self, rows_KHRS: Rows) -> None:
         """In place: after the end of the SLA window, which no search looks beyond, the last shares are held."""
@@ -86,10 +98,10 @@ class Decision:
         self.draft.models = models
 
     async def rollout(self, rows_KHRS: Rows, samples: int, *, part: str) -> Rollout:
-        """Ask the world model. "trajectories" brings fans; "rerank" and "trajectories" may use the grace."""
+        """Ask the world model. "trajectories" and "corner" bring fans; "rerank" and "trajectories" may use the grace."""
         settings, draft = self.settings, self.draft
         account = self.account
-        trajectories = part == "trajectories"
+        trajectories = part in ("trajectories", "corner")
         deadline = self.last_call if part in ("rerank", "trajectories") else self.begin + settings.budget_s
         count, asked = len(rows_KHRS), self.clock.monotonic_s()
         try:

@@ -70,6 +70,8 @@ class Draft:
     """Good policies that differ, remembered as seeds of the next decision."""
     front: list[planning_pb2.FrontPoint] = field(default_factory=list)
     """Cost-compliance front of everything evaluated."""
+    corner: planning_pb2.CornerReport | None = None
+    """Corner cases, where they are watched for."""
 
     @contextmanager
     def timed(self, part: str) -> Iterator[None]:
@@ -129,6 +131,7 @@ class Draft:
             timings=[planning_pb2.Timing(part=part, seconds=seconds) for part, seconds in self.timings.items()],
             trace_id=self.situation.history[-1].trace_id,
             front=self.front,
+            corner=self.corner,
         )
         if self.alternatives is not None and self.alternatives.count:
             proposal.alternatives.CopyFrom(encode_policies(self.alternatives))

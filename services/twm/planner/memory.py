@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
 from google.protobuf.message import DecodeError as ProtobufDecodeError
 
 from twm.api.planning.v1 import planning_pb2
@@ -16,6 +17,7 @@ from twm.core.actions import PolicyArrays, decode_policies
 from twm.core.errors import InvalidInputError
 from twm.core.frames import FrameArrays, FrameCodec
 from twm.core.network import NetworkSpec
+from twm.planner.corner.expectation import Expectation
 
 GUARD_WINDOW = 512
 """Slow steps behind the newest answered one for which a late frame still gets its proposal."""
@@ -102,6 +104,9 @@ def keep_plan(proposal: planning_pb2.Proposal) -> bytes:
     kept.policy.CopyFrom(proposal.policy)
     if proposal.HasField("alternatives") and proposal.alternatives.policy_count <= MAX_ALTERNATIVES:
         kept.alternatives.CopyFrom(proposal.alternatives)
+    if proposal.corner.expected_mbps:
+        kept.corner.expected_mbps.extend(proposal.corner.expected_mbps)
+        kept.corner.expected_std_mbps.extend(proposal.corner.expected_std_mbps)
     return kept.SerializeToString()
 
 
@@ -113,6 +118,8 @@ class LastPlan:
     policy: PolicyArrays
     alternatives: PolicyArrays | None = None
     """Other good policies that the search had found, at most MAX_ALTERNATIVES."""
+    expectation: Expectation | None = None
+    """What it expected of its first step; None: corner cases were not watched for."""
 
     @classmethod
     def from_bytes(cls, data: bytes, spec: NetworkSpec, spec_digest: str) -> LastPlan | None:
@@ -130,7 +137,11 @@ class LastPlan:
             if others.policy_count > MAX_ALTERNATIVES:
                 raise InvalidInputError(f"last-plan key: {others.policy_count} alternatives, at most {MAX_ALTERNATIVES}")
             alternatives = decode_policies(others, spec)
-        return cls(kept.step, decode_policies(kept.policy, spec), alternatives)
+        return cls(kept.step, decode_policies(kept.policy, spec), alternatives, _expectation(kept.corner, spec))
+
+    def expected(self, step: int) -> Expectation | None:
+        """What it expected of slow step `step`; None where it is another one than its first."""
+        return self.expectation if step == self.step + 1 else None
 
     def shifted(self, step: int) -> PolicyArrays | None:
         """What it says for the horizon after frame `step`, its last step repeated; None where it does not reach there."""
@@ -158,6 +169,13 @@ class LastPlan:
             prb_share_KHCS=self.policy.prb_share_KHCS[:, index : index + 1],
             bandwidth_share_KHLS=self.policy.bandwidth_share_KHLS[:, index : index + 1],
         )
+
+
+def _expectation(kept: planning_pb2.CornerReport, spec: NetworkSpec) -> Expectation | None:
+    mean, std = np.array(kept.expected_mbps, np.float64), np.array(kept.expected_std_mbps, np.float64)
+    if mean.shape != (len(spec.zones) + len(spec.cells),) or std.shape != mean.shape:
+        return None
+    return Expectation(mean_G=mean, std_G=std) if np.isfinite([mean, std]).all() else None
 
 
 @dataclass(frozen=True, kw_only=True)

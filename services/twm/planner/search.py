@@ -11,6 +11,7 @@ E elites. Pure: it asks for scores and never waits for anything.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,11 +74,15 @@ class Search:
         seed: int,
         *,
         groups_GR: NDArray[np.float32] | None = None,
+        keep: Callable[[Rows], NDArray[np.bool_]] | None = None,
     ) -> None:
-        """`seeds` [K, H, R, S] feasible, named by `origins`; `seed` fixes every draw. `groups_GR`: default `row_groups`."""
+        """`seeds` [K, H, R, S] feasible, named by `origins`; `seed` fixes every draw. `groups_GR`: default `row_groups`.
+
+        `keep` says which candidates of a round are worth scoring; a round is the smaller for those that are not.
+        """
         if len(origins) != len(seeds) or len(seeds) == 0:
             raise InvalidInputError(f"search seeds: {len(seeds)} policies with {len(origins)} origins")
-        self._space, self._settings = space, settings
+        self._space, self._settings, self._keep = space, settings, keep
         self._random = np.random.default_rng(seed)
         self._groups_GR = row_groups(space.spec) if groups_GR is None else groups_GR
         self._time_HT = knot_weights(space.step_count, settings.knot_count)
@@ -97,6 +102,9 @@ class Search:
             self._round += 1
             count = self._rounds_left.pop(0)
             rows = self._offspring(count, self._settings.noise_decay ** (self._round - 1))
+            if self._keep is not None and (kept := self._keep(rows)).any():
+                rows = rows[kept]
+                count = len(rows)
             self._rows[self._asked : self._asked + count] = rows
             self._asked += count
             self._origins += [f"cem:{self._round}"] * count

@@ -1,0 +1,201 @@
+"""Templates: what each does to a plan, and with what the rules fill them where nobody else does.
+
+Every template is a plan put on another plan for some steps: rows of a few cells and links get other shares, and the whole is
+moved into the set of feasible policies (floors, simplex, rate of change) afterwards.
+
+- `boost_zone`: more of a zone's cells, and of the links that carry them, is given out, in proportion to what is needed.
+- `urllc_floor`: delay-bounded slices get their expected load and a headroom before anyone else.
+- `shed_embb`: the elastic slice that may lose most gives up part of its need to the others.
+- `reroute`: routes are fixed, so traffic of a cut link is on the backup route already. What can be moved is bandwidth: on the
+  links that carry it now, delay-bounded slices come first, the rest is shared by need, and the cells behind them get no more
+  radio for an elastic slice than these links can carry on.
+- `freeze`: the shares in force are held.
+
+Shape suffixes: K candidates, H slow steps, C cells, L links, R rows (cells, then links), S slices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twm.core.network import NetworkSpec, Topology
+from twm.core.templates import AMOUNT_MAX, TemplateCall, TemplateName
+from twm.planner.corner.outlook import Outlook
+from twm.planner.corner.settings import CornerSettings
+from twm.planner.corner.triggers import Trigger
+from twm.planner.space import Rows, ShareSpace
+
+_LINK_PART = 0.5
+"""Part of a boost that the links of the zone get: a link carries the cells of more than one zone."""
+_CARRY_MARGIN = 1.1
+_TINY = np.float32(1e-9)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ground:
+    """What templates are put on."""
+
+    spec: NetworkSpec
+    topology: Topology
+    space: ShareSpace
+    outlook: Outlook
+
+    @property
+    def bounded_S(self) -> NDArray[np.bool_]:
+        """Slices with a bound on delay."""
+        return np.asarray(np.isfinite(self.topology.delay_p99_max_ms))
+
+    @property
+    def elastic(self) -> int | None:
+        """The slice without such a bound that may lose most; None where there is none."""
+        allowed = np.where(self.bounded_S, -1.0, np.nan_to_num(self.topology.loss_max_ratio, nan=1.0))
+        return int(np.argmax(allowed)) if (allowed >= 0).any() else None
+
+    def cells(self, call: TemplateCall) -> NDArray[np.bool_]:
+        """Cells [C] it is about; of a link, those whose traffic it carries, or would carry."""
+        if call.scope_kind == "zone":
+            zone = next(i for i, z in enumerate(self.spec.zones) if z.id == call.scope)
+            return np.asarray(self.topology.zone_member[zone])
+        if call.scope_kind == "cell":
+            return np.asarray(np.arange(len(self.spec.cells)) == self.topology.cell_index[call.scope])
+        if call.scope_kind == "link":
+            link = self.topology.link_index[call.scope]
+            return np.asarray(self.topology.route[:, link] | self.outlook.now_route_CL[:, link])
+        return np.ones(len(self.spec.cells), bool)
+
+    def links(self, cells_C: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Links [L] that carry these cells now."""
+        return np.asarray(self.outlook.now_route_CL[cells_C].any(0))
+
+    def rows(self, call: TemplateCall) -> NDArray[np.bool_]:
+        """Cells and the links that carry them [R]."""
+        cells = self.cells(call)
+        return np.concatenate([cells, self.links(cells)])
+
+
+def filled(call: TemplateCall, base_HRS: Rows, ground: Ground) -> Rows:
+    """The feasible policy [1, H, R, S] of a template put on a plan."""
+    steps = min(call.steps, len(base_HRS))
+    rows = base_HRS.copy()
+    rows[:steps] = _ACTIONS[call.name](call, base_HRS[:steps], ground)
+    return ground.space.feasible(rows[None])
+
+
+def _boost_zone(call: TemplateCall, base: Rows, ground: Ground) -> Rows:
+    need = ground.outlook.at(ground.outlook.upper_HRS, len(base)) + _TINY
+    cells = ground.cells(call)
+    strength_R = np.concatenate([cells * call.amount, ground.links(cells) * call.amount * _LINK_PART])
+    more = strength_R[:, None] * need / need.sum(-1, keepdims=True)
+    return np.asarray(base + more, np.float32)
+
+
+def _urllc_floor(call: TemplateCall, base: Rows, ground: Ground) -> Rows:
+    return np.where(ground.rows(call)[:, None], _headroom_first(base, call.amount, ground), base)
+
+
+def _shed_embb(call: TemplateCall, base: Rows, ground: Ground) -> Rows:
+    elastic = ground.elastic
+    if elastic is None:
+        return base
+    need = ground.outlook.at(ground.outlook.median_HRS, len(base))
+    rows = base.copy()
+    rows[..., elastic] = np.minimum(base[..., elastic], need[..., elastic] * (1.0 - call.amount))
+    others = need + _TINY
+    others[..., elastic] = 0.0
+    freed = base[..., elastic] - rows[..., elastic]
+    rows += freed[..., None] * others / np.maximum(others.sum(-1, keepdims=True), _TINY)
+    return np.where(ground.rows(call)[:, None], rows, base)
+
+
+def _reroute(call: TemplateCall, base: Rows, ground: Ground) -> Rows:
+    outlook, c = ground.outlook, len(ground.spec.cells)
+    need = outlook.at(outlook.upper_HRS, len(base))
+    cells = ground.cells(call)
+    carrying = ground.links(cells)
+    carrying[list(outlook.down_links)] = False
+    shared = _headroom_first(np.maximum(base, need), call.amount, ground)
+    rows = base.copy()
+    rows[:, c:] = np.where(carrying[:, None], shared[:, c:], base[:, c:])
+    behind = np.asarray(outlook.now_route_CL[:, carrying].any(1))
+    # What the links pass on of an elastic slice's load bounds what radio is good for.
+    ratio_HLS = np.minimum(_CARRY_MARGIN * rows[:, c:] / np.maximum(need[:, c:], _TINY), 1.0)
+    passed_HCS = np.stack(
+        [ratio_HLS[:, route].min(1) if route.any() else np.ones_like(rows[:, 0]) for route in outlook.now_route_CL], 1
+    )
+    useful = np.where(ground.bounded_S, np.float32(1), passed_HCS) * np.maximum(need[:, :c], _TINY) * _CARRY_MARGIN
+    rows[:, :c] = np.where(behind[:, None] & ~ground.bounded_S, np.minimum(base[:, :c], useful), base[:, :c])
+    return rows
+
+
+def _freeze(call: TemplateCall, base: Rows, ground: Ground) -> Rows:
+    del call
+    return np.broadcast_to(ground.space.running_RS, base.shape).astype(np.float32)
+
+
+def _headroom_first(base: Rows, headroom: float, ground: Ground) -> Rows:
+    """Delay-bounded slices get load plus headroom, or what they have where that is more; the others share what is left."""
+    need = ground.outlook.at(ground.outlook.upper_HRS, len(base))
+    bounded = ground.bounded_S
+    first = np.where(bounded, np.maximum(base, need + np.float32(headroom)), np.float32(0))
+    first /= np.maximum(first.sum(-1, keepdims=True), 1.0)
+    others = np.where(bounded, np.float32(0), base)
+    room = 1.0 - first.sum(-1, keepdims=True)
+    others *= np.minimum(1.0, room / np.maximum(others.sum(-1, keepdims=True), _TINY))
+    return np.asarray(first + others, np.float32)
+
+
+_ACTIONS: Mapping[TemplateName, Callable[[TemplateCall, Rows, Ground], Rows]] = {
+    "boost_zone": _boost_zone,
+    "urllc_floor": _urllc_floor,
+    "shed_embb": _shed_embb,
+    "reroute": _reroute,
+    "freeze": _freeze,
+}
+
+
+def by_rules(triggers: Sequence[Trigger], ground: Ground, settings: CornerSettings) -> list[TemplateCall]:
+    """What the rules fill for the signs found, the worst first; each strength in a smaller and a larger size."""
+    taken: dict[str, int] = {}
+    wanted: list[list[TemplateCall]] = []
+    for trigger in triggers:
+        taken[trigger.kind] = taken.get(trigger.kind, 0) + 1
+        if taken[trigger.kind] <= settings.per_trigger:
+            wanted.append(_for_trigger(trigger, ground, settings))
+    calls: list[TemplateCall] = []
+    for rank in range(
+        max((len(some) for some in wanted), default=0)
+    ):  # the first choice for every sign before the second for any
+        for some in wanted:
+            if rank < len(some) and some[rank] not in calls:
+                calls.append(some[rank])
+    return calls[: settings.templates_max]
+
+
+def _for_trigger(trigger: Trigger, ground: Ground, settings: CornerSettings) -> list[TemplateCall]:
+    def call(name: TemplateName, amount: float, scope: str = trigger.scope, steps: int = settings.look_steps) -> TemplateCall:
+        kind = trigger.scope_kind if scope and trigger.scope_kind != "slice" else "area"
+        amount = min(amount * settings.amount, AMOUNT_MAX[name])
+        return TemplateCall(name=name, scope_kind=kind, scope=scope, amount=round(amount, 4), steps=steps)
+
+    if trigger.scope_kind == "link":  # a link is down, or will be asked too much of
+        return [call("reroute", 0.2), call("reroute", 0.3), call("shed_embb", 0.2, ""), call("urllc_floor", 0.25, "")]
+    if trigger.kind == "disagreement":
+        return [call("freeze", 0.0, "", 1), call("urllc_floor", 0.25, "")]
+    if trigger.kind == "account":
+        index = next(i for i, s in enumerate(ground.spec.slices) if s.id == trigger.scope)
+        if ground.bounded_S[index]:
+            return [call("urllc_floor", 0.25, ""), call("urllc_floor", 0.35, ""), call("shed_embb", 0.2, "")]
+        return [call("freeze", 0.0, "", 1)] if index == ground.elastic else [call("shed_embb", 0.2, "")]
+    if trigger.value < 0:  # less than expected: nothing to give more to
+        return [call("freeze", 0.0, "", 1)]
+    return [
+        call("boost_zone", 0.1),
+        call("urllc_floor", 0.25),
+        call("boost_zone", 0.2),
+        call("shed_embb", 0.15),
+        call("urllc_floor", 0.35),
+    ]
