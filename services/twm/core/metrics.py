@@ -43,6 +43,12 @@ TWIN_CALLS = Counter("twm_twin_calls_total", "Twin calls spent on verification")
 EVALUATIONS = Counter("twm_plan_evaluations_total", "Candidates scored by the world model")
 PLAN_FALLBACKS = Counter("twm_plan_fallbacks_total", "Proposals of the reactive rule, by reason", ["reason"])
 PLANS_REDUCED = Counter("twm_plans_reduced_total", "Planning cycles cut down, by cause (backlog, deadline)", ["cause"])
+CORNER_TRIGGERS = Counter("twm_corner_triggers_total", "Signs of a corner case in planning cycles, by kind", ["kind"])
+CORNER_TEMPLATES = Counter(
+    "twm_corner_templates_total", "Templates filled for corner cases, by template and outcome", ["template", "outcome"]
+)
+CORNER_OFFERS = Counter("twm_corner_offers_total", "Template parameters read from the gateway, by outcome", ["outcome"])
+PRESCREENED = Counter("twm_prescreened_total", "Candidates turned away before they were scored, by reason", ["reason"])
 FRAMES_REPEATED = Counter("twm_plan_frames_repeated_total", "Frames whose slow step had a proposal already, or was too old")
 
 # gateway

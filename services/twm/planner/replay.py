@@ -18,6 +18,7 @@ from twm.api.telemetry.v1 import telemetry_pb2
 from twm.core.digest import decided, digest_bytes, digest_message, proposal_digest
 from twm.core.errors import InvalidInputError
 from twm.core.network import NetworkSpec
+from twm.core.templates import OFFER_KEY
 from twm.planner.cycle import PlanningCycle
 from twm.planner.memory import CycleMemory, LastPlan
 from twm.planner.peers import ActorCall, Peers, TwinCall, WorldCall
@@ -225,7 +226,8 @@ async def replay(
     cycle = PlanningCycle(spec, settings_from_json(tape.settings_json), peers, clock)
     cycle.recall(memory_of(tape))
     plan = LastPlan.from_bytes(last_plan, spec, recorded.spec_digest)
-    proposal = await cycle.plan(history, plan, reduced=tape.reduced, backlog=tape.backlog)
+    offer = next((one.content for one in tape.inputs if one.name == OFFER_KEY), b"")
+    proposal = await cycle.plan(history, plan, reduced=tape.reduced, backlog=tape.backlog, offer=offer)
     clock.finish()
     calls.finish()
     digest = proposal_digest(proposal)

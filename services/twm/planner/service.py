@@ -19,6 +19,7 @@ from twm.core.frames import FrameCodec
 from twm.core.network import NetworkSpec
 from twm.core.stream_worker import Effect
 from twm.core.streams import GROUP_PLANNER, Entry, KeyWrite, Output, StreamNames, Streams
+from twm.core.templates import MAX_OFFER_BYTES, OFFER_KEY
 from twm.core.text import shown
 from twm.core.validation import validate
 from twm.planner.cycle import PlanningCycle
@@ -70,6 +71,7 @@ class PlannerService:
         self._spec, self._streams, self._cycle = spec, streams, cycle
         self._names = StreamNames.of(spec.area_id)
         self._guard_key, self._plan_key = self._names.key("planner-answered"), self._names.key("planner-last-plan")
+        self._offer_key = self._names.key(OFFER_KEY)
         self._digest = spec.digest()
         self._codec = FrameCodec(spec)
         self._window = history_steps
@@ -97,6 +99,7 @@ class PlannerService:
         plan_bytes = await self._streams.get(self._plan_key) or b""
         last = self._last_plan(plan_bytes)
         history = self._history.window(frame.step)
+        offer = await self._offer()
         reduced = waiting > self._backlog.reduced_above
         backlog = waiting if waiting > self._backlog.reactive_above else 0
         if self._recorder is not None:
@@ -109,8 +112,10 @@ class PlannerService:
                 reduced=reduced,
                 backlog=backlog,
             )
+            if offer:
+                self._recorder.add_input(OFFER_KEY, offer)
         with metrics.PLAN_SECONDS.time():
-            proposal = await self._cycle.plan(history, last, reduced=reduced, backlog=backlog)
+            proposal = await self._cycle.plan(history, last, reduced=reduced, backlog=backlog, offer=offer)
         if self._recorder is not None:
             self._recorder.finish(proposal)
         self._count(proposal, reduced=reduced)
@@ -144,6 +149,13 @@ class PlannerService:
             log.error("%s holds garbage, planning without a warm start: %s", self._plan_key, error)
             return None
 
+    async def _offer(self) -> bytes:
+        """Template parameters that the gateway offers, unchecked; one byte more than may be stands for all of a longer one."""
+        corner = self._cycle.settings.corner
+        if not (corner.templates and corner.offers):
+            return b""
+        return (await self._streams.get(self._offer_key) or b"")[: MAX_OFFER_BYTES + 1]
+
     async def _waiting(self) -> int:
         """Frames waiting behind the one in hand."""
         lag, pending = await self._streams.lag(self._names.frames, GROUP_PLANNER)
@@ -168,6 +180,7 @@ class PlannerService:
             metrics.PLANS_REDUCED.labels("backlog").inc()
         elif any(timing.part == "stopped_early" for timing in proposal.timings):
             metrics.PLANS_REDUCED.labels("deadline").inc()
+        self._count_corner(proposal)
         reason = shown(proposal.fallback_reason, 300)
         if proposal.source == planning_pb2.PROPOSAL_SOURCE_ACTOR:
             log.info("step %d: the actor's plan, without a search: %s", proposal.step, reason)
@@ -181,3 +194,16 @@ class PlannerService:
                 proposal.step, proposal.evaluation_count, proposal.twin_call_count, proposal.predicted_scm,
                 proposal.saving_ratio,
             )  # fmt: skip
+
+    def _count_corner(self, proposal: planning_pb2.Proposal) -> None:
+        corner = proposal.corner
+        for trigger in corner.triggers:
+            metrics.CORNER_TRIGGERS.labels(trigger.kind).inc()
+        for template in corner.templates:
+            metrics.CORNER_TEMPLATES.labels(template.name, template.outcome).inc()
+        for screened in corner.screened:
+            metrics.PRESCREENED.labels(screened.reason).inc(screened.count)
+        if corner.offer:
+            metrics.CORNER_OFFERS.labels(corner.offer).inc()
+        if corner.reason:
+            log.info("step %d: %s", proposal.step, shown(corner.reason, 300))

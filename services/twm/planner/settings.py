@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field, model_validator
 
 from twm.core.settings import ServiceSettings
+from twm.planner.corner.settings import CornerSettings
 from twm.planner.cycle_settings import CycleSettings
 from twm.planner.objective import ObjectiveWeights
 from twm.planner.service import BacklogRules
@@ -33,6 +34,12 @@ class PlannerSettings(ServiceSettings):
     """Control saving relative to uniform that is wanted: picks the point of the cost-compliance front."""
     plan_use_actor: bool = True
     """Whether the actor is asked, where there is one."""
+    plan_corner_templates: bool = CornerSettings().templates
+    """Whether corner cases are watched for and templates tried (`twm.planner.corner`)."""
+    plan_corner_offers: bool = CornerSettings().offers
+    """Whether template parameters from the gateway are read, where templates are tried."""
+    plan_prescreen: bool = CornerSettings().prescreen
+    """Whether structurally unsafe candidates are turned away before they are scored."""
     plan_reduced_above: int = Field(default=4, ge=0)
     """Frames waiting above which the search is one small round."""
     plan_reactive_above: int = Field(default=24, ge=0)
@@ -57,6 +64,9 @@ class PlannerSettings(ServiceSettings):
             scenario_count=self.plan_scenario_count,
             verify_every=self.plan_verify_every,
             use_actor=self.plan_use_actor,
+            corner=CornerSettings(
+                templates=self.plan_corner_templates, offers=self.plan_corner_offers, prescreen=self.plan_prescreen
+            ),
             weights=ObjectiveWeights(saving_wanted_ratio=self.plan_saving_wanted_ratio),
         )
 

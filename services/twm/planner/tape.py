@@ -155,6 +155,8 @@ class DecisionRecorder:
                 note=f"{chosen}; {proposal.fallback_reason}"[:MAX_ERROR] if proposal.fallback_reason else chosen,
             )
         )
+        if proposal.corner.triggers:
+            self._steps.insert(len(self._steps) - 1, _corner_step(proposal.corner))
         proposal.trace.extend(self._steps)
         if len(self.clock.monotonic) > MAX_READINGS or len(self.clock.wall) > MAX_WALL_READINGS or len(self._steps) > MAX_STEPS:
             log.warning("step %d: too long for a tape, the decision cannot be repeated", proposal.step)
@@ -236,6 +238,20 @@ class Describe:
             step.models.extend(answer.models[:16])
         elif isinstance(answer, worldmodel_pb2.ProposeResponse):
             step.models.append(answer.model)
+
+
+def _corner_step(corner: planning_pb2.CornerReport) -> trace_pb2.TraceStep:
+    """The step of the trace that tells of signs and templates."""
+    return trace_pb2.TraceStep(
+        kind="corner",
+        outputs={"report": digest_message(corner)},
+        numbers={
+            "trigger_count": len(corner.triggers),
+            "template_count": len(corner.templates),
+            "screened_count": sum(one.count for one in corner.screened),
+        },
+        note=corner.reason,
+    )
 
 
 def error_text(error: grpc.aio.AioRpcError) -> str:
