@@ -22,6 +22,7 @@ from twm.core.features import exogenous_layout
 from twm.core.frames import FrameCodec
 from twm.core.network import NetworkSpec
 from twm.core.packed import extend_packed
+from twm_twin.scoped import Part
 from twm_twin.verification import Verifier
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -55,6 +56,7 @@ class VerificationCall:
         if request.played_steps > horizon:
             raise InvalidInputError(f"played_steps: {request.played_steps}, no more than {horizon}")
         demand, efficiency, capacity = self._scenarios(request)
+        parts = [Part.of(message, self._spec, i) for i, message in enumerate(request.targets)]
         outcome, saving = self._verifier.verify(
             start,
             policies,
@@ -71,6 +73,12 @@ class VerificationCall:
         extend_packed(response, "loss_ratio", outcome.loss_ratio_S)
         extend_packed(response, "delay_p99_ms", np.nan_to_num(outcome.delay_p99_ms_S))
         response.violated.extend(outcome.violated_S.reshape(-1).tolist())
+        if parts:
+            check()
+            futures = self._verifier.futures(start, demand, efficiency, capacity, request.seed)
+            measured, value = self._verifier.scoped(policies, futures.first(request.played_steps or horizon), parts)
+            response.target_measured.extend(measured.tolist())
+            extend_packed(response, "target_value", value)
         return response
 
     def _scenarios(self, request: twin_pb2.VerifyRequest) -> tuple[np.ndarray[Any, Any], ...]:

@@ -10,7 +10,7 @@ Shape suffixes: P policies, J scenarios, H slow steps, T fast steps, C cells, L 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -24,6 +24,7 @@ from twm_twin.kernel import first_order_noise
 from twm_twin.layout import TwinLayout
 from twm_twin.outcomes import Futures, Outcome, outcome_of, simulate
 from twm_twin.radio import Geometry, draw_geometry, efficiency
+from twm_twin.scoped import Part, play, values
 
 Doubles = NDArray[np.float64]
 _REFERENCE_SEED = 0x5EED
@@ -85,6 +86,12 @@ class Verifier:
         prb_CS, bandwidth_LS = self._running(start)
         running = PolicyArrays(prb_share_KHCS=prb_CS[None, None], bandwidth_share_KHLS=bandwidth_LS[None, None])
         return outcome_of(self.spec, loss, delay), saving_ratio(policies, self.spec, running)
+
+    def scoped(self, policies: PolicyArrays, futures: Futures, parts: Sequence[Part]) -> tuple[NDArray[np.bool_], Doubles]:
+        """(whether a part of the network has a value [M], its KPI [P, J, M]) in futures made by `futures`."""
+        played = play(self.layout, policies.first(futures.steps), futures)
+        measured, value = values(parts, played, self.spec.timing.fast_step_s)
+        return measured, value.reshape(policies.count, futures.count, len(parts))
 
     def _running(self, start: FrameArrays) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         uniform = np.float32(1.0 / len(self.spec.slices))

@@ -33,6 +33,9 @@ from twm.inference.futures import FutureCache, Futures, encoding_key, futures_ke
 from twm.inference.loading import LoadedDynamics
 from twm.inference.model_store import ModelStore
 from twm.inference.rollout import Contingency, Decision, Rollouts, kpi_noise
+from twm.inference.states import AssumedStates
+from twm.inference.targeting import Targeting
+from twm.inference.targets import Queues, Target
 
 QUANTILE_LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 """Where the card names none."""
@@ -72,6 +75,7 @@ class Answers:
         self._workers = workers
         self._latents: FutureCache[Latents] = FutureCache(cache_capacity)
         self._decisions: FutureCache[Decision] = FutureCache(cache_capacity)
+        self._queues: FutureCache[Queues] = FutureCache(cache_capacity)
         self._lock = threading.Lock()
         self._rollouts: tuple[str, Rollouts] | None = None
         self._distance: tuple[ModelCard, OodScale, FutureCache[float]] | None = None
@@ -121,15 +125,19 @@ class Answers:
             futures_key(key, steps, samples, request.seed),
             lambda: self._decision(model, latents, history_WD, steps, samples, request.seed, check),
         )
+        if states := AssumedStates.of(request.states, self._spec, steps, samples):
+            decision = self._in_states(decision, states)
         response = worldmodel_pb2.RolloutResponse(sample_count=samples, models=[identity(card)])
         if request.with_trajectories:
-            extend_packed(response, "exogenous_scenarios", self._scenarios(decision.futures))
+            extend_packed(response, "exogenous_scenarios", self._scenarios(decision.futures, states))
             if request.exogenous_only:
                 return response
         if request.HasField("account"):
             decision = replace(decision, account=SlaAccount.from_message(request.account, self._spec))
         if request.contingencies:
             decision = replace(decision, contingencies=self._contingencies(request.contingencies))
+        if request.targets:
+            decision = replace(decision, targets=self._targeting(request, key))
         action_KHA = action_vector(policies)
         scores = self._rollouts_of(loaded).score(
             decision, action_KHA, quantile_levels=levels if request.with_trajectories else None, check=check
@@ -142,6 +150,12 @@ class Answers:
         extend_packed(response, "any_violation_probability", scores.any_violation_K)
         extend_packed(response, "disagreement", scores.disagreement_K)
         extend_packed(response, "ood_score", self._ood_score(card, key, history_WD, action_KHA))
+        if (found := scores.targets) is not None:
+            response.target_predicted.extend(found.predicted_M.tolist())
+            extend_packed(response, "target_violation", found.violation_KM)
+            extend_packed(response, "target_excess", found.excess_KM)
+            extend_packed(response, "target_quantiles", found.quantiles_KMQ)
+            extend_packed(response, "target_reach", found.reach_KM)
         if scores.kpi_quantiles_KHQSP is not None:
             response.quantile_levels.extend(levels)
             response.kpi_names.extend(KPI_NAMES)
@@ -168,6 +182,27 @@ class Answers:
             kpi_noise_HR2SEJ=kpi_noise(steps, model.sizes.members, samples, model.sizes.slices, seed=seed),
             topology=self._topology,
         )
+
+    def _in_states(self, decision: Decision, states: AssumedStates) -> Decision:
+        """The decision in assumed states: its samples changed, and the load that they offer."""
+        exogenous_HEJX = states.applied(decision.futures.exogenous_HEJX)
+        return replace(
+            decision,
+            futures=replace(decision.futures, exogenous_HEJX=exogenous_HEJX),
+            offered_HEJS=self._layout.split(exogenous_HEJX)[0].sum(-2),
+            states=states,
+        )
+
+    def _targeting(self, request: worldmodel_pb2.RolloutRequest, key: bytes) -> Targeting:
+        """The targets, checked, with the queueing model fitted to the history where one needs it."""
+        targets = [Target.of(message, self._spec, i) for i, message in enumerate(request.targets)]
+        for i, target in enumerate(targets):
+            if target.states.size and target.states.max() >= max(len(request.states), 1):
+                raise InvalidInputError(f"targets[{i}].states: {target.states.max()}, there are {len(request.states)}")
+        queues = None
+        if not all(target.modelled for target in targets):
+            queues = self._queues.get(key, lambda: Queues.of(self._decode(request.history), self._spec))
+        return Targeting.of(targets, queues, self._layout)
 
     def _contingencies(self, messages: Sequence[worldmodel_pb2.Contingency]) -> tuple[Contingency, ...]:
         """Checked. Raises InvalidInputError naming field, value and bound."""
@@ -235,11 +270,14 @@ class Answers:
         pieces = range(0, action_KHA.shape[0], OOD_PIECE)  # its summary works in float64: in one go 4096 policies take 100 MB
         return np.concatenate([scale.score(excess, action_KHA[i : i + OOD_PIECE]) for i in pieces])
 
-    def _scenarios(self, futures: Futures) -> Float:
+    def _scenarios(self, futures: Futures, states: AssumedStates | None = None) -> Float:
         """J futures, one from each member in turn, as blocks (RolloutResponse.exogenous_scenarios), none below 0."""
         exogenous = futures.exogenous_HEJX
         samples = np.arange(exogenous.shape[2])
         picked_JHX = exogenous[:, samples % exogenous.shape[1], samples].transpose(1, 0, 2)
+        if states is not None:
+            links = states.link_factor_HJL.shape[2]
+            picked_JHX[..., picked_JHX.shape[2] - links :] *= states.link_factor_HJL.transpose(1, 0, 2)
         blocks = self._layout.split(np.maximum(picked_JHX, 0.0))
         return np.concatenate([block.reshape(-1) for block in blocks])
 

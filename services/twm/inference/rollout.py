@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,9 @@ from twm.core.network import Topology
 from twm.core.scm import shortfall, soft_least
 from twm.inference.dynamics import ControllablePass, DynamicsModel
 from twm.inference.futures import Futures
+from twm.inference.states import AssumedStates
+from twm.inference.targeting import Targeting
+from twm.inference.targets import TargetScores
 
 Float = NDArray[np.float32]
 
@@ -65,7 +69,9 @@ class RolloutScores:
     disagreement_K: Float
     """Standard deviation over members of the member's mean SCM."""
     kpi_quantiles_KHQSP: Float | None
-    """Quantiles of the slice KPIs, before conformal correction; None unless asked for."""
+    """Quantiles of the slice KPIs in the first state, before conformal correction; None unless asked for."""
+    targets: TargetScores | None = None
+    """How they stand to the targets; None where there are none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +92,10 @@ class Decision:
     A link that fails is seen one step later and planned for then. So an outage is played in the first step only, and costs one
     more call of the graph, not a rollout.
     """
+    states: AssumedStates | None = None
+    """What the futures were changed by (they hold it already), as far as steps of a rollout need it; None: by nothing."""
+    targets: Targeting | None = None
+    """Bounds that candidates are held against; None: none."""
 
 
 def kpi_noise(steps: int, members: int, samples: int, slices: int, *, seed: int, pairs: int = 1) -> Float:
@@ -178,11 +188,15 @@ class Rollouts:
         fans, sampled = None, None
         if levels is not None or not decision.contingencies:
             sampled = self._play(decision, action_KHA, exogenous_HEJX, check)
-            fans = _fans(sampled, levels)
+            fans = _fans(sampled, levels, decision.states)
         if sampled is not None and not decision.contingencies:
-            return _scores(_horizon(sampled, decision)[0], decision.topology, fans)
+            scores = _scores(_horizon(sampled, decision)[0], decision.topology, fans)
+            return _with_targets(scores, decision, sampled, action_KHA, exogenous_HEJX)
         up_HEJX = _all_up(exogenous_HEJX, decision.topology)
-        horizon_R2SEJK, first_R2SEJK = _horizon(self._play(decision, action_KHA, up_HEJX, check), decision)
+        if decision.states is not None:
+            decision.states.take_down(up_HEJX)
+        undisturbed_2HEKJSP = self._play(decision, action_KHA, up_HEJX, check)
+        horizon_R2SEJK, first_R2SEJK = _horizon(undisturbed_2HEKJSP, decision)
         weighted = []
         for contingency in decision.contingencies:
             out_1EJX = up_HEJX[:1].copy()
@@ -191,7 +205,8 @@ class Rollouts:
             other = np.maximum(horizon_R2SEJK - first_R2SEJK + step_R2SEJK, 0.0)
             weighted.append((contingency.probability, _scores(other, decision.topology, None)))
         undisturbed = _scores(horizon_R2SEJK, decision.topology, fans)
-        return _mean_over_states(undisturbed, weighted)
+        scores = _mean_over_states(undisturbed, weighted)
+        return _with_targets(scores, decision, undisturbed_2HEKJSP, action_KHA, up_HEJX)
 
     def _play(self, decision: Decision, action_KHA: Float, exogenous_HEJX: Float, check: Callable[[], None]) -> Float:
         """KPI means and standard deviations [2, H, E, K, J, S, P] of the candidates' steps. Raises ModelMismatchError."""
@@ -207,6 +222,8 @@ class Rollouts:
         for step in range(h):
             check()
             action_KJA[:] = action_KHA[:, step, None]
+            if decision.states is not None:
+                decision.states.narrow(action_KJA, step)
             noise_EKJZ[:] = decision.futures.noise_HEJZ[step][:, None]
             exogenous_EKJX[:] = exogenous_HEJX[step][:, None]
             seen_H2ENSP[step, 0], seen_H2ENSP[step, 1] = rows.step()
@@ -216,12 +233,33 @@ class Rollouts:
         return seen_H2ENSP.reshape(h, 2, e, k, j, s, p).swapaxes(0, 1)
 
 
-def _fans(seen_2HEKJSP: Float, levels: Sequence[float] | None) -> NDArray[np.float64] | None:
+def _fans(
+    seen_2HEKJSP: Float, levels: Sequence[float] | None, states: AssumedStates | None = None
+) -> NDArray[np.float64] | None:
+    """Quantiles of the KPIs; where states are assumed, of the first, which is what is expected to be seen."""
     if levels is None:
         return None
+    if states is not None:
+        seen_2HEKJSP = seen_2HEKJSP[:, :, :, :, states.first(seen_2HEKJSP.shape[4])]
     _, h, e, k, j, s, p = seen_2HEKJSP.shape
     mean, std = seen_2HEKJSP.transpose(0, 2, 4, 1, 3, 5, 6).reshape(2, e * j, h, k, s, p)
     return kpi_quantiles(mean, std, levels)
+
+
+def _with_targets(
+    scores: RolloutScores, decision: Decision, seen_2HEKJSP: Float, action_KHA: Float, exogenous_HEJX: Float
+) -> RolloutScores:
+    if decision.targets is None:
+        return scores
+    found = decision.targets.scores(
+        seen_2HEKJSP,
+        decision.kpi_noise_HR2SEJ,
+        decision.offered_HEJS,
+        action_KHA,
+        exogenous_HEJX,
+        decision.states,
+    )
+    return replace(scores, targets=found)
 
 
 def _all_up(exogenous_HEJX: Float, topology: Topology) -> Float:
@@ -242,7 +280,8 @@ def _mean_over_states(undisturbed: RolloutScores, weighted: Sequence[tuple[float
         return np.asarray(value, np.float32)
 
     names = ("scm_K", "cvar_K", "shortfall_K", "soft_K", "violation_KS", "any_violation_K")
-    return replace(undisturbed, **{name: mean(name) for name in names})
+    means: dict[str, Any] = {name: mean(name) for name in names}
+    return replace(undisturbed, **means)
 
 
 def _horizon(seen_2HEKJSP: Float, decision: Decision) -> tuple[Float, Float]:
@@ -368,4 +407,5 @@ def _join(parts: Sequence[RolloutScores]) -> RolloutScores:
         any_violation_K=np.concatenate([p.any_violation_K for p in parts]),
         disagreement_K=np.concatenate([p.disagreement_K for p in parts]),
         kpi_quantiles_KHQSP=np.concatenate([f for f in fans if f is not None]) if fans[0] is not None else None,
+        targets=TargetScores.concatenate([p.targets for p in parts if p.targets is not None]) if parts[0].targets else None,
     )
