@@ -93,15 +93,43 @@ CONSOLE_STREAMS = Gauge("twm_console_streams", "Live streams that operator conso
 CONSOLE_REFUSED = Counter("twm_console_streams_refused_total", "Live streams refused because too many are open")
 
 # ric
-RIC_MESSAGES = Counter("twm_ric_messages_total", "RMR messages, by type, direction and outcome", ["type", "direction", "outcome"])
+RIC_MESSAGES = Counter(
+    "twm_ric_messages_total", "RMR messages, by type, direction and outcome", ["type", "direction", "outcome"]
+)
 RIC_SUBSCRIPTIONS = Gauge("twm_ric_subscriptions", "E2 subscriptions wanted, by state (idle, asked, active)", ["state"])
 RIC_SUBSCRIPTION_EVENTS = Counter("twm_ric_subscription_events_total", "What became of E2 subscriptions", ["event"])
 RIC_NODES = Gauge("twm_ric_e2_nodes", "E2 nodes of the network spec, by state in the RIC's inventory", ["state"])
 RIC_REPORTS = Counter("twm_ric_reports_total", "Reports for the ingester, by outcome (stored, or why not)", ["outcome"])
 RIC_QUEUE = Gauge("twm_ric_queue_reports", "Reports that wait for the ingester")
-RIC_A1_REQUESTS = Counter("twm_ric_a1_requests_total", "A1 policy requests of the RIC, by operation and answer", ["operation", "status"])
+RIC_A1_REQUESTS = Counter(
+    "twm_ric_a1_requests_total", "A1 policy requests of the RIC, by operation and answer", ["operation", "status"]
+)
 RIC_CONTROLS = Counter("twm_ric_controls_total", "E2 control requests, by service model and outcome", ["model", "outcome"])
 RIC_PM_FILES = Counter("twm_ric_pm_files_total", "Measurement files, by outcome", ["outcome"])
+
+# delivery over A1 (gateway)
+A1_REQUESTS = Counter(
+    "twm_a1_requests_total", "Requests to the A1 termination, by operation and outcome", ["operation", "outcome"]
+)
+A1_REQUEST_SECONDS = Histogram(
+    "twm_a1_request_seconds", "Time of a request to the A1 termination", ["operation"], buckets=_RPC_BUCKETS
+)
+A1_POLICIES = Gauge("twm_a1_policies", "Policy instances at the A1 termination as far as is known, by state", ["state"])
+A1_RETRIES = Counter("twm_a1_retries_total", "Writes to the A1 termination put off to be tried again, by reason", ["reason"])
+A1_CIRCUIT_OPEN = Gauge("twm_a1_circuit_open", "1 while the A1 termination fails so often that only single requests go out")
+A1_RECONCILED = Counter(
+    "twm_a1_reconciliations_total", "Comparisons with what the A1 termination holds, by outcome", ["outcome"]
+)
+A1_RECONCILED_TIME = Gauge(
+    "twm_a1_last_reconciliation_timestamp_seconds", "When the A1 termination was last compared, Unix time"
+)
+A1_ORPHANS = Counter("twm_a1_orphans_total", "Own policy instances found at the A1 termination that nobody wants any more")
+A1_KEEP_ALIVES = Counter(
+    "twm_a1_keep_alives_total", "Signs of life due to the policy management service, by outcome", ["outcome"]
+)
+A1_CALLBACKS = Counter("twm_a1_callbacks_total", "Callbacks of the A1 termination, by outcome", ["outcome"])
+A1_BODIES_REFUSED = Counter("twm_a1_bodies_refused_total", "A1 bodies not taken, by where and why", ["where", "reason"])
+A1_LEADER = Gauge("twm_a1_leader", "1 while this process is the one that delivers for its area")
 
 # every process
 RPC_SECONDS = Histogram("twm_rpc_seconds", "gRPC calls served, by method and code", ["method", "code"], buckets=_RPC_BUCKETS)

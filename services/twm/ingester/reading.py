@@ -35,6 +35,7 @@ class Refusal:
     UNKNOWN_CELL = "unknown_cell"
     WRONG_NODE = "cell_of_another_node"
     UNKNOWN_LINK = "unknown_link"
+    UNKNOWN_SLICE = "unknown_slice"
     BAD_SIZE = "bad_column_size"
     BAD_PERIOD = "bad_period"
     NO_PERIOD = "no_period_start"
@@ -74,9 +75,11 @@ class ReportReader:
             self._link(report.link.link_id)
         elif content == "cell":
             self._cell(report.cell.cell_id)
+        elif content == "ue_slices":
+            self._slices_of_ues(report)
         else:
             self._cell_of(report)
-        if content not in ("kpm", "e2ap_pdu"):
+        if content not in ("kpm", "e2ap_pdu", "ue_slices"):
             self._period(report)
 
     def read(self, report: telemetry_pb2.Report, received_s: float) -> list[Sample]:
@@ -95,6 +98,10 @@ class ReportReader:
             return [self._link_report(report)]
         if content == "measurements":
             return [self._decoded(report)]
+        if content == "ue_slices":
+            for ue_key, index in self._slices_of_ues(report):
+                self.ue_map.learn(report.node_id, ue_key, index)
+            return []
         raise InvalidInputError("report: no content this version knows", reason=Refusal.INVALID)
 
     # --- KPM
@@ -223,6 +230,15 @@ class ReportReader:
         self._count({"unknown_measurement": plan.unknown, "unmapped_ue": width - len(ues)})
         return KpmSample(node.id, cell, start_s, period_s, tuple(m.ue_keys), None, (), tuple(ues))
 
+    def _slices_of_ues(self, report: telemetry_pb2.Report) -> list[tuple[str, int]]:
+        """(UE key, slice index) of a UE-to-slice map."""
+        self._node(report)
+        found = [(entry.ue_key, self._slices.get(entry.slice_id, UNMAPPED)) for entry in report.ue_slices.entries]
+        if any(index == UNMAPPED for _, index in found):
+            wrong = next(entry.slice_id for entry in report.ue_slices.entries if entry.slice_id not in self._slices)
+            raise InvalidInputError(f"slice_id: {wrong[:64]!r} is not in slices", reason=Refusal.UNKNOWN_SLICE)
+        return found
+
     def _cell_report(self, report: telemetry_pb2.Report) -> Sample:
         start_s, period_s = self._period(report)
         content = report.cell
@@ -269,10 +285,14 @@ class ReportReader:
 
     # --- names and times
 
-    def _cell_of(self, report: telemetry_pb2.Report) -> tuple[E2Node, int]:
+    def _node(self, report: telemetry_pb2.Report) -> E2Node:
         node = self._nodes.get(report.node_id)
         if node is None:
             raise InvalidInputError(f"node_id: {report.node_id[:64]!r} is not in e2_nodes", reason=Refusal.UNKNOWN_NODE)
+        return node
+
+    def _cell_of(self, report: telemetry_pb2.Report) -> tuple[E2Node, int]:
+        node = self._node(report)
         if not report.cell_id:
             only = self._cells_of_node[node.id]
             if len(only) != 1:

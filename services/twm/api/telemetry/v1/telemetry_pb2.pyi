@@ -62,8 +62,22 @@ class MeasurementReport(_message.Message):
     values: _containers.RepeatedScalarFieldContainer[float]
     def __init__(self, names: _Optional[_Iterable[str]] = ..., slice_ids: _Optional[_Iterable[str]] = ..., ue_keys: _Optional[_Iterable[str]] = ..., values: _Optional[_Iterable[float]] = ...) -> None: ...
 
+class UeSlice(_message.Message):
+    __slots__ = ("ue_key", "slice_id")
+    UE_KEY_FIELD_NUMBER: _ClassVar[int]
+    SLICE_ID_FIELD_NUMBER: _ClassVar[int]
+    ue_key: str
+    slice_id: str
+    def __init__(self, ue_key: _Optional[str] = ..., slice_id: _Optional[str] = ...) -> None: ...
+
+class UeSliceMap(_message.Message):
+    __slots__ = ("entries",)
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    entries: _containers.RepeatedCompositeFieldContainer[UeSlice]
+    def __init__(self, entries: _Optional[_Iterable[_Union[UeSlice, _Mapping]]] = ...) -> None: ...
+
 class Report(_message.Message):
-    __slots__ = ("node_id", "cell_id", "period_start", "period_s", "received", "kpm", "e2ap_pdu", "link", "cell", "measurements")
+    __slots__ = ("node_id", "cell_id", "period_start", "period_s", "received", "kpm", "e2ap_pdu", "link", "cell", "measurements", "ue_slices")
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     CELL_ID_FIELD_NUMBER: _ClassVar[int]
     PERIOD_START_FIELD_NUMBER: _ClassVar[int]
@@ -74,6 +88,7 @@ class Report(_message.Message):
     LINK_FIELD_NUMBER: _ClassVar[int]
     CELL_FIELD_NUMBER: _ClassVar[int]
     MEASUREMENTS_FIELD_NUMBER: _ClassVar[int]
+    UE_SLICES_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     cell_id: str
     period_start: _timestamp_pb2.Timestamp
@@ -84,7 +99,8 @@ class Report(_message.Message):
     link: LinkReport
     cell: CellReport
     measurements: MeasurementReport
-    def __init__(self, node_id: _Optional[str] = ..., cell_id: _Optional[str] = ..., period_start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., period_s: _Optional[float] = ..., received: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., kpm: _Optional[_Union[KpmIndication, _Mapping]] = ..., e2ap_pdu: _Optional[bytes] = ..., link: _Optional[_Union[LinkReport, _Mapping]] = ..., cell: _Optional[_Union[CellReport, _Mapping]] = ..., measurements: _Optional[_Union[MeasurementReport, _Mapping]] = ...) -> None: ...
+    ue_slices: UeSliceMap
+    def __init__(self, node_id: _Optional[str] = ..., cell_id: _Optional[str] = ..., period_start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., period_s: _Optional[float] = ..., received: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., kpm: _Optional[_Union[KpmIndication, _Mapping]] = ..., e2ap_pdu: _Optional[bytes] = ..., link: _Optional[_Union[LinkReport, _Mapping]] = ..., cell: _Optional[_Union[CellReport, _Mapping]] = ..., measurements: _Optional[_Union[MeasurementReport, _Mapping]] = ..., ue_slices: _Optional[_Union[UeSliceMap, _Mapping]] = ...) -> None: ...
 
 class ReportBatch(_message.Message):
     __slots__ = ("area_id", "reports")
