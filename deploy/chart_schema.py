@@ -1,4 +1,4 @@
-"""Writes charts/twm/values.schema.json from charts/twm/values.yaml: keys and descriptions stand there once, types and bounds here.
+"""Writes charts/twm/values.schema.json from charts/twm/values.yaml: keys and descriptions stand there, types and bounds here.
 
     python deploy/chart_schema.py            # write
     python deploy/chart_schema.py --check    # exit 1 where the file differs
@@ -174,15 +174,14 @@ def by_path(processes: list[str]) -> dict[str, Schema]:
 
 
 _REPLICAS: Schema = {"type": "integer", "minimum": 0, "maximum": 64}
+_TEXTS = ("podAnnotations", "annotations", "labels", "namespaceSelector", "podSelector", "nodeSelector")
+_NAMES = ("existingClaim", "caSecret", "secretName", "runtimeClassName", "storageClassName", "className", "name")
+_DEFINED = ("settings", "resources", "scheduling", "secretMounts", "size")
 BY_LAST_KEY: dict[str, Schema] = {
-    **dict.fromkeys(("settings", "resources", "scheduling", "secretMounts", "size"), {}),
-    **dict.fromkeys(
-        ("podAnnotations", "annotations", "labels", "namespaceSelector", "podSelector", "nodeSelector"), ref("strings")
-    ),
-    **dict.fromkeys(
-        ("existingClaim", "caSecret", "secretName", "runtimeClassName", "storageClassName", "className", "name"), NAME
-    ),
-    **dict.fromkeys(("minReplicas", "maxReplicas"), {**_REPLICAS, "minimum": 1}),
+    **{key: ref(key) for key in _DEFINED},
+    **{key: ref("strings") for key in _TEXTS},
+    **dict.fromkeys(_NAMES, NAME),
+    **{key: {**_REPLICAS, "minimum": 1} for key in ("minReplicas", "maxReplicas")},
     "replicas": _REPLICAS,
     "targetCPUUtilizationPercentage": {"type": "integer", "minimum": 10, "maximum": 100},
     "lagEntries": {"type": "integer", "minimum": 1},
@@ -220,7 +219,7 @@ def schema_of(value: Any, path: str, rules: dict[str, Schema], texts: dict[str, 
     if path in rules:
         schema = rules[path]
     elif last in BY_LAST_KEY:
-        schema = BY_LAST_KEY[last] or ref(last)
+        schema = BY_LAST_KEY[last]
     elif isinstance(value, dict):
         schema = closed({k: schema_of(v, f"{path}.{k}".lstrip("."), rules, texts) for k, v in value.items()})
     else:

@@ -117,7 +117,7 @@ redis://{{ $credentials }}{{ include "twm.fullname" . }}-redis:6379/0
 {{- fail "guardrail: set guardrail.rules or guardrail.existingConfigMap.name, not both" -}}
 {{- end -}}
 {{- range $name, $process := $v.processes -}}
-{{- if and $process.autoscaling.enabled (and (hasKey $process "keda") ($process.keda).enabled) -}}
+{{- if and ($process.autoscaling).enabled (and (hasKey $process "keda") ($process.keda).enabled) -}}
 {{- fail (printf "processes.%s: autoscaling and keda are both enabled; each would undo the other" $name) -}}
 {{- end -}}
 {{- end -}}

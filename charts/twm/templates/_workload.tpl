@@ -168,7 +168,7 @@ metadata:
   namespace: {{ .root.Release.Namespace }}
   labels: {{- include "twm.labels" $selector | nindent 4 }}
 spec:
-  {{- if not (or $process.autoscaling.enabled $keda) }}
+  {{- if not (or ($process.autoscaling).enabled $keda) }}
   replicas: {{ $process.replicas }}
   {{- end }}
   revisionHistoryLimit: 5
