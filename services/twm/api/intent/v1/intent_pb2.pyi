@@ -241,16 +241,18 @@ class Questions(_message.Message):
     def __init__(self, items: _Optional[_Iterable[_Union[Question, _Mapping]]] = ...) -> None: ...
 
 class CompileResult(_message.Message):
-    __slots__ = ("spec", "questions", "compiler", "agreement")
+    __slots__ = ("spec", "questions", "compiler", "agreement", "readings")
     SPEC_FIELD_NUMBER: _ClassVar[int]
     QUESTIONS_FIELD_NUMBER: _ClassVar[int]
     COMPILER_FIELD_NUMBER: _ClassVar[int]
     AGREEMENT_FIELD_NUMBER: _ClassVar[int]
+    READINGS_FIELD_NUMBER: _ClassVar[int]
     spec: IntentSpec
     questions: Questions
     compiler: str
     agreement: Agreement
-    def __init__(self, spec: _Optional[_Union[IntentSpec, _Mapping]] = ..., questions: _Optional[_Union[Questions, _Mapping]] = ..., compiler: _Optional[str] = ..., agreement: _Optional[_Union[Agreement, str]] = ...) -> None: ...
+    readings: _containers.RepeatedCompositeFieldContainer[IntentSpec]
+    def __init__(self, spec: _Optional[_Union[IntentSpec, _Mapping]] = ..., questions: _Optional[_Union[Questions, _Mapping]] = ..., compiler: _Optional[str] = ..., agreement: _Optional[_Union[Agreement, str]] = ..., readings: _Optional[_Iterable[_Union[IntentSpec, _Mapping]]] = ...) -> None: ...
 
 class IntentChange(_message.Message):
     __slots__ = ("event", "spec", "subject", "changed", "set_version", "trace_id")
