@@ -146,8 +146,12 @@ def _records(writer: Writer, records: Sequence[Record]) -> None:
             raise ValueError("a record holds at least one value")
         for part in writer.fragments(len(record.values)):
             writer.begin(part)
-            for value in record.values[part.start : part.stop]:
-                _value(writer, value)
+            for position, value in enumerate(record.values[part.start : part.stop], part.start):
+                if position in record.not_satisfied:
+                    writer.choice(3, 3)
+                    writer.open_type(b"\0")
+                else:
+                    _value(writer, value)
         if record.incomplete:
             writer.enumerated("true", TRUE)
 

@@ -26,7 +26,14 @@ Share = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 
-KpmDialect = Literal["kpm_v2.01_standard", "kpm_v3.00_standard", "kpm_v2.03_flexric", "kpm_v3.00_flexric"]
+KpmDialect = Literal[
+    "kpm_v2.01_standard",
+    "kpm_v3.00_standard",
+    "kpm_v4.00_standard",
+    "kpm_v5.00_standard",
+    "kpm_v2.03_flexric",
+    "kpm_v3.00_flexric",
+]
 
 MAX_SPEC_BYTES = 4 * 1024 * 1024
 

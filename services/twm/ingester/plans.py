@@ -10,15 +10,19 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from twm.core.e2sm.cell_id import plmn_octets
 from twm.core.network import NetworkSpec
 from twm.ingester.kpm.types import Label, Measurement
 from twm.ingester.measurements import WRAP, Definition, Plan, definition
 
 _CACHE_SIZE = 4096
-_SUB_POPULATIONS = frozenset({"sliceID", "noLabel", "plmnID"})
+_SUB_POPULATIONS = frozenset({"sliceID", "noLabel", "plmnID", "cellGlobalID"})
 _NO_SD = "ffffff"
 """SD value that stands for "no SD" (TS 23.003 clause 28.4.2)."""
-_Lists = tuple[Measurement, ...]
+Lists = tuple[Measurement, ...]
+_OTHER_CELL = -1
+ELSEWHERE: tuple[Definition | None, int | None] = (None, _OTHER_CELL)
+"""Target of a value that is another cell's: neither taken nor unknown."""
 
 
 class SliceLabels:
@@ -34,7 +38,7 @@ class SliceLabels:
         self._by_sst = {sst: rows[0] for sst, rows in by_sst.items() if len(rows) == 1}
 
     def row(self, label: Label) -> int | None:
-        """Row of a label; None where it is another operator's, an unknown slice, or a sub-population of a slice.
+        """Row of a label in its cell; None where it is another operator's, an unknown slice, or a sub-population of a slice.
 
         An S-NSSAI without SD matches the one slice of that SST, if it is only one.
         """
@@ -59,12 +63,37 @@ class PlanCache:
         self._whole = len(spec.slices)
         self._cumulative = frozenset((node, name.lower()) for node, name in cumulative)
         self._nodes = frozenset(node for node, _ in self._cumulative)
-        self._by_identity: OrderedDict[tuple[int, str], tuple[_Lists, Plan]] = OrderedDict()
+        self._by_identity: OrderedDict[tuple[int, str], tuple[Lists, Plan]] = OrderedDict()
         self._by_content: OrderedDict[tuple[object, str], Plan] = OrderedDict()
+        self._cell_labels: OrderedDict[int, tuple[Lists, tuple[str, ...]]] = OrderedDict()
         self._signatures = 0
 
-    def of_list(self, measurements: _Lists, node_id: str) -> Plan:
-        """Plan of a KPM information list."""
+    def cells_of(self, measurements: Lists) -> tuple[str, ...]:
+        """Cells that labels of an information list name (E2SM-KPM v4 on), in order; nearly always none."""
+        known = self._cell_labels.get(id(measurements))
+        if known is None or known[0] is not measurements:
+            found = dict.fromkeys(label.cell for m in measurements for label in m.labels if label.cell is not None)
+            known = self._cell_labels[id(measurements)] = measurements, tuple(found)
+            if len(self._cell_labels) > _CACHE_SIZE:
+                self._cell_labels.popitem(last=False)
+        return known[1]
+
+    def of_cells(self, measurements: Lists, node_id: str, cells: tuple[str | None, ...]) -> Plan:
+        """Plan of those values of a list with cell labels that are about one of `cells`; None stands for no such label."""
+        node = node_id if node_id in self._nodes else ""
+        key = ((measurements, cells, "cells"), node)
+        known = self._by_content.get(key)
+        if known is not None:
+            return known
+        targets = [
+            (definition(m.name) if m.name else None, self._labels.row(label)) if label.cell in cells else ELSEWHERE
+            for m in measurements
+            for label in m.labels
+        ]
+        return self._remember(key, self._build(targets, node))
+
+    def of_list(self, measurements: Lists, node_id: str) -> Plan:
+        """Plan of a KPM information list without cell labels."""
         node = node_id if node_id in self._nodes else ""
         known = self._by_identity.get((id(measurements), node))
         if known is not None and known[0] is measurements:
@@ -112,6 +141,8 @@ class PlanCache:
         taken: dict[tuple[int, int], tuple[int, Definition]] = {}
         unknown = 0
         for position, (entry, row) in enumerate(targets):
+            if row == _OTHER_CELL:
+                continue
             if entry is None or row is None:
                 unknown += 1
             elif entry.column is not None:
@@ -135,5 +166,4 @@ class PlanCache:
 
 def plmn_hex(mcc: str, mnc: str) -> str:
     """PLMN identity as on the wire, six hex digits (TS 38.413 clause 9.3.3.5)."""
-    third = mnc[2] if len(mnc) == 3 else "f"
-    return f"{mcc[1]}{mcc[0]}{third}{mcc[2]}{mnc[1]}{mnc[0]}"
+    return plmn_octets(mcc, mnc).hex()

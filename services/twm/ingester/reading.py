@@ -16,7 +16,7 @@ from twm.core.network import E2Node, NetworkSpec
 from twm.ingester.kpm import decode_header, decode_message
 from twm.ingester.kpm.types import ConditionMeasurement, Format1, Format2, Format3, Record, UeId
 from twm.ingester.measurements import Float64, Plan, count_refused
-from twm.ingester.plans import PlanCache
+from twm.ingester.plans import Lists, PlanCache, plmn_hex
 from twm.ingester.samples import CellSample, KpmSample, LinkSample, Sample, UeValues, Values
 from twm.ingester.ue_map import UNMAPPED, UeMap
 
@@ -61,6 +61,9 @@ class ReportReader:
         self._cells = {cell.id: i for i, cell in enumerate(spec.cells)}
         self._links = {link.id: i for i, link in enumerate(spec.transport.links)}
         self._nodes = {node.id: node for node in spec.e2_nodes}
+        plmn = plmn_hex(spec.plmn.mcc, spec.plmn.mnc)
+        self._cell_keys = [f"{plmn}:{cell.nr_cell_identity:09x}" for cell in spec.cells]
+        self._cell_of_key = {key: i for i, key in enumerate(self._cell_keys)}
         self._node_of_cell = [cell.e2_node for cell in spec.cells]
         self._cells_of_node = {n: [i for i, c in enumerate(spec.cells) if c.e2_node == n] for n in self._nodes}
         self._slow_step_s = spec.timing.slow_step_s
@@ -117,10 +120,33 @@ class ReportReader:
         return self._format2(node, cell, start_s, body)
 
     def _format1(self, node: E2Node, cell: int, start_s: float, body: Format1) -> list[Sample]:
+        if body.measurements is not None and (keys := self._plans.cells_of(body.measurements)):
+            return self._cells_of_format1(node, cell, start_s, body, body.measurements, keys)
         plan = self._plan(node, cell, body)
         period_s = self._granularity(node, body.granularity_ms)
         return [
             KpmSample(node.id, cell, start_s + i * period_s, period_s, plan.signature, plan, record.values)
+            for i, record in enumerate(_bounded(body.records))
+        ]
+
+    def _cells_of_format1(
+        self, node: E2Node, cell: int, start_s: float, body: Format1, measurements: Lists, keys: tuple[str, ...]
+    ) -> list[Sample]:
+        """A list whose labels name cells (E2SM-KPM v4 on): a sample a cell; values without such a label are `cell`'s."""
+        period_s = self._granularity(node, body.granularity_ms)
+        about = {cell: self._plans.of_cells(measurements, node.id, (None, self._cell_keys[cell]))}
+        strangers = 0
+        for key in keys:
+            index = self._cell_of_key.get(key)
+            if index is None or self._node_of_cell[index] != node.id:
+                strangers += 1
+            elif index != cell:
+                about[index] = self._plans.of_cells(measurements, node.id, (key,))
+        self._count({"unknown_cell": strangers, "unknown_measurement": sum(plan.unknown for plan in about.values())})
+        return [
+            KpmSample(node.id, index, start_s + i * period_s, period_s, plan.signature, plan, self._full(plan, record.values))
+            for index, plan in about.items()
+            if len(plan.source)
             for i, record in enumerate(_bounded(body.records))
         ]
 
@@ -150,7 +176,7 @@ class ReportReader:
         ]
 
     def _format2(self, node: E2Node, cell: int, start_s: float, body: Format2) -> list[Sample]:
-        rows = tuple(self._condition_row(node.id, m) for m in body.measurements)
+        rows = tuple(self._condition_row(node.id, cell, m) for m in body.measurements)
         plan = self._plans.of_targets(tuple(m.name for m in body.measurements), rows, node.id)
         self._count({"unknown_measurement": plan.unknown})
         period_s = self._granularity(node, body.granularity_ms)
@@ -159,10 +185,12 @@ class ReportReader:
             for i, record in enumerate(_bounded(body.records))
         ]
 
-    def _condition_row(self, node_id: str, measurement: ConditionMeasurement) -> int | None:
+    def _condition_row(self, node_id: str, cell: int, measurement: ConditionMeasurement) -> int | None:
         """The slice a conditional value is about: by the one label that is its condition, or by the UEs that matched."""
         if len(measurement.conditions) == 1:
             label = measurement.conditions[0].label
+            if label is not None and label.cell not in (None, self._cell_keys[cell]):
+                return None
             if label is not None:
                 row = self._plans.row_of(label)
                 if row is not None and row != self._whole:
@@ -180,7 +208,10 @@ class ReportReader:
             if plan is None:
                 raise DecodeError("measInfoList: not sent, and no earlier report told it", reason=Refusal.NO_LIST)
         else:
-            plan = self._plans.of_list(body.measurements, node.id)
+            if self._plans.cells_of(body.measurements):
+                plan = self._plans.of_cells(body.measurements, node.id, (None, self._cell_keys[cell]))
+            else:
+                plan = self._plans.of_list(body.measurements, node.id)
             self._last_plan[cell, node.id] = plan
         if plan.unknown:
             self._count({"unknown_measurement": plan.unknown})

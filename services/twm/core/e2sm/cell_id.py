@@ -77,3 +77,10 @@ def write_cgi(writer: Writer, json: list[Any]) -> None:
 def cgi_json(cell: NrCgi) -> list[Any]:
     """A cell in the form `write_cgi` takes."""
     return ["nR-CGI", {"pLMNIdentity": cell.plmn, "nRCellIdentity": cell.nci}]
+
+
+def cell_key(json: list[Any]) -> str:
+    """A cell as one text: PLMN as on the wire and cell identity, in hex: "00f110:00066c000" (E-UTRA: seven digits)."""
+    kind, fields = json
+    name, bits = (("nRCellIdentity", NR_BITS), ("eUTRACellIdentity", EUTRA_BITS))[kind == "eUTRA-CGI"]
+    return f"{fields['pLMNIdentity']}:{fields[name]:0{bits // 4}x}"

@@ -1,7 +1,11 @@
-"""The four KPM dialects: how long the time stamp is and where the extension marker of the message choice stands.
+"""The KPM dialects: how long the time stamp is and where the extension marker of the message choice stands.
 
 The O-RAN text puts Format 3 behind the marker; FlexRIC v2.03/v3.00 puts the marker behind Format 3. A Format 1 message of
 one, read with the rules of the other, can parse to nonsense: the dialect is configured per node (network.yaml).
+
+All that v4 to v7 add to indications stands behind extension markers, so that their messages are read by the rules of v3.00:
+labels cellGlobalID and beamID and the value notSatisfied (v4), a job id in the header and Format 255 of many jobs (v5; Format
+255 is refused, it comes only to subscriptions of style 255), event trigger Format 2 (v7).
 """
 
 from __future__ import annotations
@@ -30,6 +34,8 @@ DIALECTS = {
     for d in (
         Dialect("kpm_v2.01_standard", 4, False, "ntp"),
         Dialect("kpm_v3.00_standard", 8, False, "ntp"),
+        Dialect("kpm_v4.00_standard", 8, False, "ntp"),
+        Dialect("kpm_v5.00_standard", 8, False, "ntp"),
         Dialect("kpm_v2.03_flexric", 4, True, "flexric"),
         Dialect("kpm_v3.00_flexric", 8, True, "flexric"),
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 from twm.core.e2sm.conditions import ROOT_TEST_VALUES, STANDARD_ROOT_TEST_TYPES, TEST_EXPRESSIONS, TEST_TYPES, TEST_VALUES
 from twm.core.e2sm.dialects import Dialect
-from twm.core.e2sm.labels import ADDITIONS, FLAGS, MEMBERS, NUMBERS, QCIS, START_END, TRUE
+from twm.core.e2sm.labels import ADDITIONS, FLAGS, MEMBERS, NUMBERS, QCIS, START_END, TRUE, write_addition
 from twm.core.e2sm.types import Condition, Label
 from twm.core.per import printable
 from twm.core.per_writer import Writer, real_octets
@@ -59,7 +59,7 @@ def write_label(writer: Writer, label: Label) -> None:
             part = None
             if name in json:
                 inner = Writer()
-                inner.extensible_number(json[name], *NUMBERS[name])
+                write_addition(inner, name, json[name])
                 part = inner.finish()
             parts.append(part)
         writer.additions(parts)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from twm.core.e2sm.cell_id import cell_key, read_cgi, write_cgi
 from twm.core.e2sm.types import Label
 from twm.core.per import Reader, Reason, printable
+from twm.core.per_writer import Writer
 
 MEMBERS = (
     "noLabel",
@@ -31,8 +33,10 @@ MEMBERS = (
     "avg",
 )
 """Members in the order of their presence bits, most significant first."""
-ADDITIONS = ("ssbIndex", "nonGoB-BFmode-Index", "mIMO-mode-Index")
-"""Members behind the extension marker (v2.03 on)."""
+ADDITIONS = ("ssbIndex", "nonGoB-BFmode-Index", "mIMO-mode-Index", "cellGlobalID", "beamID")
+"""Members behind the extension marker (the first three v2.03 on, the others v4 on)."""
+_BEAMS = (0, 63)
+"""NR-SSB-Index."""
 
 TRUE = ("true",)
 START_END = ("start", "end")
@@ -74,10 +78,30 @@ def read_label(reader: Reader) -> Label:
     if extended:
         for index, part in reader.additions().items():
             if index < len(ADDITIONS):
-                low, high = NUMBERS[ADDITIONS[index]]
-                json[ADDITIONS[index]] = part.extensible_number(low, high)
+                json[ADDITIONS[index]] = _addition(part, ADDITIONS[index])
                 part.finish()
     return label_of(json)
+
+
+def _addition(reader: Reader, name: str) -> Any:
+    if name == "cellGlobalID":
+        return read_cgi(reader)
+    if name == "beamID":
+        if reader.choice(1):
+            reader.fail(Reason.UNKNOWN_CHOICE, "beam id is not of NR")
+        return ["nR-Beam-ID", reader.whole_number(*_BEAMS)]
+    return reader.extensible_number(*NUMBERS[name])
+
+
+def write_addition(writer: Writer, name: str, value: Any) -> None:
+    """The mirror of what `read_label` reads behind the extension marker."""
+    if name == "cellGlobalID":
+        write_cgi(writer, value)
+    elif name == "beamID":
+        writer.bits(0, 1)
+        writer.whole_number(value[1], *_BEAMS)
+    else:
+        writer.extensible_number(value, *NUMBERS[name])
 
 
 def label_of(json: dict[str, Any]) -> Label:
@@ -90,6 +114,7 @@ def label_of(json: dict[str, Any]) -> Label:
         plmn=json.get("plmnID"),
         five_qi=json.get("fiveQI"),
         qfi=json.get("qFI"),
+        cell=cell_key(json["cellGlobalID"]) if "cellGlobalID" in json else None,
         json=json,
     )
 

@@ -26,6 +26,8 @@ class Label:
     """PLMN identity as on the wire, six lower-case hex digits (TS 38.413 clause 9.3.3.5)."""
     five_qi: int | None = None
     qfi: int | None = None
+    cell: str | None = None
+    """Cell the value is about (v4 on), see cell_id.cell_key; None: not sent."""
     json: Mapping[str, Any] = field(default_factory=dict, hash=False)
     """Every member that was sent, by ASN.1 name."""
 

@@ -86,6 +86,8 @@ def _records(records: list[Record]) -> list[Json]:
     out = []
     for record in records:
         json: Json = {"measRecord": [_value(value) for value in record.values]}
+        for position in record.not_satisfied:
+            json["measRecord"][position] = ["notSatisfied", None]
         if record.incomplete:
             json["incompleteFlag"] = True
         out.append(json)

@@ -11,11 +11,16 @@ from twm.core.e2sm.ue_id import read_ue_id
 from twm.core.per import Reader, Reason
 from twm.ingester.kpm.conditions import read_conditions
 from twm.ingester.kpm.tail_cache import Tail, TailCache
-from twm.ingester.kpm.types import Format1, Format2, Format3, Record, UeReport
-from twm.ingester.kpm.values import read_measurements, read_records
+from twm.ingester.kpm.types import Format1, Format2, Format3, Record, UeReport, Value
+from twm.ingester.kpm.values import read_measurements, read_records, read_values
 
 _GRANULARITY_MS = (1, 0xFFFFFFFF)
 _SHARED_CACHE = TailCache()
+_PLAIN_HEADS = tuple(
+    {bytes((present << shift, 0, 0, 0)): present for present in range(4)}
+    for shift in (2, 1)  # behind the choice of the message format, of two alternatives in its root, or three
+)
+"""First octets of a Format 1 that holds one record and no extension, by dialect: its presence bits. Nearly every message."""
 
 
 def decode_message(data: bytes, dialect: str, cache: TailCache | None = _SHARED_CACHE) -> Format1 | Format2 | Format3:
@@ -26,6 +31,12 @@ def decode_message(data: bytes, dialect: str, cache: TailCache | None = _SHARED_
     """
     rules = dialect_of(dialect)
     reader = Reader(data)
+    head = _PLAIN_HEADS[rules.format3_in_root].get(data[:4])
+    if head is not None:
+        reader.pos = 32
+        plain = _with_tail(reader, rules, cache, head, [Record(*_plain_record(reader))])
+        reader.finish()
+        return plain
     extended = reader.bits(1)
     if rules.format3_in_root:
         kind = reader.choice(3)
@@ -41,7 +52,13 @@ def decode_message(data: bytes, dialect: str, cache: TailCache | None = _SHARED_
     elif kind == 2:
         message = _format3(part, rules, cache)
     else:
-        reader.fail(Reason.UNKNOWN_FORMAT, f"indication message format {kind + 1} is not known")
+        many_jobs = kind == 3 and not rules.format3_in_root
+        reader.fail(
+            Reason.UNKNOWN_FORMAT,
+            "indication message Format 255 (many jobs, E2SM-KPM v5 on): subscribe by report styles 1 to 5"
+            if many_jobs
+            else f"indication message format {kind + 1} is not known",
+        )
     if part is not reader:
         part.finish()
     if extended:
@@ -53,7 +70,16 @@ def decode_message(data: bytes, dialect: str, cache: TailCache | None = _SHARED_
 def read_format1(reader: Reader, rules: Dialect, cache: TailCache | None) -> Format1:
     """Format 1; inside Format 3, the report of one UE."""
     head = reader.bits(3)
-    records = read_records(reader)
+    return _with_tail(reader, rules, cache, head, read_records(reader))
+
+
+def _plain_record(reader: Reader) -> tuple[tuple[Value, ...], bool, tuple[int, ...]]:
+    values, not_satisfied = read_values(reader)
+    return values, False, not_satisfied
+
+
+def _with_tail(reader: Reader, rules: Dialect, cache: TailCache | None, head: int, records: list[Record]) -> Format1:
+    """What follows the records of a Format 1; `head`: its extension bit and two presence bits."""
     tail = _cached_tail(reader, rules, cache, head) if cache is not None else _read_tail(reader, rules, head)
     if head & 4:
         reader.additions()

@@ -33,6 +33,8 @@ class Record:
 
     values: tuple[Value, ...]
     incomplete: bool = False
+    not_satisfied: tuple[int, ...] = ()
+    """Positions of values that are None since they did not meet the reporting condition (E2SM-KPM v4 on)."""
 
 
 @dataclass(slots=True)
