@@ -42,7 +42,7 @@ from twm.planner.corner.triggers import (
     worst_first,
 )
 from twm.planner.decision import Decision
-from twm.planner.draft import RUNNING, Draft, looks_of
+from twm.planner.draft import RUNNING, looks_of
 from twm.planner.objective import Predictions, score, verified_score
 from twm.planner.peers import Rollout, Scenarios
 from twm.planner.space import Rows
@@ -146,7 +146,7 @@ class CornerWatch:
     async def _consider(self, decision: Decision, outlook: Outlook) -> None:
         draft = decision.draft
         with draft.timed("corner"):
-            self._triggers = self._signs(draft, outlook)
+            self._triggers = self._signs(decision, outlook)
             if not self._triggers:
                 return
             ground = Ground(spec=self._spec, topology=self._topology, space=decision.space, outlook=outlook)
@@ -158,7 +158,7 @@ class CornerWatch:
             except TwmError as error:
                 log.info("step %d: templates not tried: %s", draft.situation.frame.step, error.reason)
                 for one in open_tries:
-                    one.outcome = one.outcome if one.outcome not in ("", "passed") else "not_verified"
+                    one.outcome = one.outcome or "not_verified"
         self._reason = self._reason or f"{self._signs_in_words()}; no template is better than the plan of the search"
 
     def report(self) -> planning_pb2.CornerReport:
@@ -176,8 +176,8 @@ class CornerWatch:
             told.expected_std_mbps.extend(self._outlook.spread_G.tolist())
         return told
 
-    def _signs(self, draft: Draft, outlook: Outlook) -> list[Trigger]:
-        settings, spec = self._settings, self._spec
+    def _signs(self, decision: Decision, outlook: Outlook) -> list[Trigger]:
+        settings, spec, draft = self._settings, self._spec, decision.draft
         found = field_risk(outlook, spec, self._topology, settings) + link_outage(outlook, spec)
         best = draft.looks[0].predictions
         if best is not None:
@@ -190,7 +190,8 @@ class CornerWatch:
                 found += surprise(sigma_G, spec, self._topology, settings)
                 ratio_G = observed_G / np.maximum(self._expected.mean_G, 1e-9) - 1.0
                 self._surprise_G = np.where(sigma_G >= settings.surprise_sigma, np.nan_to_num(ratio_G), 0.0)
-        found += account_lost(draft.situation.account, outlook.offered_HS, spec, settings)
+        if decision.settings.account:
+            found += account_lost(draft.situation.account, outlook.offered_HS, spec, settings)
         return worst_first(found)
 
     def _fill(self, decision: Decision, ground: Ground) -> list[_Try]:
@@ -219,11 +220,7 @@ class CornerWatch:
         better = self._harmless_in_model(decision, tries, rows, answer)[:_TO_TWIN]
         running = draft.find(RUNNING)
         final = draft.final
-        if not better or running is None or final is None or final.scenarios is None:
-            return
-        if not settings.twin_scenarios:
-            for index in better:
-                tries[index].outcome = "not_verified"
+        if not better or not settings.twin_scenarios or running is None or final is None or final.scenarios is None:
             return
         futures = self._stressed(final.scenarios.spread(min(settings.twin_scenarios, final.scenarios.count)))
         played = [decision.space.policies(rows[better]), draft.looks[0].policy, draft.looks[running].policy]
@@ -298,7 +295,7 @@ class CornerWatch:
             elif one.score < best.score - settings.prefer:
                 one.outcome = "worse"
             else:
-                one.outcome = "passed"
+                one.outcome = "not_verified"  # until the twin has its say
                 good.append(i)
         return sorted(good, key=lambda i: -float(value[i]))
 
