@@ -52,7 +52,7 @@ def test_urllc_floor_comes_before_everyone_else(spec: NetworkSpec, scene: Scene)
 def test_shed_embb_takes_from_the_slice_that_may_lose_most(spec: NetworkSpec, scene: Scene) -> None:
     call = TemplateCall(name="shed_embb", amount=0.2, steps=2)
     rows = filled(call, base(spec), scene.ground())[0]
-    assert rows[:2, :10, EMBB] == pytest.approx(0.8 * 0.15, abs=0.005)
+    assert rows[:2, :10, EMBB] == pytest.approx(0.25 - 0.2 * 0.15, abs=0.005)
     assert (rows[:2, :10, [URLLC, FWA]] > 0.26).all()
     assert rows[:, :10].sum(-1) == pytest.approx(0.75, abs=1e-5)
     tight = base(spec, 0.1)
@@ -110,7 +110,7 @@ def test_what_the_rules_fill_for_each_sign(spec: NetworkSpec, scene: Scene) -> N
     ground, settings = scene.ground(), CornerSettings()
 
     def filled_for(*signs: Trigger) -> list[tuple[str, str]]:
-        return [(call.name, call.scope) for call in by_rules(signs, ground, settings)]
+        return [(call.name, call.scope) for call in by_rules(signs, base(spec), ground, settings)]
 
     zone = filled_for(trigger("field_risk", "zone", "corridor"))
     assert set(zone) == {("boost_zone", "corridor"), ("urllc_floor", "corridor"), ("shed_embb", "corridor")}
@@ -124,9 +124,20 @@ def test_what_the_rules_fill_for_each_sign(spec: NetworkSpec, scene: Scene) -> N
 
 def test_the_rules_fill_few_templates_the_worst_signs_first(spec: NetworkSpec, scene: Scene) -> None:
     signs = [trigger("field_risk", "zone", zone.id, 3.0 - i) for i, zone in enumerate(spec.zones)]
-    calls = by_rules(signs, scene.ground(), CornerSettings(per_trigger=2, templates_max=5))
+    calls = by_rules(signs, base(spec), scene.ground(), CornerSettings(per_trigger=2, templates_max=5))
     assert len(calls) == 5
     assert {call.scope for call in calls} == {"hospital", "corridor"}
     assert [call.scope for call in calls[:2]] == ["hospital", "corridor"]
-    strong = by_rules(signs[:1], scene.ground(), CornerSettings(amount=4.0))
+    strong = by_rules(signs[:1], base(spec), scene.ground(), CornerSettings(amount=4.0))
     assert max(call.amount for call in strong if call.name == "boost_zone") == 0.3
+
+
+def test_a_floor_starts_from_the_headroom_that_the_plan_keeps(spec: NetworkSpec, scene: Scene) -> None:
+    sign = trigger("surprise", "zone", "hospital")
+    for share in (0.2, 0.3):
+        calls = by_rules([sign], base(spec, share), scene.ground(), CornerSettings())
+        floors = [call.amount for call in calls if call.name == "urllc_floor"]
+        links = scene.outlook.upper_HRS[0, 10:, URLLC].max()
+        assert floors == pytest.approx([max(share - max(0.15, links), 0) + more for more in (0.03, 0.08)], abs=0.05)
+        rows = [filled(call, base(spec, share), scene.ground())[0, 0, :, URLLC] for call in calls if call.name == "urllc_floor"]
+        assert (rows[1][HOSPITAL] >= rows[0][HOSPITAL]).all()

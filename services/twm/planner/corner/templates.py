@@ -5,7 +5,7 @@ moved into the set of feasible policies (floors, simplex, rate of change) afterw
 
 - `boost_zone`: more of a zone's cells, and of the links that carry them, is given out, in proportion to what is needed.
 - `urllc_floor`: delay-bounded slices get their expected load and a headroom before anyone else.
-- `shed_embb`: the elastic slice that may lose most gives up part of its need to the others.
+- `shed_embb`: the elastic slice that may lose most gives up a share, a part of its need, to the others.
 - `reroute`: routes are fixed, so traffic of a cut link is on the backup route already. What can be moved is bandwidth: on the
   links that carry it now, delay-bounded slices come first, the rest is shared by need, and the cells behind them get no more
   radio for an elastic slice than these links can carry on.
@@ -103,7 +103,7 @@ def _shed_embb(call: TemplateCall, base: Rows, ground: Ground) -> Rows:
         return base
     need = ground.outlook.at(ground.outlook.median_HRS, len(base))
     rows = base.copy()
-    rows[..., elastic] = np.minimum(base[..., elastic], need[..., elastic] * (1.0 - call.amount))
+    rows[..., elastic] = np.maximum(base[..., elastic] - np.float32(call.amount) * need[..., elastic], 0.0)
     others = need + _TINY
     others[..., elastic] = 0.0
     freed = base[..., elastic] - rows[..., elastic]
@@ -157,45 +157,82 @@ _ACTIONS: Mapping[TemplateName, Callable[[TemplateCall, Rows, Ground], Rows]] = 
 }
 
 
-def by_rules(triggers: Sequence[Trigger], ground: Ground, settings: CornerSettings) -> list[TemplateCall]:
-    """What the rules fill for the signs found, the worst first; each strength in a smaller and a larger size."""
+def by_rules(triggers: Sequence[Trigger], base_HRS: Rows, ground: Ground, settings: CornerSettings) -> list[TemplateCall]:
+    """What the rules fill for the signs found, the worst first; each strength in a smaller and a larger size.
+
+    Strengths start from what the plan does already: a floor is a little above the headroom it keeps, not an absolute one.
+    """
     taken: dict[str, int] = {}
     wanted: list[list[TemplateCall]] = []
     for trigger in triggers:
         taken[trigger.kind] = taken.get(trigger.kind, 0) + 1
         if taken[trigger.kind] <= settings.per_trigger:
-            wanted.append(_for_trigger(trigger, ground, settings))
+            wanted.append(_Filling(trigger, base_HRS, ground, settings).calls())
     calls: list[TemplateCall] = []
-    for rank in range(
-        max((len(some) for some in wanted), default=0)
-    ):  # the first choice for every sign before the second for any
+    # The first choice for every sign before the second for any.
+    for rank in range(max((len(some) for some in wanted), default=0)):
         for some in wanted:
             if rank < len(some) and some[rank] not in calls:
                 calls.append(some[rank])
     return calls[: settings.templates_max]
 
 
-def _for_trigger(trigger: Trigger, ground: Ground, settings: CornerSettings) -> list[TemplateCall]:
-    def call(name: TemplateName, amount: float, scope: str = trigger.scope, steps: int = settings.look_steps) -> TemplateCall:
-        kind = trigger.scope_kind if scope and trigger.scope_kind != "slice" else "area"
-        amount = min(amount * settings.amount, AMOUNT_MAX[name])
-        return TemplateCall(name=name, scope_kind=kind, scope=scope, amount=round(amount, 4), steps=steps)
+@dataclass(frozen=True)
+class _Filling:
+    """The rules' answer to one sign."""
 
-    if trigger.scope_kind == "link":  # a link is down, or will be asked too much of
-        return [call("reroute", 0.2), call("reroute", 0.3), call("shed_embb", 0.2, ""), call("urllc_floor", 0.25, "")]
-    if trigger.kind == "disagreement":
-        return [call("freeze", 0.0, "", 1), call("urllc_floor", 0.25, "")]
-    if trigger.kind == "account":
-        index = next(i for i, s in enumerate(ground.spec.slices) if s.id == trigger.scope)
-        if ground.bounded_S[index]:
-            return [call("urllc_floor", 0.25, ""), call("urllc_floor", 0.35, ""), call("shed_embb", 0.2, "")]
-        return [call("freeze", 0.0, "", 1)] if index == ground.elastic else [call("shed_embb", 0.2, "")]
-    if trigger.value < 0:  # less than expected: nothing to give more to
-        return [call("freeze", 0.0, "", 1)]
-    return [
-        call("boost_zone", 0.1),
-        call("urllc_floor", 0.25),
-        call("boost_zone", 0.2),
-        call("shed_embb", 0.15),
-        call("urllc_floor", 0.35),
-    ]
+    trigger: Trigger
+    base_HRS: Rows
+    ground: Ground
+    settings: CornerSettings
+
+    def calls(self) -> list[TemplateCall]:
+        """Templates, the first choice first."""
+        trigger, ground = self.trigger, self.ground
+        if trigger.scope_kind == "link":  # a link is down, or will be asked too much of
+            cells = ground.cells(self._call("reroute", 0.0))
+            links = np.concatenate([np.zeros_like(cells), ground.links(cells)])
+            return [self._call("reroute", self._headroom(links) + more) for more in (0.03, 0.08)]
+        if trigger.kind == "disagreement":
+            return [self._call("freeze", 0.0, "", 1), self._floor(0.05, "")]
+        if trigger.kind == "account":
+            index = next(i for i, s in enumerate(ground.spec.slices) if s.id == trigger.scope)
+            if ground.bounded_S[index]:
+                return [self._floor(0.05, ""), self._floor(0.1, ""), self._call("shed_embb", 0.1, "")]
+            return [self._call("freeze", 0.0, "", 1)] if index == ground.elastic else [self._call("shed_embb", 0.1, "")]
+        if trigger.value < 0:  # less than expected: nothing to give more to
+            return [self._call("freeze", 0.0, "", 1)]
+        scope = trigger.scope
+        return [
+            self._call("boost_zone", 0.1),
+            self._floor(0.03, scope),
+            self._call("boost_zone", 0.2),
+            self._call("shed_embb", 0.07),
+            self._floor(0.08, scope),
+            self._call("boost_zone", 0.05),
+        ]
+
+    def _call(self, name: TemplateName, amount: float, scope: str | None = None, steps: int | None = None) -> TemplateCall:
+        trigger, scope = self.trigger, self.trigger.scope if scope is None else scope
+        kind = trigger.scope_kind if scope and trigger.scope_kind != "slice" else "area"
+        most = AMOUNT_MAX[name]
+        return TemplateCall(
+            name=name,
+            scope_kind=kind,
+            scope=scope,
+            amount=round(min(max(amount * self.settings.amount, 0.0), most), 4),
+            steps=steps or min(self.settings.look_steps, self.ground.space.step_count),
+        )
+
+    def _floor(self, more: float, scope: str) -> TemplateCall:
+        bare = self._call("urllc_floor", 0.0, scope)
+        return self._call("urllc_floor", self._headroom(self.ground.rows(bare)) + more, scope)
+
+    def _headroom(self, rows_R: NDArray[np.bool_]) -> float:
+        """Least headroom over the upper need that the plan's first step keeps for delay-bounded slices in these rows."""
+        bounded = self.ground.bounded_S
+        known = rows_R & (self.ground.outlook.capacity_RH[:, 0] > 0)
+        if not bounded.any() or not known.any():
+            return 0.0
+        spare_RS = self.base_HRS[0][known][:, bounded] - self.ground.outlook.upper_HRS[0][known][:, bounded]
+        return max(float(spare_RS.min()), 0.0)

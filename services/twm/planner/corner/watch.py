@@ -199,7 +199,7 @@ class CornerWatch:
         base_HRS = decision.space.stack(decision.draft.looks[0].policy)[0]
         offered = self._offer.take()
         calls = [(call, "model") for call in offered]
-        calls += [(call, "rules") for call in by_rules(self._triggers, ground, self._settings) if call not in offered]
+        calls += [(call, "rules") for call in by_rules(self._triggers, base_HRS, ground, self._settings) if call not in offered]
         tries: list[_Try] = []
         for call, who in calls[: self._settings.templates_max]:
             one = _Try(call=call, filled_by=who, rows_1HRS=filled(call, base_HRS, ground))
