@@ -24,6 +24,7 @@ STREAM_BOUNDS: Mapping[str, int] = {
     "scores": 16384,
     "audit": 65536,
     "intents": 4096,
+    "alarms": 4096,
     "dead": 256,
 }
 DURABLE_STREAMS = frozenset({"policies", "audit", "intents"})
@@ -99,6 +100,11 @@ class StreamNames:
     def intents(self) -> str:
         """IntentChange."""
         return self._stream("intents")
+
+    @property
+    def alarms(self) -> str:
+        """Alarm."""
+        return self._stream("alarms")
 
     @property
     def dead(self) -> str:

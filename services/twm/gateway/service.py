@@ -28,6 +28,8 @@ from twm.gateway.a1 import A1Options
 from twm.gateway.a1_inbound import TypeIds
 from twm.gateway.a1_policies import SlaPolicies
 from twm.gateway.access.configured import access_of
+from twm.gateway.alarms.book import AlarmBook
+from twm.gateway.alarms.routes import router as alarm_routes
 from twm.gateway.audit import Event
 from twm.gateway.audit_stream import AuditFollower, log_path
 from twm.gateway.console.assets import asset_routes
@@ -38,6 +40,7 @@ from twm.gateway.intents.routes import IntentDeps
 from twm.gateway.intents.routes import router as intent_routes
 from twm.gateway.intents.store import IntentStore
 from twm.gateway.judgement import Judge, newest_step, start_event
+from twm.gateway.language.configured import language_of
 from twm.gateway.modes.desk import Desk, publish
 from twm.gateway.modes.handling import Known
 from twm.gateway.modes.router import router as operations_routes
@@ -79,7 +82,9 @@ class GatewayService:
         self._desk = Desk(streams, self._names, self._recorder, self._spec, self._rules, options, now_s)
         self._access = access_of(settings, record=lambda kind, payload: self._recorder.record(Event(kind, payload)))
         store = IntentStore(streams, self._names, self._recorder, self._spec, now_s)
-        self._intents = IntentDeps(spec=self._spec, compiler=GrammarCompiler(), store=store, clock=now_s)
+        self._language = language_of(settings)
+        second = None if self._language is None else self._language.opinion
+        self._intents = IntentDeps(spec=self._spec, compiler=GrammarCompiler(), store=store, clock=now_s, second=second)
         type_ids = TypeIds.parse(settings.a1_type_ids)
         self._sla_policies = SlaPolicies(streams, self._names, self._recorder, self._spec, store, type_ids, now_s)
         self._scorer = Scorer(streams, self._names, self._recorder, self._spec, min_steps=settings.score_min_steps)
@@ -119,9 +124,16 @@ class GatewayService:
         routers = [
             operations_routes(self._desk),
             intent_routes(self._intents),
-            explanation_routes(self._streams, names, self._spec),
+            explanation_routes(
+                self._streams,
+                names,
+                self._spec,
+                None if self._language is None else self._language.writer,
+                timeout_s=self._settings.llm_timeout_s,
+            ),
             trace_routes(self._streams, names),
             tool_routes(self._tools(runtime)),
+            alarm_routes(AlarmBook(self._streams, names, self._spec), self._clock.now_s),
             self._console(runtime).routes(),
             asset_routes(),
         ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import OrderedDict
+from collections.abc import Sequence
 
 from twm.api.intent.v1 import intent_pb2
 from twm.core.errors import InvalidInputError
@@ -19,6 +20,7 @@ from twm.gateway.intents.questions import question
 from twm.gateway.intents.tokens import MAX_CHARACTERS, tokenize
 from twm.gateway.intents.validate import problems
 from twm.gateway.intents.windows import WindowReader
+from twm.gateway.screening.intents import signs_in_intent
 
 NAME = "grammar/1"
 MAX_SPECS = 8
@@ -41,6 +43,14 @@ class GrammarCompiler:
             raise InvalidInputError(f"now: {now.isoformat()} has no time zone")
         if len(text) > MAX_CHARACTERS:
             raise InvalidInputError(f"text: {len(text)} characters, at most {MAX_CHARACTERS}")
+        signs = signs_in_intent(text)
+        if not signs:
+            return self._compile(text, spec, now)
+        # What it would have been is told as well, so that an operator sees both; the intent never stands.
+        found = self._compile(text, spec, now).questions.items
+        return asked([*found, _suspicious(signs)], NAME)
+
+    def _compile(self, text: str, spec: NetworkSpec, now: dt.datetime) -> intent_pb2.CompileResult:
         cleaned = clean(text, MAX_CHARACTERS).text
         names = self._names(spec)
         understood = read(cleaned, spec, names, now)
@@ -69,6 +79,14 @@ def read(text: str, spec: NetworkSpec, names: NameIndex, now: dt.datetime) -> Un
     """What a cleaned text says."""
     chunks = Chunker(names).chunks(tokenize(text), now.date())
     return Reader(spec, names).read(clauses(ranges(WindowReader(now).read(chunks))))
+
+
+def _suspicious(signs: Sequence[str]) -> intent_pb2.Question:
+    return question(
+        "suspicious_text",
+        "text",
+        f"The text holds what is no goal for the network ({', '.join(signs)[:300]}); please say the goal alone, in plain words.",
+    )
 
 
 def _nothing(understood: Understood, spec: NetworkSpec) -> intent_pb2.Question:

@@ -7,12 +7,13 @@ F features.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 
+from twm.api.alarms.v1 import alarms_pb2
 from twm.api.planning.v1 import trace_pb2
 from twm.api.twin.v1 import twin_pb2
 from twm.api.worldmodel.v1 import worldmodel_pb2
@@ -23,6 +24,7 @@ from twm.core.kpis import KPI_NAMES, slice_kpis
 from twm.core.network import NetworkSpec
 from twm.core.packed import extend_packed
 from twm.core.streams import StreamNames, Streams
+from twm.gateway.alarms.book import AlarmBook
 from twm.gateway.explain.outlook import HIGH, LARGEST, LOW, MEDIAN
 from twm.gateway.explain.routes import explanation_step, parse
 from twm.gateway.explain.views import explanation_view
@@ -63,6 +65,7 @@ class Toolbox:
     ) -> None:
         self._spec, self._streams, self._names = spec, streams, names
         self._world, self._twin, self._state = world, twin, state
+        self._names_known = AlarmBook(streams, names, spec).object_names
 
     async def answer(self, form: forms.Arguments, asked: Asked, timeout_s: float) -> dict[str, Any]:
         """The answer. Raises InvalidInputError, UnavailableError, and what a gRPC call raises."""
@@ -116,6 +119,7 @@ class Toolbox:
                 for cell in form.cells
             },
             "zones": {zone.id: list(zone.cells) for zone in spec.zones},
+            "alarms": [_alarm(alarm, self._names_known) for alarm in self._state.alarms],
             "sla_window_steps_left": self._state.account.remaining_steps,
             "newest_proposal_step": None if self._state.proposal is None else self._state.proposal.step,
         }
@@ -283,6 +287,16 @@ class Toolbox:
             raise InvalidInputError(f"step: {form.step if form.step is not None else 'newest'} has no explanation")
         view = explanation_view(found).model_dump()
         return {**view, "moves": view["moves"][:8], "checks": view["checks"][:8]}
+
+
+def _alarm(alarm: alarms_pb2.Alarm, known: Set[str]) -> dict[str, Any]:
+    """What a caller that may be a language model sees: no word but those of the vocabulary and the ids of the network."""
+    return {
+        "object": alarm.object if alarm.object in known else "…",
+        "severity": alarms_pb2.Severity.Name(alarm.severity).removeprefix("SEVERITY_").lower(),
+        "event_type": alarm.event_type,
+        "text": alarm.text_for_model,
+    }
 
 
 def _note(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from google.protobuf.message import DecodeError as ProtobufDecodeError
 
+from twm.api.alarms.v1 import alarms_pb2
 from twm.api.planning.v1 import planning_pb2
 from twm.api.telemetry.v1 import telemetry_pb2
 from twm.core.account import SlaAccount
@@ -19,9 +20,11 @@ from twm.core.errors import InvalidInputError, UnavailableError
 from twm.core.frames import FrameArrays, FrameCodec
 from twm.core.network import NetworkSpec
 from twm.core.streams import StreamNames, Streams
+from twm.gateway.alarms.book import AlarmBook
 from twm.gateway.tools.plans import Shares
 
 HISTORY_STEPS = 16
+MAX_ALARMS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +40,8 @@ class ToolState:
     proposal: planning_pb2.Proposal | None
     """The newest one."""
     account: SlaAccount
+    alarms: tuple[alarms_pb2.Alarm, ...] = ()
+    """Active ones, gravest first."""
 
     @property
     def step(self) -> int:
@@ -74,6 +79,7 @@ class ToolState:
             bases=_bases(arrays[-1], proposal, spec),
             proposal=proposal,
             account=SlaAccount.of(arrays, spec),
+            alarms=tuple((await AlarmBook(streams, names, spec).active())[:MAX_ALARMS]),
         )
 
 

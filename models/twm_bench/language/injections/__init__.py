@@ -1,0 +1,1 @@
+"""Prompt injections and benign alarms: what the screening, the compiler and the tools are measured on."""
