@@ -1,0 +1,1 @@
+"""Messages of the RIC message router (RMR) behind one narrow interface."""
