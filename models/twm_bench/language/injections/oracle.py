@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 
-_SMALL = frozenset(
-    """
+_STOP_WORDS = """
     a an and as at be by for from has have in is it its no not of off on or so that the then to up was with
-    """.split()
-)
+    """
+_SMALL = frozenset(_STOP_WORDS.split())
 _WORD = re.compile(r"[^\W_]+")
 
 
