@@ -34,6 +34,9 @@ from twm.gateway.audit import Event
 from twm.gateway.audit_stream import AuditFollower, log_path
 from twm.gateway.console.assets import asset_routes
 from twm.gateway.console.routes import Console, ConsoleDeps
+from twm.gateway.delivery.loop import Delivery
+from twm.gateway.delivery.routes import router as delivery_routes
+from twm.gateway.delivery.settings import DeliverySettings
 from twm.gateway.explain.routes import router as explanation_routes
 from twm.gateway.intents.grammar import GrammarCompiler
 from twm.gateway.intents.routes import IntentDeps
@@ -87,6 +90,20 @@ class GatewayService:
         self._intents = IntentDeps(spec=self._spec, compiler=GrammarCompiler(), store=store, clock=now_s, second=second)
         type_ids = TypeIds.parse(settings.a1_type_ids)
         self._sla_policies = SlaPolicies(streams, self._names, self._recorder, self._spec, store, type_ids, now_s)
+        wanted = DeliverySettings.of(settings, self._spec.area_id)
+        self._delivery = (
+            None
+            if wanted is None
+            else Delivery(
+                wanted,
+                streams,
+                self._names,
+                self._recorder,
+                clock=self._clock,
+                instance=settings.instance,
+                healthy=lambda: self.ready,
+            )
+        )
         self._scorer = Scorer(streams, self._names, self._recorder, self._spec, min_steps=settings.score_min_steps)
 
     @property
@@ -116,6 +133,8 @@ class GatewayService:
         runtime.spawn(proposals.run(runtime.stop), "proposals worker")
         runtime.spawn(frames.run(runtime.stop), "scorer")
         runtime.spawn(self._follower.run(runtime.stop), "audit follower")
+        if self._delivery is not None:
+            runtime.spawn(self._delivery.run(runtime.stop), "A1 delivery")
         server = grpc_server(max_message_mb=1)
         operations_pb2_grpc.add_OperationsServiceServicer_to_server(  # type: ignore[no-untyped-call]
             Operations(self._desk, self._access, self._sla_policies), server
@@ -132,6 +151,7 @@ class GatewayService:
                 timeout_s=self._settings.llm_timeout_s,
             ),
             trace_routes(self._streams, names),
+            delivery_routes(self._delivery, self._clock),
             tool_routes(self._tools(runtime)),
             alarm_routes(AlarmBook(self._streams, names, self._spec), self._clock.now_s),
             self._console(runtime).routes(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -26,6 +27,50 @@ class GatewaySettings(ServiceSettings):
         max_length=512,
     )
     """Numbers that stand for the policy types in an O-RAN SC RIC, inbound and outbound."""
+    a1_peer: Literal["off", "a1p", "oransc", "pms2", "pms3"] = "off"
+    """A1 termination that policies are delivered to: A1-P v2, the O-RAN SC mediator, or the A1 Policy Management Service."""
+    a1_url: str = Field(default="", max_length=1024)
+    """Its URL; with a path, that is the base path, else the usual one of its kind."""
+    a1_ric_id: str = Field(default="", max_length=256)
+    """Near-RT RIC that a policy management service is to hand the policies to."""
+    a1_service_id: str = Field(default="", max_length=128, pattern=r"^[A-Za-z0-9_.~-]*$")
+    """Our id at a policy management service; empty: twm-<area>."""
+    a1_keep_alive_s: Annotated[float, Field(ge=3, le=3600, allow_inf_nan=False)] = 60.0
+    """After so long without a sign of life a policy management service removes our policies [s]."""
+    a1_id_prefix: str = Field(default="twm", pattern=r"^[A-Za-z0-9_.-]{1,32}$")
+    """Begin of our policy ids at the RIC; two deployments at one RIC need two."""
+    a1_create_types: bool = True
+    """Make policy types that an O-RAN SC mediator lacks."""
+    a1_callback_url: str = Field(default="", max_length=512)
+    """URL of this gateway as the RIC sees it, for status callbacks; empty: statuses are asked for instead."""
+    a1_callback_key_file: str = Field(default="", max_length=1024)
+    """Secret that callback URLs are signed with; empty: one that is made once and kept in Redis."""
+    a1_timeout_s: Annotated[float, Field(gt=0, le=60, allow_inf_nan=False)] = 5.0
+    """Deadline of each request [s]."""
+    a1_concurrency: Annotated[int, Field(ge=1, le=256)] = 16
+    """Requests at once."""
+    a1_reconcile_s: Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)] = 30.0
+    """How often the RIC is asked what it holds [s]."""
+    a1_retry_first_s: Annotated[float, Field(gt=0, le=60, allow_inf_nan=False)] = 0.5
+    """First wait before a failed write is tried again; doubled each time [s]."""
+    a1_retry_most_s: Annotated[float, Field(gt=0, le=600, allow_inf_nan=False)] = 30.0
+    """Longest such wait [s]."""
+    a1_tls_ca: str = Field(default="", max_length=1024)
+    """Authorities of the RIC's certificate, PEM file; empty: the system's."""
+    a1_tls_cert: str = Field(default="", max_length=1024)
+    """Our certificate for mutual TLS, PEM file; read again when it changes."""
+    a1_tls_key: str = Field(default="", max_length=1024)
+    """Its key, PEM file."""
+    a1_oauth_token_url: str = Field(default="", max_length=1024)
+    """Token endpoint for OAuth 2.0 client credentials; empty: no tokens."""
+    a1_oauth_client_id: str = Field(default="", max_length=256)
+    """Client id."""
+    a1_oauth_client_secret_file: str = Field(default="", max_length=1024)
+    """File with the client secret."""
+    a1_oauth_scope: str = Field(default="", max_length=512)
+    """Scope asked for."""
+    a1_oauth_in_body: bool = False
+    """Client credentials in the form instead of the Authorization header."""
     policy_ttl_steps: Annotated[float, Field(gt=0, le=1440, allow_inf_nan=False)] = 2.0
     """How long a policy holds [slow steps]."""
     score_min_steps: Annotated[int, Field(ge=1, le=256)] | None = None
@@ -50,6 +95,19 @@ class GatewaySettings(ServiceSettings):
     console_streams: Annotated[int, Field(ge=1, le=64)] = 16
     """Live streams of operator consoles open at a time; a page that finds none free asks every few seconds instead."""
 
+    llm_url: str = Field(default="", max_length=2048, pattern=r"^(|https?://[^\s@?#]+)$")
+    """Base URL (with /v1) of an OpenAI-compatible endpoint (vLLM, llama.cpp server, Ollama); empty: no language model."""
+    llm_model: str = Field(default="", max_length=128)
+    """Name of the model there; needed with a URL."""
+    llm_api_key_file: Path | None = None
+    """File with the bearer token for it; read for each call, so that it may be rotated."""
+    llm_timeout_s: Annotated[float, Field(gt=0, le=60, allow_inf_nan=False)] = 10.0
+    """Longest that a call of the model may take, and an intent waits for its reading [s]."""
+    llm_concurrency: Annotated[int, Field(ge=1, le=64)] = 4
+    """Calls of the model at once; a further one is refused at once, and the deterministic answer stands."""
+    llm_prompt: Literal["full", "short"] = "full"
+    """Prompt for intents: `full` for a general instruction model, `short` for the small adapter of the zoo."""
+
     @field_validator("mode")
     @classmethod
     def _only_shadow(cls, value: str) -> str:
@@ -59,8 +117,15 @@ class GatewaySettings(ServiceSettings):
             raise ValueError("expected 'shadow'")
         return value
 
+    @field_validator("llm_api_key_file", mode="before")
+    @classmethod
+    def _none_where_empty(cls, value: object) -> object:
+        return None if value == "" else value
+
     @model_validator(mode="after")
     def _complete(self) -> Self:
+        if self.llm_url and not self.llm_model:
+            raise ValueError("TWM_LLM_URL needs TWM_LLM_MODEL, the model's name there")
         if self.auth == "jwt":
             missing = [name for name in ("auth_issuer", "auth_audience", "auth_jwks") if not getattr(self, name)]
             if missing:
