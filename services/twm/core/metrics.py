@@ -49,6 +49,9 @@ CORNER_TEMPLATES = Counter(
 )
 CORNER_OFFERS = Counter("twm_corner_offers_total", "Template parameters read from the gateway, by outcome", ["outcome"])
 PRESCREENED = Counter("twm_prescreened_total", "Candidates turned away before they were scored, by reason", ["reason"])
+INTENT_OUTCOMES = Counter(
+    "twm_intent_outcomes_total", "KPI constraints and savings of active intents in proposals, met or not", ["outcome"]
+)
 FRAMES_REPEATED = Counter("twm_plan_frames_repeated_total", "Frames whose slow step had a proposal already, or was too old")
 
 # gateway

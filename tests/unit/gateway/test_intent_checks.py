@@ -129,7 +129,10 @@ def test_agreement_of_two_compilers(spec: NetworkSpec) -> None:
     absent = agree(first, None, spec)
     assert (absent.agreement, absent.spec) == (intent_pb2.AGREEMENT_SECOND_ABSENT, first.spec)
     unsure = agree(first, asked([question("missing_bound", "", "Which?")], "model/x"), spec)
-    assert [q.code for q in unsure.questions.items] == ["missing_bound"]
+    assert [q.code for q in unsure.questions.items] == ["compilers_differ", "missing_bound"]
+    assert [r.text for r in differing.readings] == [first.spec.text, other.spec.text] and len(unsure.readings) == 1
+    offered = agree(asked([question("missing_bound", "", "Which?")], "grammar/1"), same, spec)
+    assert [q.code for q in offered.questions.items] == ["missing_bound", "compilers_differ"] and len(offered.readings) == 1
 
 
 def test_well_known_shapes(spec: NetworkSpec) -> None:

@@ -9,6 +9,7 @@ from twm.api.intent.v1 import intent_pb2
 from twm.core.network import NetworkSpec
 from twm.gateway.intents.plain import to_plain
 from twm.gateway.intents.questions import question, unique
+from twm.gateway.intents.told import told
 
 _TOLERANCE = 1e-6
 
@@ -16,32 +17,51 @@ _TOLERANCE = 1e-6
 def agree(
     first: intent_pb2.CompileResult, second: intent_pb2.CompileResult | None, spec: NetworkSpec
 ) -> intent_pb2.CompileResult:
-    """The answer that two compilers give together.
+    """The answer that two compilers give together; the first is the deterministic one.
 
-    Same: the first one's. One asks: its questions. Both compile, but differ: one question for each field. `second` None: it
-    gave nothing in time, the first one's stands.
+    Same: the first one's. Both ask: the first one's questions. They differ, or one asks: questions, and what was read to choose
+    from (`readings`). `second` None: it gave nothing usable in time, the first one's stands.
     """
     result = intent_pb2.CompileResult()
     result.CopyFrom(first)
     if second is None:
         result.agreement = intent_pb2.AGREEMENT_SECOND_ABSENT
         return result
-    if first.HasField("questions"):
-        both = second.HasField("questions")
-        result.agreement = intent_pb2.AGREEMENT_FULL if both else intent_pb2.AGREEMENT_DISAGREE
-        return result
-    if second.HasField("questions"):
-        result.questions.CopyFrom(second.questions)
-        result.agreement = intent_pb2.AGREEMENT_DISAGREE
-        return result
-    found = differences(to_plain(first.spec, spec), to_plain(second.spec, spec))
-    if not found:
+    asks, second_asks = first.HasField("questions"), second.HasField("questions")
+    if asks and second_asks:
         result.agreement = intent_pb2.AGREEMENT_FULL
         return result
-    items = [_asked(field, a, b, first.compiler, second.compiler) for field, a, b in found]
+    if asks:
+        items = [*first.questions.items, _offered(second, spec)]
+    elif second_asks:
+        items = [_doubted(first, second, spec), *second.questions.items]
+    else:
+        found = differences(comparable(first.spec, spec), comparable(second.spec, spec))
+        if not found:
+            result.agreement = intent_pb2.AGREEMENT_FULL
+            return result
+        items = [_asked(field, a, b, first.compiler, second.compiler) for field, a, b in found]
     result.questions.CopyFrom(intent_pb2.Questions(items=unique(items)))
     result.agreement = intent_pb2.AGREEMENT_DISAGREE
+    result.readings.extend(one.spec for one in (first, second) if one.HasField("spec"))
     return result
+
+
+def comparable(intent: intent_pb2.IntentSpec, spec: NetworkSpec) -> dict[str, Any]:
+    """The plain form with one way to say the same: all cells of a zone are the zone, shares of links are bandwidth."""
+    plain = to_plain(intent, spec)
+    zones = {tuple(sorted(zone.cells)): zone.id for zone in spec.zones}
+    items = [*plain.get("constraints", ()), *plain.get("limits", ()), *plain.get("context", {}).get("surges", ())]
+    for item in items:
+        scope = item["scope"]
+        zone = zones.get(tuple(sorted(scope.get("cells", ()))))
+        if zone is not None and "zone" not in scope:
+            del scope["cells"]
+            scope["zone"] = zone
+    for limit in plain.get("limits", ()):
+        if limit["scope"].get("links") and not {"zone", "cells"} & set(limit["scope"]):
+            limit["resource"] = "bandwidth"
+    return plain
 
 
 def differences(a: dict[str, Any], b: dict[str, Any]) -> list[tuple[str, Any, Any]]:
@@ -79,6 +99,21 @@ def _sorted(value: Any) -> Any:
     if isinstance(value, list):
         return sorted((_sorted(v) for v in value), key=lambda v: json.dumps(v, sort_keys=True))
     return value
+
+
+def _offered(second: intent_pb2.CompileResult, spec: NetworkSpec) -> intent_pb2.Question:
+    text = f"{second.compiler} reads: {_in_words(second.spec, spec)}. Is that meant?"
+    return question("compilers_differ", "", text, ("yes: send back that reading", "no: say it in other words"))
+
+
+def _doubted(first: intent_pb2.CompileResult, second: intent_pb2.CompileResult, spec: NetworkSpec) -> intent_pb2.Question:
+    text = f"{first.compiler} reads: {_in_words(first.spec, spec)}; {second.compiler} is not sure. Is that meant?"
+    return question("compilers_differ", "", text, ("yes: send back that reading", "no: say it in other words"))
+
+
+def _in_words(intent: intent_pb2.IntentSpec, spec: NetworkSpec) -> str:
+    text = "; ".join(told(intent, spec))
+    return text if len(text) <= 700 else text[:697] + "..."
 
 
 def _asked(field: str, a: Any, b: Any, first: str, second: str) -> intent_pb2.Question:

@@ -7,7 +7,7 @@ import datetime as dt
 import zoneinfo
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 from fastapi import APIRouter, Depends, HTTPException, Path, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -62,6 +62,14 @@ class QuestionView(BaseModel):
     choices: list[str]
 
 
+class ReadingView(BaseModel):
+    """What one compiler reads where two differ; sent back as `structured`, it is what was meant."""
+
+    source: str
+    intent: dict[str, Any]
+    told: list[str]
+
+
 class CompileView(BaseModel):
     """What was understood, or what is unclear."""
 
@@ -71,6 +79,7 @@ class CompileView(BaseModel):
     questions: list[QuestionView]
     compiler: str
     agreement: str
+    readings: list[ReadingView] = Field(default=[], description="Where two compilers differ: what each reads, to choose from.")
 
 
 class IntentView(BaseModel):
@@ -94,6 +103,7 @@ class ActivationView(BaseModel):
     activated: bool
     intent: IntentView | None
     questions: list[QuestionView]
+    readings: list[ReadingView] = Field(default=[], description="As in CompileView.")
 
 
 class IntentList(BaseModel):
@@ -101,6 +111,16 @@ class IntentList(BaseModel):
 
     version: int
     items: list[IntentView]
+
+
+class SecondOpinion(Protocol):
+    """Asked about what the compiler made of words (`twm.gateway.language.opinion`)."""
+
+    async def on(
+        self, first: intent_pb2.CompileResult, text: str, spec: NetworkSpec, now: dt.datetime
+    ) -> intent_pb2.CompileResult:
+        """The answer of both together. Bounded in time; never raises for what the other did wrong."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,19 +133,28 @@ class IntentDeps:
     clock: Callable[[], float]
     """Unix [s]."""
     timezone: dt.tzinfo = dt.UTC
+    second: SecondOpinion | None = None
+    """Asked after the compiler about words, never about structured intents; None: nobody."""
 
 
 def router(deps: IntentDeps) -> APIRouter:
     """The routes."""
     routes = APIRouter()
 
-    def compiled(request: IntentRequest) -> intent_pb2.CompileResult:
+    async def compiled(request: IntentRequest) -> intent_pb2.CompileResult:
         now = dt.datetime.fromtimestamp(deps.clock(), _zone(request.timezone, deps.timezone))
         if (request.text is None) == (request.structured is None):
             raise InvalidInputError("text, structured: exactly one of them is needed")
-        if request.text is not None:
-            return deps.compiler.compile(request.text, deps.spec, now)
-        return compile_structured(request.structured, deps.spec, now)
+        if request.text is None:
+            return await asyncio.to_thread(compile_structured, request.structured, deps.spec, now)
+        first = await asyncio.to_thread(deps.compiler.compile, request.text, deps.spec, now)
+        return first if deps.second is None else await deps.second.on(first, request.text, deps.spec, now)
+
+    def readings(result: intent_pb2.CompileResult, zone: dt.tzinfo) -> list[ReadingView]:
+        return [
+            ReadingView(source=_source(found), intent=to_plain(found, deps.spec), told=told(found, deps.spec, zone))
+            for found in result.readings
+        ]
 
     def view(stand: Stand) -> IntentView:
         return _intent_view(stand, deps)
@@ -133,7 +162,7 @@ def router(deps: IntentDeps) -> APIRouter:
     @routes.post("/v1/intents/compile", dependencies=[Depends(require(VIEWER))])
     async def compile_intent(request: IntentRequest) -> CompileView:
         """Compile without any effect."""
-        result = await asyncio.to_thread(compiled, request)
+        result = await compiled(request)
         zone = _zone(request.timezone, deps.timezone)
         agreement = intent_pb2.Agreement.Name(result.agreement).removeprefix("AGREEMENT_").lower()
         if result.HasField("questions"):
@@ -144,6 +173,7 @@ def router(deps: IntentDeps) -> APIRouter:
                 questions=_questions(result.questions.items),
                 compiler=result.compiler,
                 agreement=agreement,
+                readings=readings(result, zone),
             )
         return CompileView(
             intent_id=result.spec.intent_id,
@@ -159,10 +189,11 @@ def router(deps: IntentDeps) -> APIRouter:
         request: ActivateRequest, response: Response, principal: Annotated[Principal, Depends(require(OPERATOR))]
     ) -> ActivationView:
         """Compile and activate. 201 activated; 200 it was active already; 422 with `questions` where something is unclear."""
-        result = await asyncio.to_thread(compiled, request)
+        result = await compiled(request)
         if result.HasField("questions"):
             response.status_code = 422
-            return ActivationView(activated=False, intent=None, questions=_questions(result.questions.items))
+            found = readings(result, _zone(request.timezone, deps.timezone))
+            return ActivationView(activated=False, intent=None, questions=_questions(result.questions.items), readings=found)
         if request.intent_id is not None:
             result.spec.intent_id = request.intent_id
         outcome = await deps.store.activate(result.spec, principal.subject)
@@ -217,6 +248,10 @@ def _questions(found: Any) -> list[QuestionView]:
     return [QuestionView(code=q.code, field=q.field, text=q.text, choices=list(q.choices)) for q in found]
 
 
+def _source(intent: intent_pb2.IntentSpec) -> str:
+    return intent_pb2.IntentSource.Name(intent.source).removeprefix("INTENT_SOURCE_").lower()
+
+
 def _intent_view(stand: Stand, deps: IntentDeps) -> IntentView:
     intent = stand.spec
     current = intent.spec_digest == deps.spec.digest()
@@ -227,7 +262,7 @@ def _intent_view(stand: Stand, deps: IntentDeps) -> IntentView:
         changed=dt.datetime.fromtimestamp(stand.changed_s, dt.UTC).isoformat(),
         expires=intent.expires.ToDatetime(dt.UTC).isoformat() if intent.HasField("expires") else None,
         priority=intent.priority,
-        source=intent_pb2.IntentSource.Name(intent.source).removeprefix("INTENT_SOURCE_").lower(),
+        source=_source(intent),
         text=intent.text,
         intent=to_plain(intent, deps.spec) if current else {},
         told=told(intent, deps.spec, deps.timezone) if current else [],

