@@ -66,6 +66,33 @@ DRIFT_STATE = Gauge(
 DRIFT_COVERAGE = Gauge("twm_drift_coverage_ratio", "Share of observed KPIs inside the 90 % interval, last blocks", ["kpi"])
 DRIFT_RESIDUAL = Gauge("twm_drift_residual_sigma", "CUSUM of normalised residuals, largest over slices", ["kpi"])
 DRIFT_SURPRISE = Gauge("twm_drift_surprise_nats", "Mean excess negative log score, newest block", ["kpi"])
+SLICE_KPI = Gauge(
+    "twm_slice_kpi", "Measured KPI of a slice in the newest frame; unit by KPI (ratio, ms, Mbit/s)", ["slice", "kpi"]
+)
+SLICE_KPI_PREDICTED = Gauge(
+    "twm_slice_kpi_predicted",
+    "KPI predicted for the next slow step under the running shares: 5 %, 50 %, 95 %; unit by KPI",
+    ["slice", "kpi", "bound"],
+)
+SLICE_SLA = Gauge("twm_slice_sla_bound", "Largest value that the SLA of a slice allows; unit by KPI", ["slice", "kpi"])
+CELL_USED = Gauge(
+    "twm_cell_prb_used_ratio", "Share of a cell's PRBs in use in the newest frame (areas of up to 1000 cells)", ["cell"]
+)
+LINK_USED = Gauge(
+    "twm_link_used_ratio",
+    "Served load of a link over its capacity in the newest frame; 1 where it is down (up to 1000 links)",
+    ["link"],
+)
+PLAN_SCM = Gauge(
+    "twm_plan_scm", "Predicted SLA margin [SCM] of the newest proposal, by policy (recommended, running)", ["policy"]
+)
+PLAN_SAVING = Gauge("twm_plan_saving_ratio", "Control saving of the newest proposal relative to the uniform allocation")
+PLAN_VIOLATION = Gauge("twm_plan_violation_probability", "Probability that the newest proposal violates an SLA, any slice")
+PLAN_DISAGREEMENT = Gauge("twm_plan_disagreement_scm", "Ensemble disagreement on the newest proposal [SCM]")
+PLAN_OOD = Gauge("twm_plan_ood_score", "How far the newest proposal lies from what the models were trained on")
+CERTIFICATE_EXPIRY = Gauge(
+    "twm_certificate_expiry_timestamp_seconds", "When a certificate in use ends, Unix time", ["certificate"]
+)
 EXPLANATIONS = Counter("twm_explanations_total", "Explanations written, by who wrote the text", ["text"])
 TOOL_CALLS = Counter("twm_tool_calls_total", "Tool calls of agents, by tool and outcome", ["tool", "outcome"])
 TEXTS_REFUSED = Counter("twm_texts_refused_total", "Texts of a language model not taken, by reason", ["reason"])

@@ -27,6 +27,7 @@ from twm.gateway.a1 import A1Options, slice_policy
 from twm.gateway.accepted import AcceptedShares
 from twm.gateway.audit import Event
 from twm.gateway.drift_watch import DriftWatch
+from twm.gateway.exposed import expose_proposal
 from twm.gateway.guardrail import Guardrail, Situation
 from twm.gateway.modes.handling import Handler, Known, check_types
 from twm.gateway.recorder import Composition, Recorder
@@ -76,6 +77,7 @@ class Judge:
 
         if await self._recorder.commit(entry, GROUP_GATEWAY, compose) is not None:
             _count(verdicts[0])
+            expose_proposal(proposal, self._spec)
         return Effect()
 
     async def _compose(self, entry: Entry, proposal: planning_pb2.Proposal) -> tuple[policy_pb2.Verdict, Composition]:

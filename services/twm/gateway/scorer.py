@@ -20,6 +20,7 @@ from twm.core.stream_worker import Effect
 from twm.core.streams import GROUP_SCORER, Entry, KeyWrite, Output, StreamNames, Streams
 from twm.gateway.audit import Event
 from twm.gateway.drift_watch import DriftWatch, publish, tell
+from twm.gateway.exposed import expose_frame, expose_network
 from twm.gateway.recorder import Composition, Recorder
 from twm.gateway.scoring import Forecast, forecast_of, score
 from twm.gateway.step_search import StepOf, cursor_before_step, id_key
@@ -81,6 +82,7 @@ class Scorer:
     ) -> None:
         """`min_steps`: frames of the horizon that must have been seen; None: half of them."""
         codec = FrameCodec(spec)
+        expose_network(spec)
         self._drift = DriftWatch(streams, names, spec)
         self._drifted: tuple[DriftStatus, DriftStatus] | None = None
         self._streams = streams
@@ -108,6 +110,8 @@ class Scorer:
         scored = await self._scored()
         oldest = max(scored + 1, step - WINDOW_HORIZONS * self._horizon, 0)
         await self._frames.advance(oldest, last_step=step, last_id=entry.id)
+        if step in self._frames.items and step == max(self._frames.items):
+            expose_frame(self._frames.items[step], self._spec)
         self._frames.forget_below(oldest)
         if ended > scored:
             await self._forecasts.advance(oldest, last_step=ended)
