@@ -31,3 +31,9 @@ def kpm(dialect: str) -> Any:
     for marker, replacement in (_FLEXRIC if dialect.endswith("flexric") else _STANDARD).items():
         text = text.replace(marker, replacement)
     return asn1tools.compile_string(text, "per")
+
+
+@cache
+def rc() -> Any:
+    """The E2SM-RC module."""
+    return asn1tools.compile_string((_DATA / "e2sm_rc.asn").read_text(), "per")
