@@ -73,6 +73,8 @@ def parser() -> argparse.ArgumentParser:
         default=None,
         help="folder of the CDWM without free running in training (default: as above)",
     )
+    add("--llm-url", default="", metavar="URL", help="OpenAI-compatible endpoint for llm-only, up to and with /v1")
+    add("--llm-model", default="default", metavar="NAME", help="the model there (default: %(default)s)")
     add("--axes", action=argparse.BooleanOptionalAction, default=None, help="measure the models as well (default: --full only)")
     add("--axes-seeds", type=int, default=AXES_SEEDS, metavar="N", help="seeds of these measurements (default: %(default)s)")
     add("--parts", default=",".join((MODELS, *PARTS)), help="of these measurements, comma-separated (default: %(default)s)")
@@ -89,6 +91,8 @@ def bench(options: argparse.Namespace, command: str) -> Report:
         zoo=options.zoo or zoo_folder(),
         analytic=options.analytic or shipped_variant(spec, "analytic"),
         teacher_forced=options.teacher_forced or shipped_variant(spec, "teacher-forced"),
+        llm_url=options.llm_url,
+        llm_model=options.llm_model,
     )
     used = seeds_of(options)
     if not 1 <= options.jobs <= MAX_JOBS:

@@ -119,6 +119,8 @@ def model_digests(spec: NetworkSpec, folders: ModelFolders) -> dict[str, dict[st
         except ModelMismatchError:
             continue
         found[name] = {"version": card.version, "digest": card.digest}
+    if folders.llm_url:
+        found["llm"] = {"version": folders.llm_model, "digest": folders.llm_url}
     for role in ("analytic", "teacher_forced"):
         folder: Path | None = getattr(folders, role)
         if folder is not None and (folder / CARD_NAME).is_file():

@@ -10,6 +10,7 @@ from twm.core.errors import InvalidInputError
 from twm_bench.methods import fixed, rules
 from twm_bench.methods.ceilings import Ceiling
 from twm_bench.methods.forecast import ForecastRule
+from twm_bench.methods.language import LlmOnly
 from twm_bench.methods.learned import ActorOnly, Ppo
 from twm_bench.methods.method import Prepare
 from twm_bench.methods.planner import ABLATIONS, ANALYTIC, CDWM_ONLY, TWM
@@ -44,6 +45,7 @@ METHODS: dict[str, Entry] = {
     "analytic": Entry(prepare=ANALYTIC, horizon_s=4.0),
     "ppo": Entry(prepare=Ppo, horizon_s=0.2),
     "actor-only": Entry(prepare=ActorOnly, horizon_s=0.2),
+    "llm-only": Entry(prepare=LlmOnly, informed=False, horizon_s=40.0),
     OURS: Entry(prepare=TWM, horizon_s=4.0),
     ORACLE: Entry(prepare=fixed.oracle, informed=False, horizon_s=2.5),
 }

@@ -28,6 +28,10 @@ class ModelFolders:
     """CDWM with its residuals off; a folder with a card."""
     teacher_forced: Path | None = None
     """CDWM trained without free running."""
+    llm_url: str = ""
+    """OpenAI-compatible endpoint of a language model, up to and with /v1; empty: there is none."""
+    llm_model: str = "default"
+    """Name of the model there."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,7 @@ from twm.core.clock import ManualClock
 from twm.core.errors import InvalidInputError, ModelMismatchError
 from twm.inference.loading import LoadedDynamics
 from twm.planner.contingency import OutageSettings
+from twm.planner.corner.settings import CornerSettings
 from twm.planner.cycle import CycleSettings, PlanningCycle
 from twm.planner.finalists import FinalistSettings
 from twm.planner.memory import LastPlan, keep_plan
@@ -32,7 +33,12 @@ from twm_train.in_process import Decided, LocalModels, LocalPeers, Observed, run
 WANTED = ObjectiveWeights(saving_wanted_ratio=0.085)
 """What the benchmark asks of every planner: a little more than 8 %, since what is meant is the mean of what was saved."""
 BUDGETED = CycleSettings(
-    verify_every=4, scenario_count=2, verify_harm=True, finalists=FinalistSettings(count=2), weights=WANTED
+    verify_every=4,
+    scenario_count=2,
+    verify_harm=True,
+    finalists=FinalistSettings(count=2),
+    weights=WANTED,
+    corner=CornerSettings(templates=False, prescreen=False),
 )
 """The best finalist and the reactive rule in 2 scenarios at every fourth slow step: 12 twin calls in a horizon of 12."""
 NOT_VERIFIED = CycleSettings(scenario_count=0, weights=WANTED)
@@ -164,5 +170,7 @@ ABLATIONS: Mapping[str, PlannerKind] = {
         settings=replace(BUDGETED, weights=replace(WANTED, disagreement=0.0), limits=PlanLimits(disagreement_max=1.0))
     ),
     "twm-no-outages": PlannerKind(settings=replace(BUDGETED, outage=OutageSettings(begins=0.0))),
+    "twm-corner": PlannerKind(settings=replace(BUDGETED, corner=CornerSettings(templates=True))),
+    "twm-prescreen": PlannerKind(settings=replace(BUDGETED, corner=CornerSettings(templates=False, prescreen=True))),
     "twm-actor-seeds": PlannerKind(settings=replace(BUDGETED, actor_seeds=True)),
 }

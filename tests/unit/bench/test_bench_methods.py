@@ -74,8 +74,9 @@ CHEAP = {name: entry for name, entry in METHODS.items() if name not in ("oracle"
 @pytest.mark.parametrize(("name", "entry"), CHEAP.items(), ids=list(CHEAP))
 def test_every_method_decides_feasible_shares_or_says_why_not(name: str, entry: Entry, spec: NetworkSpec, zoo: Path) -> None:
     one = (SEEDS[0],)
-    if name in ("analytic", "actor-only"):
-        with pytest.raises(AbsentError, match="not trained"):
+    absent = {"analytic": "not trained", "actor-only": "not trained", "llm-only": "--llm-url"}
+    if name in absent:
+        with pytest.raises(AbsentError, match=absent[name]):
             play(spec, entry.prepare(task(spec, zoo, seeds=one)).decide, one, ["wave-ood"])
         return
     peek = Peek(entry.prepare(task(spec, zoo, seeds=one, overrides=("library_count=16", "search.populations=[8]"))), [])
