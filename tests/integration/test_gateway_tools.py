@@ -201,6 +201,7 @@ async def chat_server(script: list[Any]) -> AsyncIterator[tuple[str, list[dict[s
     ("script", "ended", "calls"),
     [
         ([[("query_state", "{}")], [("roll_out", json.dumps({"plans": [SHARES]}))], "Step 103 is calm."], "answer", 2),
+        ([[("query_state", "{}")], "Step 103: URLLC loses 7.77 % of its packets."], "unfounded", 1),
         ([[("set_policy", '{"share": 1}'), ("query_state", "null"), ("roll_out", "[]")], "I could not."], "answer", 3),
         ([[("query_state", "{}")] * 50], "steps", 12),
         ([500], "failed", 0),

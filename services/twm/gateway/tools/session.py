@@ -81,6 +81,11 @@ class ToolSession:
         return cls(deps, state, subject, purpose, limits or SessionLimits())
 
     @property
+    def spec(self) -> NetworkSpec:
+        """The network it is about."""
+        return self._deps.spec
+
+    @property
     def calls(self) -> int:
         """Calls so far."""
         return len(self._steps)
