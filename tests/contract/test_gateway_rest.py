@@ -110,6 +110,7 @@ PATHS = (
     "/v1/console/decisions",
     f"/v1/console/decisions/{BASE + 1}",
     "/v1/console/models",
+    "/v1/console/audit",
 )
 STREAMING = {"/v1/console/events"}
 CHANGING = {

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from twm.gateway.rest_models import Answer, CandidateView, CheckView
+from twm.gateway.rest_models import Answer, AuditView, CandidateView, CheckView
 
 Numbers = list[float | None]
 
@@ -271,3 +271,11 @@ class ModelsView(Answer):
 
     cards: list[ModelCardView]
     problem: str = Field(description="Why there is nothing to show; empty: there is.")
+
+
+class AuditTail(Answer):
+    """Audit records before a sequence number, oldest first."""
+
+    items: list[AuditView]
+    first_sequence: int = Field(description="First record that was looked at; 0: none.")
+    last_sequence: int

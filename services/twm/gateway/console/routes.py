@@ -30,6 +30,7 @@ from twm.gateway.console.live import Live, Pulse
 from twm.gateway.console.now import Overview
 from twm.gateway.console.series import field_view, series_view
 from twm.gateway.console.tail import Tail
+from twm.gateway.console.trail import audit_tail
 from twm.gateway.explain.routes import explanation_step, parse
 from twm.gateway.modes.desk import Desk
 from twm.gateway.rest import Gateway
@@ -168,6 +169,16 @@ class Console:
             explanation = None if told is None else parse(told.payload)
             waiting = views.approvals_by_step(await deps.desk.approvals()).get(step)
             return packed(request, views.detail(proposal, verdict, explanation, waiting, spec))
+
+        @routes.get("/audit", response_model=models.AuditTail)
+        async def audit(
+            request: Request,
+            limit: Annotated[int, Query(ge=1, le=100, description="Most records in the answer.")] = 50,
+            before: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="Only records before it.")] = None,
+            kind: Annotated[str, Query(pattern=r"^[a-z_]{0,32}$", description="Kind of record; empty: all.")] = "",
+        ) -> Response:
+            """Audit records, read backwards from the newest."""
+            return packed(request, await audit_tail(deps.streams, deps.names, limit=limit, before=before, kind=kind))
 
         @routes.get("/models", response_model=models.ModelsView)
         async def cards(request: Request) -> Response:
