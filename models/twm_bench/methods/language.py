@@ -10,17 +10,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
 
 import numpy as np
 
-from twm.core.errors import InvalidInputError, TwmError
+from twm.core.errors import TwmError
 from twm.core.frames import FrameArrays
 from twm.core.network import NetworkSpec
 from twm.core.template_prompt import template_messages
-from twm.core.templates import MAX_OFFERED, TemplateCall, parameters_schema, read_parameters
+from twm.core.templates import TemplateCall, parameters_schema
 from twm.gateway.language.client import Endpoint, ModelClient
-from twm.gateway.language.extract import one_object
+from twm.gateway.language.template_offers import calls_of
 from twm.planner.corner.outlook import Outlook
 from twm.planner.corner.templates import Ground, filled
 from twm.planner.peers import Scenarios
@@ -71,7 +70,7 @@ class LlmOnly:
             notes.append(note)
         return Decided(prb_share_BCS=np.stack(prb), bandwidth_share_BLS=np.stack(bandwidth), seconds_B=seconds, notes_B=notes)
 
-    async def _ask(self, frame: FrameArrays) -> tuple[list[TemplateCall], str]:
+    async def _ask(self, frame: FrameArrays) -> tuple[tuple[TemplateCall, ...], str]:
         """Templates that may be used, and what to note of them."""
         try:
             messages = template_messages(frame, self._spec)
@@ -79,25 +78,14 @@ class LlmOnly:
                 messages, self._schema, timeout_s=TIMEOUT_S, max_tokens=MAX_TOKENS, tell_schema=False
             )
         except TwmError as error:
-            return [], f"held ({error.reason})"
+            return (), f"held ({error.reason})"
         return read_answer(text, self._spec)
 
 
-def read_answer(text: str, spec: NetworkSpec) -> tuple[list[TemplateCall], str]:
+def read_answer(text: str, spec: NetworkSpec) -> tuple[tuple[TemplateCall, ...], str]:
     """Templates of an answer that pass every check, and what to note of it."""
-    found: dict[str, Any] | None = one_object(text)
-    said = found.get("templates") if found else None
-    if not isinstance(said, list) or not said:
-        return [], "held (no templates)"
-    calls = []
-    for one in said[:MAX_OFFERED]:
-        try:
-            calls.append(read_parameters(one if isinstance(one, dict) else {}, spec))
-        except InvalidInputError:
-            continue
-    if not calls:
-        return [], "held (invalid parameters)"
-    return calls, "+".join(call.name for call in calls)
+    calls = calls_of(text, spec)
+    return calls, "+".join(call.name for call in calls) or "held (no usable templates)"
 
 
 def persistent_outlook(spec: NetworkSpec, frame: FrameArrays) -> Outlook:

@@ -44,6 +44,7 @@ from twm.gateway.intents.routes import router as intent_routes
 from twm.gateway.intents.store import IntentStore
 from twm.gateway.judgement import Judge, newest_step, start_event
 from twm.gateway.language.configured import language_of
+from twm.gateway.language.template_offers import TemplateOffers
 from twm.gateway.modes.desk import Desk, publish
 from twm.gateway.modes.handling import Known
 from twm.gateway.modes.router import router as operations_routes
@@ -135,6 +136,16 @@ class GatewayService:
         runtime.spawn(self._follower.run(runtime.stop), "audit follower")
         if self._delivery is not None:
             runtime.spawn(self._delivery.run(runtime.stop), "A1 delivery")
+        if self._language is not None and self._settings.llm_templates:
+            offers = TemplateOffers(
+                self._language.client,
+                self._streams,
+                names,
+                self._spec,
+                self._clock.now_s,
+                timeout_s=self._settings.llm_timeout_s,
+            )
+            runtime.spawn(offers.run(runtime.stop), "template offers")
         server = grpc_server(max_message_mb=1)
         operations_pb2_grpc.add_OperationsServiceServicer_to_server(  # type: ignore[no-untyped-call]
             Operations(self._desk, self._access, self._sla_policies), server

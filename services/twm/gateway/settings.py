@@ -107,6 +107,8 @@ class GatewaySettings(ServiceSettings):
     """Calls of the model at once; a further one is refused at once, and the deterministic answer stands."""
     llm_prompt: Literal["full", "short"] = "full"
     """Prompt for intents: `full` for a general instruction model, `short` for the small adapter of the zoo."""
+    llm_templates: bool = False
+    """Whether the model fills templates for corner cases that the planner tells of (`TWM_PLAN_CORNER_TEMPLATES`)."""
 
     @field_validator("mode")
     @classmethod

@@ -96,20 +96,20 @@ def test_templates_of_the_model_become_feasible_shares(spec: NetworkSpec) -> Non
 @pytest.mark.parametrize(
     ("text", "note"),
     [
-        ("I would rather talk about the weather.", "held (no templates)"),
-        ('{"templates": []}', "held (no templates)"),
+        ("I would rather talk about the weather.", "held (no usable templates)"),
+        ('{"templates": []}', "held (no usable templates)"),
         (
             '{"templates": [{"name": "boost_zone", "scope": "atlantis", "amount": 0.1, "steps": 1}]}',
-            "held (invalid parameters)",
+            "held (no usable templates)",
         ),
         (
             '{"templates": [{"name": "boost_zone", "scope": "hospital", "amount": 7, "steps": 1}, 5]}',
-            "held (invalid parameters)",
+            "held (no usable templates)",
         ),
     ],
 )
 def test_what_is_of_no_use_holds_the_shares(spec: NetworkSpec, text: str, note: str) -> None:
-    assert read_answer(text, spec) == ([], note)
+    assert read_answer(text, spec) == ((), note)
     decided = played(spec, lambda _: text)
     for one in decided:
         assert one.notes_B == [note]
