@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from twm.core.errors import InvalidInputError
 from twm.core.network import E2Node, NetworkSpec
+from twm.ric.e2sm import NESTINGS
 
 MAX_FILE_BYTES = 1 << 20
 
@@ -41,10 +42,19 @@ class ControlLink(_Model):
 
     function_id: int | None = Field(default=None, ge=0, le=4095)
     """RAN function id of E2SM-RC or E2SM-CCC; None: the RIC's inventory, else 3 (RC) or 4 (CCC)."""
-    nesting: Literal["standard", "srsran"] = "standard"
-    """RC style 2 action 6: parameters nested as in the O-RAN text, or without ids 2 and 6 as srsRAN takes them."""
-    plmn: Literal["octets", "ascii"] = "octets"
-    """PLMN identity as three octets (TS 24.008), or its digits as text."""
+    nesting: str = "standard"
+    """Form of RC's parameter tree (style 2 action 6): one of twm.ric.e2sm.NESTINGS."""
+    ue_ids: dict[str, str] = Field(default={}, max_length=4096)
+    """RC: a UE of each cell, as "du:<gNB-CU-UE-F1AP-ID>", by cell id: its header names no cell. Default: du:0."""
+    resource_type: Literal["PRB_DL", "PRB_UL", "PRB"] = "PRB_DL"
+    """CCC: resourceType of the policies."""
+
+    @field_validator("nesting")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value not in NESTINGS:
+            raise ValueError(f"{value[:40]!r} is none of {', '.join(NESTINGS)}")
+        return value
 
 
 class FlexRicLink(_Model):

@@ -9,6 +9,10 @@ from collections.abc import AsyncIterator
 from twm.core.errors import InvalidInputError
 from twm.core.serving import Runtime, grpc_channel
 from twm.core.settings import split_address
+from twm.core.streams import Streams
+from twm.ric.control.controller import E2Controller
+from twm.ric.control.e2ap import load_e2ap
+from twm.ric.control.state import AppliedFile
 from twm.ric.descriptor import xapp_version
 from twm.ric.forwarder import Forwarder
 from twm.ric.http_client import HttpClient
@@ -47,7 +51,7 @@ async def _oransc(settings: RicSettings, nodes: Nodes, runtime: Runtime, forward
     from twm.ric.oransc.adapter import Inventory, OranScAdapter
     from twm.ric.oransc.appmgr import registration, stay_registered
     from twm.ric.oransc.book import Book
-    from twm.ric.oransc.discovery import E2Manager
+    from twm.ric.oransc.discovery import E2Manager, Functions
     from twm.ric.oransc.http_server import XappHttp
     from twm.ric.oransc.submgr import ClientEndpoint, SubscriptionManager
     from twm.ric.oransc.subscriber import Patience, Subscriber
@@ -123,6 +127,19 @@ async def _oransc(settings: RicSettings, nodes: Nodes, runtime: Runtime, forward
                 token_file=settings.ric_gateway_token_file,
             )
             runtime.spawn(a1.run(runtime.stop), "a1")
+        functions: dict[str, Functions] = {}
+        controller: E2Controller | None = None
+        if settings.ric_control != "off":
+            controller = E2Controller(
+                nodes,
+                transport,
+                settings.ric_control,
+                lambda node_id: functions.get(node_id, Functions()),
+                requestor_id=settings.ric_requestor_id,
+                ack_s=settings.ric_control_ack_s,
+                file=AppliedFile(settings.state_dir / f"ric-control-{nodes.spec.area_id}.json"),
+            )
+            runtime.spawn(_control(settings, controller, runtime.stop), "E2 control")
         adapter = OranScAdapter(
             nodes,
             transport,
@@ -130,7 +147,8 @@ async def _oransc(settings: RicSettings, nodes: Nodes, runtime: Runtime, forward
             book,
             subscriber=subscriber,
             a1=a1,
-            control=None,
+            control=controller,
+            functions=functions,
             inventory=inventory,
             inventory_s=settings.ric_discovery_s,
             health=runtime.health,
@@ -146,6 +164,11 @@ async def _oransc(settings: RicSettings, nodes: Nodes, runtime: Runtime, forward
             runtime.spawn(stay_registered(client(settings.ric_appmgr_url), request, runtime.stop), "registration")
         runtime.spawn(send_ue_slices(nodes, sdl, settings.ric_sdl_ue_namespace, forwarder, runtime.stop), "UE slices")
         yield
+
+
+async def _control(settings: RicSettings, controller: E2Controller, stop: asyncio.Event) -> None:
+    await asyncio.to_thread(load_e2ap)
+    await controller.run(lambda: Streams.connect(settings.redis_url), stop)
 
 
 def _config_list(settings: RicSettings, config: dict[str, object]) -> list[dict[str, object]]:

@@ -39,7 +39,10 @@ class ControlAnswers(Protocol):
 
 
 class OranScAdapter:
-    """Dispatches messages and keeps the subscriptions in step with the inventory."""
+    """Dispatches messages and keeps the subscriptions in step with the inventory.
+
+    `functions`: RAN functions by node id, which it fills from the inventory for all who need them.
+    """
 
     def __init__(
         self,
@@ -51,6 +54,7 @@ class OranScAdapter:
         subscriber: Subscriber | None,
         a1: A1Inbound | None,
         control: ControlAnswers | None,
+        functions: dict[str, Functions],
         inventory: Inventory | None,
         inventory_s: float,
         health: Health,
@@ -61,8 +65,7 @@ class OranScAdapter:
         self._loop = asyncio.get_running_loop()
         self._connected: dict[str, bool] = {}
         self._problems: dict[str, str] = {}
-        self.functions: dict[str, Functions] = {}
-        """RAN functions by node id, as last seen."""
+        self._functions = functions
 
     def deliver(self, message: RmrMessage) -> None:
         """A message of RMR, on the transport's thread."""
@@ -140,7 +143,7 @@ class OranScAdapter:
             record = records.get(self._nodes.ran_name(node_id))
             before, now = self._connected.get(node_id), record is not None and record.connected
             if record is not None and record.functions:
-                self.functions[node_id] = functions_of(record.functions)
+                self._functions[node_id] = functions_of(record.functions)
             if before is False and now and self._subscriber is not None:
                 log.info("%s is connected again", node_id)
                 self._subscriber.node_back(node_id)
@@ -153,7 +156,7 @@ class OranScAdapter:
 
     def _want(self) -> None:
         assert self._subscriber is not None
-        wanted, problems = subscriptions(self._nodes, self.functions)
+        wanted, problems = subscriptions(self._nodes, self._functions)
         if problems != self._problems:
             self._problems = problems
             for node_id, why in problems.items():

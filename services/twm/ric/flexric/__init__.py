@@ -1,0 +1,1 @@
+"""FlexRIC: E2 telemetry through the Python module of its xApp SDK."""
