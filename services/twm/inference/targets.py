@@ -185,7 +185,7 @@ def observed(target: Target, frame: FrameArrays) -> float:
     if target.links.size:
         served = np.nansum(frame.link_slice_feature("served_mbps")[np.ix_(target.links, slices)], 1)
         used = served / np.maximum(frame.link_feature("capacity_mbps")[target.links], 1e-9)
-        return float(used[np.isfinite(used)].max(initial=np.nan)) if np.isfinite(used).any() else np.nan
+        return float(used[np.isfinite(used)].max()) if np.isfinite(used).any() else np.nan
     part = np.ix_(cells, slices)
     offered = frame.cell_slice_feature("offered_mbps")[part].astype(np.float64)
     fast = frame.fast[part]

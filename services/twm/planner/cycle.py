@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from twm.core.errors import DeadlineError, TwmError
 from twm.core.frames import FrameCodec
 from twm.core.network import NetworkSpec
 from twm.planner.actor import ActorSeat
+from twm.planner.bounded import BoundedSpace
 from twm.planner.contingency import outage_groups
 from twm.planner.corner.offers import Offer
 from twm.planner.corner.watch import CornerWatch
@@ -29,6 +31,7 @@ from twm.planner.cycle_settings import CycleSettings
 from twm.planner.decision import Decision
 from twm.planner.draft import REACTIVE, RUNNING, Draft
 from twm.planner.forecast import Forecast
+from twm.planner.goals import Goals, goals_of
 from twm.planner.library import library_policies
 from twm.planner.memory import CycleMemory, LastPlan
 from twm.planner.objective import score
@@ -102,21 +105,29 @@ class PlanningCycle:
         reduced: bool = False,
         backlog: int = 0,
         offer: bytes = b"",
+        intents: bytes = b"",
+        intent_problem: str = "",
     ) -> planning_pb2.Proposal:
         """The proposal for the last frame of `history` (consecutive, oldest first).
 
         `last`: what was proposed before; `reduced`: one small round only; `backlog`: frames waiting, where they are so many
-        that only the actor or the reactive rule keeps up; `offer`: template parameters from the gateway, unchecked. Raises
-        FrameError where that frame does not fit the spec; everything else ends in a proposal.
+        that only the actor or the reactive rule keeps up; `offer`: template parameters from the gateway, unchecked; `intents`,
+        `intent_problem`: the active intents as twm.core.intents.readable_intents leaves them. Raises FrameError where that
+        frame does not fit the spec; everything else ends in a proposal.
         """
         begin = self._clock.monotonic_s()
         situation = Situation.of(history, self._spec, self._codec)
         draft = Draft(situation=situation, reduced=reduced)
         step = situation.frame.step
-        space = ShareSpace(self._spec, situation.running, last.at(step) if last else None)
+        goals = self._goals(history, intents, intent_problem)
+        proposed = last.at(step) if last else None
+        if goals is None or goals.bounds is None:
+            space = ShareSpace(self._spec, situation.running, proposed)
+        else:
+            space = BoundedSpace(self._spec, goals.bounds, situation.running, proposed)
         decision = Decision(
             spec=self._spec,
-            settings=self._settings,
+            settings=self._settings if goals is None else replace(self._settings, weights=goals.weights),
             peers=self._peers,
             clock=self._clock,
             pace=self._pace,
@@ -124,10 +135,12 @@ class PlanningCycle:
             space=space,
             begin=begin,
             outage_groups=self._outage_groups,
+            goals=goals or Goals(),
+            intents_read=goals is not None,
             corner=self._watch(situation, last, offer),
         )
         if not situation.measured:
-            hold = draft.add_fallback(space.policies(space.hold(space.running_RS)), RUNNING, self._spec)
+            hold = draft.add_fallback(space.policies(space.held_running()), RUNNING, self._spec)
             reason = "frame: no load was measured, running shares are held"
             return self._finish(decision, hold, None, _FROM_RULE, reason)
         with draft.timed("reactive"):
@@ -177,7 +190,7 @@ class PlanningCycle:
             return []
         rows, origins = actor
         count = min(len(rows), self._settings.finalists.count)
-        running = decision.space.hold(decision.space.running_RS)
+        running = decision.space.held_running()
         await decision.look_at(np.concatenate([rows[:count], reactive, running]), [*origins[:count], REACTIVE, RUNNING])
         return await decision.verify(count)
 
@@ -187,7 +200,7 @@ class PlanningCycle:
             return None
         draft = decision.draft
         with draft.timed("actor"):
-            wanted = self._settings.weights.saving_wanted_ratio
+            wanted = decision.settings.weights.saving_wanted_ratio
             found = await self._actor.plans(draft.situation, wanted, deadline, draft.models)
             if found is None:
                 return None
@@ -197,8 +210,9 @@ class PlanningCycle:
 
     async def _search(self, decision: Decision, reactive: Rows, last: LastPlan | None) -> Search:
         """Search until it is done or time is up; what the world model said goes into the draft."""
-        settings, draft, space = self._settings, decision.draft, decision.space
+        settings, draft, space = decision.settings, decision.draft, decision.space
         forecast = await self._forecast(decision)
+        await decision.look_at_running()
         actor = await self._asked_actor(decision, decision.begin + self._search_s) if self._settings.actor_seeds else None
         with draft.timed("candidates"):
             seeds, origins = self._seeds(decision, reactive, forecast, last, actor)
@@ -259,7 +273,7 @@ class PlanningCycle:
         parts: list[Seeds] = []
         if last is not None and (previous := last.shifted(step)) is not None:
             parts.append((space.feasible(space.stack(previous)), ["previous"]))
-        parts.append((np.concatenate([reactive, space.hold(space.running_RS)]), [REACTIVE, RUNNING]))
+        parts.append((np.concatenate([reactive, space.held_running()]), [REACTIVE, RUNNING]))
         wanted = [forecast.fixed()]
         if settings.rule_count and not draft.reduced:
             random = np.random.default_rng([draft.situation.seed, 1])
@@ -282,6 +296,14 @@ class PlanningCycle:
             affordable = 0.5 * self._search_s / self._pace.candidate_s
             count = min(count, max(int(affordable), _LIBRARY_MIN))
         return np.unique(np.linspace(0, have - 1, count).astype(np.intp))
+
+    def _goals(self, history: Sequence[telemetry_pb2.KpiFrame], intents: bytes, problem: str) -> Goals | None:
+        """What the active intents ask; None where none was read."""
+        if not intents and not problem:
+            return None
+        frames = [self._codec.decode(message) for message in history]
+        settings = self._settings
+        return goals_of(intents, self._spec, frames, self._clock.now_s(), settings.goals, settings.weights, problem=problem)
 
     def _watch(self, situation: Situation, last: LastPlan | None, offer: bytes) -> CornerWatch | None:
         """The watch for corner cases; None where nothing of it is in use."""
@@ -317,7 +339,8 @@ class PlanningCycle:
             source=source,
             reason=reason,
             created_s=self._clock.now_s(),
-            weights=self._settings.weights,
+            weights=decision.settings.weights,
+            goals=decision.goals if decision.intents_read else None,
         )
 
 

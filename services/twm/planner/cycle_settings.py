@@ -8,6 +8,7 @@ from twm.core.errors import InvalidInputError
 from twm.planner.contingency import OutageSettings
 from twm.planner.corner.settings import CornerSettings
 from twm.planner.finalists import FinalistSettings
+from twm.planner.goals import GoalSettings
 from twm.planner.memory import MAX_ALTERNATIVES
 from twm.planner.objective import ObjectiveWeights, PlanLimits
 from twm.planner.reactive import ReactiveParameters
@@ -66,6 +67,8 @@ class CycleSettings:
     weights: ObjectiveWeights = field(default_factory=ObjectiveWeights)
     limits: PlanLimits = field(default_factory=PlanLimits)
     reactive: ReactiveParameters = field(default_factory=ReactiveParameters)
+    goals: GoalSettings = field(default_factory=GoalSettings)
+    """How active intents weigh against the standing objective."""
 
     def __post_init__(self) -> None:
         for name, low, high in (

@@ -6,8 +6,8 @@ then links), S slices, J scenarios.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,9 @@ from twm.planner.contingency import Contingency, contingencies
 from twm.planner.cycle_settings import CycleSettings
 from twm.planner.draft import MAX_CANDIDATES, REACTIVE, RUNNING, Draft, front_of, looks_of
 from twm.planner.finalists import choose_finalists
+from twm.planner.goals import Goals
 from twm.planner.objective import PlanLimits, Predictions, score, verified_score, within_limits
+from twm.planner.outcomes import best_reach, predicted_standing, verified_standing
 from twm.planner.pace import Pace
 from twm.planner.peers import Peers, Rollout, Scenarios
 from twm.planner.search import Search
@@ -47,6 +49,10 @@ class Decision:
     """Steady time at which the cycle began [s]."""
     outage_groups: tuple[tuple[int, ...], ...] = ()
     """Links whose failures are judged together (twm.planner.contingency)."""
+    goals: Goals = field(default_factory=Goals)
+    """What active intents ask."""
+    intents_read: bool = False
+    """Whether the set of active intents was there to be read, empty or not."""
     corner: CornerWatch | None = None
     """Watch for corner cases; None: they are not watched for."""
 
@@ -64,6 +70,14 @@ class Decision:
         return replace(account, remaining_steps=min(account.remaining_steps, self.settings.look_steps))
 
     @property
+    def ahead(self) -> int:
+        """Slow steps that a search looks ahead: to the end of the SLA window; where intents bound KPIs or name what is coming,
+        as far as it would look without one."""
+        horizon, account = self.spec.timing.horizon_steps, self.account
+        steps = horizon if account is None else account.remaining_steps
+        return max(steps, min(self.settings.look_steps, horizon)) if self.goals.closer else steps
+
+    @property
     def contingencies(self) -> tuple[Contingency, ...]:
         """Link states that a plan's first step is judged in, besides all links up."""
         return contingencies(self.outage_groups, self.draft.situation.frame, self.settings.outage)
@@ -75,9 +89,8 @@ class Decision:
             raise DeadlineError(f"cycle: {left:.3f} s are left of the budget, less than {part:.0%}")
 
     def hold_beyond(self, rows_KHRS: Rows) -> None:
-        """In place: after the end of the SLA window, which no search looks beyond, the last shares are held."""
-        if (account := self.account) is not None:
-            rows_KHRS[:, account.remaining_steps :] = rows_KHRS[:, account.remaining_steps - 1 : account.remaining_steps]
+        """In place: after the steps that a search looks ahead, the last shares are held."""
+        rows_KHRS[:, self.ahead :] = rows_KHRS[:, self.ahead - 1 : self.ahead]
 
     async def forecast(self) -> Scenarios:
         """Ask the world model what it expects, whatever is done."""
@@ -86,8 +99,9 @@ class Decision:
             found = await self.peers.expect(
                 draft.situation.history,
                 seed=draft.situation.seed,
-                sample_count=settings.final_samples,
+                sample_count=self.goals.sample_count(settings.final_samples),
                 deadline=self.begin + settings.budget_s,
+                **({"states": self.goals.states} if self.goals.states else {}),
             )
         self._note_models(found.models)
         return found.scenarios
@@ -104,19 +118,22 @@ class Decision:
         trajectories = part in ("trajectories", "corner")
         deadline = self.last_call if part in ("rerank", "trajectories") else self.begin + settings.budget_s
         count, asked = len(rows_KHRS), self.clock.monotonic_s()
+        goals = self.goals
+        wanted: dict[str, Any] = {"states": goals.states} if goals.states else {}
+        if goals.targets:
+            wanted["targets"] = goals.messages
         try:
             with draft.timed(part + "_reduced" if draft.reduced and not trajectories else part):
                 answer = await self.peers.rollout(
                     draft.situation.history,
-                    self.space.policies(
-                        rows_KHRS if trajectories or account is None else rows_KHRS[:, : account.remaining_steps]
-                    ),
+                    self.space.policies(rows_KHRS if trajectories or account is None else rows_KHRS[:, : self.ahead]),
                     seed=draft.situation.seed,
-                    sample_count=samples,
+                    sample_count=goals.sample_count(samples),
                     with_trajectories=trajectories,
                     deadline=deadline,
                     account=account,
                     contingencies=self.contingencies,
+                    **wanted,
                 )
         except DeadlineError:
             if part == "rollout":
@@ -126,7 +143,25 @@ class Decision:
             self.pace.note_round(self.clock.monotonic_s() - asked, count)
             draft.evaluation_count += count
         self._note_models(answer.models)
-        return answer
+        return replace(answer, predictions=self._with_goals(answer)) if goals.on else answer
+
+    def _with_goals(self, answer: Rollout) -> Predictions:
+        """The predictions with what the intents take off."""
+        found, goals = answer.predictions, self.goals
+        penalty = goals.sla_penalty(found.violation_KS, found.any_violation_K)
+        if answer.targets is not None:
+            penalty += goals.target_penalty(answer.targets.violation_KM, answer.targets.excess_KM)
+            penalty += goals.settings.harm * self._harm(found)
+        return replace(found, goal_K=penalty)
+
+    def _harm(self, found: Predictions) -> NDArray[np.float64]:
+        return self.goals.harm_of(found, self.draft.running, self.settings.limits.harm_tolerance_scm)
+
+    async def look_at_running(self) -> None:
+        """What doing nothing leads to, where intents bound KPIs: it is what a plan may not be worse than."""
+        if self.goals.targets:
+            found = await self.rollout(self.space.held_running(), self.settings.final_samples, part="running")
+            self.draft.running = found.predictions
 
     async def look_closer(self, search: Search) -> None:
         """Choose finalists and roll them out with trajectories; fills `draft.looks`, `final`, `front` and `alternatives`."""
@@ -148,10 +183,14 @@ class Decision:
             closer = score(again.predictions, saving[pool], settings.weights, self.space.move(all_rows[pool]))
             if blends:
                 closer[-len(blends) :] += settings.blend_bonus
+            self._note_reach(again, saving[pool])
             value -= max(float((value[pool] - closer).mean()), 0.0)  # what was luck in the pool was luck in the rest
             value[pool] = closer
             found = found.corrected(pool, again.predictions)
         with draft.timed("finalists"):
+            now = known.index(RUNNING) if RUNNING in known else None
+            if now is not None and not self.space.allowed(all_rows[now : now + 1])[0]:
+                value[now] = -np.inf  # doing nothing breaks a limit of an intent
             finalists = choose_finalists(all_rows, value, settings.finalists)
             extra = [i for i, origin in enumerate(known) if origin in (REACTIVE, RUNNING) and i not in finalists]
             shown = [*finalists.tolist(), *extra]
@@ -178,6 +217,60 @@ class Decision:
         fans = draft.final.fans_KHQSP if draft.final else None
         for look, fan in zip(draft.looks, fans if fans is not None else (), strict=False):
             look.fan_HQSP = fan
+        if draft.final is None or (columns := draft.final.targets) is None:
+            return
+        shown = len(columns.violation_KM)
+        self._note_reach(draft.final, saving[:shown])
+        for i, look in enumerate(draft.looks[:shown]):
+            look.standing = predicted_standing(self.goals.targets, columns.take([i]))
+
+    def _note_reach(self, answer: Rollout, saving_K: NDArray[np.float64]) -> None:
+        if answer.targets is not None:
+            found, harm_K = answer.predictions, self._harm(answer.predictions)
+            self.draft.reached = best_reach(self.goals, self.draft.reached, answer.targets, found, saving_K, harm_K)
+
+    async def _play(self, played: list[int], scenarios: Scenarios) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(SCM [P, J], share of futures with a violation [P]) of looks in the twin; fills how they stand to intents."""
+        settings, draft, goals = self.settings, self.draft, self.goals
+        state_J = np.zeros(0, np.intp)
+        if goals.closer:
+            states = max(len(goals.states), 1)
+            futures, state_J = scenarios.spread_over(goals.settings.scenario_count * states, states)
+        else:
+            futures = scenarios.spread(min(settings.scenario_count, scenarios.count))
+        running = draft.find(RUNNING)
+        besides = [running] if goals.targets and running is not None and running not in played else []
+        with draft.timed("verify"):
+            verdict = await self.peers.verify(
+                draft.situation.history[-1],
+                PolicyArrays.concatenate([draft.looks[i].policy for i in (*played, *besides)]),
+                futures,
+                seed=draft.situation.seed,
+                deadline=self.last_call,
+                account=self.account,
+                **({"targets": goals.messages} if goals.targets else {}),
+            )
+        draft.twin_call_count += verdict.call_count
+        for p, index in enumerate((*played, *besides)):
+            look = draft.looks[index]
+            if goals.targets and look.standing is not None:
+                look.standing = verified_standing(
+                    goals.targets, look.standing, verdict.target_measured_M, verdict.target_PJM[p], state_J
+                )
+        count = len(played)
+        return verdict.scm_PJ[:count], verdict.violated_PJ[:count].mean(1)
+
+    def _verified_goal(
+        self, played: list[int], predictions: Predictions, violation_P: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """What the intents take off finalists, with the twin's word."""
+        goals = self.goals
+        penalty = goals.sla_penalty(predictions.violation_KS, 0.5 * (predictions.any_violation_K + violation_P))
+        standings = [self.draft.looks[i].standing for i in played]
+        for p, standing in enumerate(standings):
+            if standing is not None:
+                penalty[p] += goals.target_penalty(standing.violation_M[None], standing.excess_M[None])[0]
+        return penalty + goals.settings.harm * self._harm(predictions)
 
     def _limits(self, reactive: int | None) -> PlanLimits:
         """The limits, without those on violations where the SLA window is lost whatever is done: where the rule that would be
@@ -205,17 +298,9 @@ class Decision:
         limits = self._limits(reactive)
         passed = within_limits(predictions, np.zeros(len(played)), limits)
         if asked:
-            with draft.timed("verify"):
-                verdict = await self.peers.verify(
-                    draft.situation.history[-1],
-                    PolicyArrays.concatenate([draft.looks[i].policy for i in played]),
-                    final.scenarios.spread(min(settings.scenario_count, final.scenarios.count)),
-                    seed=draft.situation.seed,
-                    deadline=self.last_call,
-                    account=self.account,
-                )
-            draft.twin_call_count += verdict.call_count
-            scm_PJ, violation_P = verdict.scm_PJ, verdict.violated_PJ.mean(1)
+            scm_PJ, violation_P = await self._play(played, final.scenarios)
+            if self.goals.on:
+                predictions = replace(predictions, goal_K=self._verified_goal(played, predictions, violation_P))
         value = verified_score(scm_PJ, violation_P, predictions, saving, settings.weights, move)
         if harm:
             passed &= value >= value[1] - settings.limits.harm_tolerance_scm

@@ -19,7 +19,9 @@ from twm.core.actions import PolicyArrays, encode_policies, saving_ratio
 from twm.core.network import NetworkSpec
 from twm.core.packed import extend_packed
 from twm.planner.front import non_dominated, thinned
+from twm.planner.goals import Goals
 from twm.planner.objective import ObjectiveWeights, Predictions, score
+from twm.planner.outcomes import Reached, Standing, intent_outcomes, objective_outcome
 from twm.planner.peers import Rollout
 from twm.planner.situation import Situation
 
@@ -39,6 +41,8 @@ class Look:
     predictions: Predictions | None = None
     score: float = 0.0
     fan_HQSP: NDArray[np.float32] | None = None
+    standing: Standing | None = None
+    """How it stands to the KPI constraints of intents; None where there are none, or nothing said so."""
 
 
 @dataclass(kw_only=True)
@@ -70,6 +74,10 @@ class Draft:
     """Good policies that differ, remembered as seeds of the next decision."""
     front: list[planning_pb2.FrontPoint] = field(default_factory=list)
     """Cost-compliance front of everything evaluated."""
+    running: Predictions | None = None
+    """What leaving the running shares as they are leads to, where an intent makes that the measure; None: not asked yet."""
+    reached: list[Reached | None] = field(default_factory=list)
+    """The best that any plan looked at reaches for each KPI constraint."""
     corner: planning_pb2.CornerReport | None = None
     """Corner cases, where they are watched for."""
 
@@ -106,8 +114,10 @@ class Draft:
         reason: str,
         created_s: float,
         weights: ObjectiveWeights | None = None,
+        goals: Goals | None = None,
     ) -> planning_pb2.Proposal:
-        """The proposal of look `chosen`; `reason` is empty where it came out of the search; `weights`: told as they were."""
+        """The proposal of look `chosen`; `reason` is empty where it came out of the search; `weights`: told as they were;
+        `goals`: what active intents ask, None where none was read."""
         frame, look = self.situation.frame, self.looks[chosen]
         proposal = planning_pb2.Proposal(
             proposal_id=f"{spec.area_id}/{frame.step}",
@@ -153,7 +163,17 @@ class Draft:
         if weights is not None:
             proposal.objective.CopyFrom(planning_pb2.Objective(**vars(weights)))
         self._add_fans(proposal, {"proposed": chosen, "running": running, "runner_up": runner_up})
+        if goals is not None:
+            self._add_outcomes(proposal, goals, look, self.looks[running] if running is not None else None)
         return proposal
+
+    def _add_outcomes(self, proposal: planning_pb2.Proposal, goals: Goals, look: Look, running: Look | None) -> None:
+        proposal.intent_set_version, proposal.intent_problem = goals.set_version, goals.problem
+        if look.standing is not None:
+            now = running.standing if running is not None else None
+            proposal.intent_outcomes.extend(intent_outcomes(goals, look.standing, now, self.reached))
+        accepted = goals.settings.accepted_probability
+        proposal.objective_outcomes.extend(objective_outcome(wanted, proposal, accepted) for wanted in goals.objectives)
 
     def _add_fans(self, proposal: planning_pb2.Proposal, which: dict[str, int | None]) -> None:
         for name, index in which.items():

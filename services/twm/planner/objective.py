@@ -93,6 +93,8 @@ class Predictions:
     """Expected soft minimum of the SLA margins; NaN where the world model does not say."""
     shortfall_K: Float = field(default_factory=lambda: np.zeros(0))
     """Expected shortfall below the SCM's floor, 0..1; 0 where the world model does not say."""
+    goal_K: Float = field(default_factory=lambda: np.zeros(0))
+    """What the active intents take off [SCM] (twm.planner.goals); 0 where there are none."""
 
     def __post_init__(self) -> None:
         if self.cvar_K.shape != self.scm_mean_K.shape:
@@ -101,6 +103,8 @@ class Predictions:
             object.__setattr__(self, "soft_K", np.full(self.scm_mean_K.shape, np.nan))
         if self.shortfall_K.shape != self.scm_mean_K.shape:
             object.__setattr__(self, "shortfall_K", np.zeros(self.scm_mean_K.shape))
+        if self.goal_K.shape != self.scm_mean_K.shape:
+            object.__setattr__(self, "goal_K", np.zeros(self.scm_mean_K.shape))
 
     def take(self, indices: NDArray[np.intp] | list[int] | slice) -> Predictions:
         """Those of some candidates."""
@@ -148,7 +152,7 @@ def score(predictions: Predictions, saving_K: Float, weights: ObjectiveWeights, 
     certain = risky_scm(predictions.scm_mean_K, predictions.cvar_K, weights) - weights.risk * predictions.any_violation_K
     certain = certain - weights.shortfall * predictions.shortfall_K
     soft = np.where(np.isnan(predictions.soft_K), certain, predictions.soft_K)
-    certain = (1.0 - weights.soft) * certain + weights.soft * soft
+    certain = (1.0 - weights.soft) * certain + weights.soft * soft - predictions.goal_K
     return np.asarray(certain + doubt_term(predictions, weights) + saving_term(saving_K, weights) - weights.churn * move_K)
 
 
@@ -170,7 +174,7 @@ def verified_score(
     worst = max(round(WORST_SHARE * scm_PJ.shape[1]), 1)
     cvar_P = np.sort(scm_PJ, 1)[:, :worst].mean(1)
     certain = risky_scm(scm_PJ.mean(1), cvar_P, weights) - weights.risk * violation_ratio_P
-    certain = certain - weights.shortfall * predictions.shortfall_K
+    certain = certain - weights.shortfall * predictions.shortfall_K - predictions.goal_K
     return np.asarray(certain + doubt_term(predictions, weights) + saving_term(saving_P, weights) - weights.churn * move_P)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
 import grpc
@@ -76,11 +76,39 @@ class Scenarios:
         """Scenarios, J."""
         return len(self.demand_mbps_JHCS)
 
+    def spread_over(self, count: int, states: int) -> tuple[Scenarios, NDArray[np.intp]]:
+        """`count` of them, as many of each assumed state, and the state of each: see `spread`."""
+        state_J = np.arange(self.count) * states // self.count
+        parts = []
+        for state in range(states):
+            block = Scenarios(**{name: array[state_J == state] for name, array in vars(self).items()})
+            parts.append(block.spread(min(max(count // states, 1), block.count)))
+        joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in vars(self)}
+        return Scenarios(**joined), np.repeat(np.arange(states), [part.count for part in parts])
+
     def spread(self, count: int) -> Scenarios:
         """`count` of them, evenly spaced by rank of the total demand, so that light and heavy futures are both there."""
         order = np.argsort(self.demand_mbps_JHCS.sum((1, 2, 3)), kind="stable")
         picks = order[np.round((np.arange(count) + 0.5) / count * len(order) - 0.5).astype(int)]
         return Scenarios(**{name: block[picks] for name, block in vars(self).items()})
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetColumns:
+    """How K policies stand to M KPI targets."""
+
+    predicted_M: NDArray[np.bool_]
+    violation_KM: NDArray[np.float64]
+    excess_KM: NDArray[np.float64]
+    quantiles_KMQ: NDArray[np.float64]
+    """5, 50, 95 %."""
+    reach_KM: NDArray[np.float64]
+    """Bound that is violated with just the accepted probability."""
+
+    def take(self, indices: list[int]) -> TargetColumns:
+        """Those of some policies."""
+        columns = {name: array[indices] for name, array in vars(self).items() if name != "predicted_M"}
+        return TargetColumns(predicted_M=self.predicted_M, **columns)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +123,8 @@ class Rollout:
     kpi_names: tuple[str, ...] = ()
     fans_KHQSP: NDArray[np.float32] | None = None
     scenarios: Scenarios | None = None
+    targets: TargetColumns | None = None
+    """None where nothing was asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +156,9 @@ class TwinVerdict:
     delay_PJS: NDArray[np.float64]
     """99th percentile [ms]."""
     call_count: int
+    target_measured_M: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
+    target_PJM: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0, 0)))
+    """Value of each target's KPI."""
 
 
 class Peers:
@@ -166,10 +199,12 @@ class Peers:
         deadline: float,
         account: SlaAccount | None = None,
         contingencies: Sequence[Contingency] = (),
+        states: Sequence[worldmodel_pb2.AssumedState] = (),
+        targets: Sequence[worldmodel_pb2.KpiTarget] = (),
     ) -> Rollout:
         """What each policy would lead to. `deadline`: steady time of the clock [s]; `account`: past of the SLA window.
 
-        `contingencies`: link states that the scores are the mean over.
+        `contingencies`: link states that the scores are the mean over; `states`, `targets`: as in RolloutRequest.
 
         Raises a TwmError whose reason says what went wrong.
         """
@@ -182,12 +217,21 @@ class Peers:
             with_trajectories=with_trajectories,
             account=account.to_message() if account else None,
             contingencies=[one.to_message() for one in contingencies],
+            states=states,
+            targets=targets,
         )
         answer = await self._ask(lambda timeout: self._rollout(request, timeout=timeout), deadline, "world model")
-        return read_rollout(answer, policies.count, self._spec, with_trajectories=with_trajectories)
+        found = read_rollout(answer, policies.count, self._spec, with_trajectories=with_trajectories)
+        return replace(found, targets=read_targets(answer, policies.count, len(targets))) if targets else found
 
     async def expect(
-        self, history: Sequence[telemetry_pb2.KpiFrame], *, seed: int, sample_count: int, deadline: float
+        self,
+        history: Sequence[telemetry_pb2.KpiFrame],
+        *,
+        seed: int,
+        sample_count: int,
+        deadline: float,
+        states: Sequence[worldmodel_pb2.AssumedState] = (),
     ) -> Expected:
         """The exogenous scenarios alone, over the horizon. Errors as `rollout`."""
         request = worldmodel_pb2.RolloutRequest(
@@ -198,6 +242,7 @@ class Peers:
             seed=seed,
             with_trajectories=True,
             exogenous_only=True,
+            states=states,
         )
         answer = await self._ask(lambda timeout: self._rollout(request, timeout=timeout), deadline, "world model")
         return Expected(scenarios=read_scenarios(answer, self._spec), models=_models(answer))
@@ -237,6 +282,7 @@ class Peers:
         seed: int,
         deadline: float,
         account: SlaAccount | None = None,
+        targets: Sequence[worldmodel_pb2.KpiTarget] = (),
     ) -> TwinVerdict:
         """What the twin says of each policy in each scenario; with `account`, of the whole SLA window. Errors as `rollout`."""
         request = twin_pb2.VerifyRequest(
@@ -246,11 +292,12 @@ class Peers:
             scenario_count=scenarios.count,
             seed=seed,
             played_steps=account.remaining_steps if account else 0,
+            targets=targets,
         )
         for block in vars(scenarios).values():
             extend_packed(request, "exogenous_scenarios", block)
         answer = await self._ask(lambda timeout: self._verify(request, timeout=timeout), deadline, "twin")
-        verdict = read_verdict(answer, policies.count, scenarios.count, self._spec, self._spec_digest)
+        verdict = read_verdict(answer, policies.count, scenarios.count, self._spec, self._spec_digest, len(targets))
         if account is None:
             return verdict
         offered_JS = scenarios.demand_mbps_JHCS[:, : account.remaining_steps].sum((1, 2)).astype(np.float64)
@@ -306,6 +353,24 @@ def read_rollout(answer: worldmodel_pb2.RolloutResponse, count: int, spec: Netwo
     )
 
 
+def read_targets(answer: worldmodel_pb2.RolloutResponse, count: int, target_count: int) -> TargetColumns:
+    """Check and unpack. Raises GarbageError naming field, value and bound."""
+    shape = (count, target_count)
+    return TargetColumns(
+        predicted_M=_flags(answer.target_predicted, target_count, "target_predicted"),
+        violation_KM=_column(answer.target_violation, shape, "target_violation", 0.0, 1.0),
+        excess_KM=_column(answer.target_excess, shape, "target_excess", 0.0, np.inf),
+        quantiles_KMQ=_column(answer.target_quantiles, (*shape, 3), "target_quantiles", 0.0, np.inf),
+        reach_KM=_column(answer.target_reach, shape, "target_reach", 0.0, np.inf),
+    )
+
+
+def _flags(values: Sequence[bool], count: int, name: str) -> NDArray[np.bool_]:
+    if len(values) != count:
+        raise GarbageError(f"{name}: {len(values)} values, expected {count}")
+    return np.array(values, bool)
+
+
 def read_scenarios(answer: worldmodel_pb2.RolloutResponse, spec: NetworkSpec) -> Scenarios:
     """Check and unpack. Raises GarbageError naming field, value and bound."""
     (c, s, n_links), h, j = spec.sizes, spec.timing.horizon_steps, answer.sample_count
@@ -342,7 +407,12 @@ def read_actor(answer: worldmodel_pb2.ProposeResponse, spec: NetworkSpec) -> Act
 
 
 def read_verdict(
-    answer: twin_pb2.VerifyResponse, policy_count: int, scenario_count: int, spec: NetworkSpec, spec_digest: str
+    answer: twin_pb2.VerifyResponse,
+    policy_count: int,
+    scenario_count: int,
+    spec: NetworkSpec,
+    spec_digest: str,
+    target_count: int = 0,
 ) -> TwinVerdict:
     """Check and unpack. Raises GarbageError, or ModelMismatchError where the twin runs another spec."""
     if answer.spec_digest != spec_digest:
@@ -354,12 +424,17 @@ def read_verdict(
         raise GarbageError(f"violated: {len(answer.violated)} values, expected {policy_count * scenario_count * slices}")
     violated = np.array(answer.violated, bool).reshape(*shape, slices).any(-1)
     by_slice = (*shape, slices)
+    by_target = (*shape, target_count)
     return TwinVerdict(
         scm_PJ=scm_PJ,
         violated_PJ=np.asarray(violated),
         loss_PJS=_column(answer.loss_ratio, by_slice, "loss_ratio", 0.0, 1.0),
         delay_PJS=_column(answer.delay_p99_ms, by_slice, "delay_p99_ms", 0.0, np.inf),
         call_count=answer.twin_call_count,
+        target_measured_M=_flags(answer.target_measured, target_count, "target_measured"),
+        target_PJM=_column(answer.target_value, by_target, "target_value", 0.0, np.inf)
+        if target_count
+        else np.zeros(by_target),
     )
 
 

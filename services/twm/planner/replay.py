@@ -22,7 +22,7 @@ from twm.core.templates import OFFER_KEY
 from twm.planner.cycle import PlanningCycle
 from twm.planner.memory import CycleMemory, LastPlan
 from twm.planner.peers import ActorCall, Peers, TwinCall, WorldCall
-from twm.planner.tape import Describe, settings_from_json, versions
+from twm.planner.tape import INTENT_PROBLEM_INPUT, INTENTS_INPUT, Describe, settings_from_json, versions
 
 Response = TypeVar("Response", bound=Message)
 CALL_TIMEOUT_S = 60.0
@@ -226,8 +226,16 @@ async def replay(
     cycle = PlanningCycle(spec, settings_from_json(tape.settings_json), peers, clock)
     cycle.recall(memory_of(tape))
     plan = LastPlan.from_bytes(last_plan, spec, recorded.spec_digest)
-    offer = next((one.content for one in tape.inputs if one.name == OFFER_KEY), b"")
-    proposal = await cycle.plan(history, plan, reduced=tape.reduced, backlog=tape.backlog, offer=offer)
+    read = {one.name: one.content for one in tape.inputs}
+    proposal = await cycle.plan(
+        history,
+        plan,
+        reduced=tape.reduced,
+        backlog=tape.backlog,
+        offer=read.get(OFFER_KEY, b""),
+        intents=read.get(INTENTS_INPUT, b""),
+        intent_problem=read.get(INTENT_PROBLEM_INPUT, b"").decode(errors="replace"),
+    )
     clock.finish()
     calls.finish()
     digest = proposal_digest(proposal)

@@ -16,6 +16,7 @@ from twm.api.telemetry.v1 import telemetry_pb2
 from twm.core import metrics
 from twm.core.errors import DecodeError, InvalidInputError
 from twm.core.frames import FrameCodec
+from twm.core.intents import ACTIVE_KEY, readable_intents
 from twm.core.network import NetworkSpec
 from twm.core.stream_worker import Effect
 from twm.core.streams import GROUP_PLANNER, Entry, KeyWrite, Output, StreamNames, Streams
@@ -24,7 +25,7 @@ from twm.core.text import shown
 from twm.core.validation import validate
 from twm.planner.cycle import PlanningCycle
 from twm.planner.memory import AnsweredSteps, History, LastPlan, keep_plan
-from twm.planner.tape import DecisionRecorder
+from twm.planner.tape import INTENT_PROBLEM_INPUT, INTENTS_INPUT, DecisionRecorder
 
 log = logging.getLogger(__name__)
 _MAX_REFILL = 4608
@@ -71,7 +72,7 @@ class PlannerService:
         self._spec, self._streams, self._cycle = spec, streams, cycle
         self._names = StreamNames.of(spec.area_id)
         self._guard_key, self._plan_key = self._names.key("planner-answered"), self._names.key("planner-last-plan")
-        self._offer_key = self._names.key(OFFER_KEY)
+        self._offer_key, self._intents_key = self._names.key(OFFER_KEY), self._names.key(ACTIVE_KEY)
         self._digest = spec.digest()
         self._codec = FrameCodec(spec)
         self._window = history_steps
@@ -100,6 +101,7 @@ class PlannerService:
         last = self._last_plan(plan_bytes)
         history = self._history.window(frame.step)
         offer = await self._offer()
+        intents, problem = await self._intents()
         reduced = waiting > self._backlog.reduced_above
         backlog = waiting if waiting > self._backlog.reactive_above else 0
         if self._recorder is not None:
@@ -114,8 +116,20 @@ class PlannerService:
             )
             if offer:
                 self._recorder.add_input(OFFER_KEY, offer)
+            if intents:
+                self._recorder.add_input(INTENTS_INPUT, intents)
+            if problem:
+                self._recorder.add_input(INTENT_PROBLEM_INPUT, problem.encode())
         with metrics.PLAN_SECONDS.time():
-            proposal = await self._cycle.plan(history, last, reduced=reduced, backlog=backlog, offer=offer)
+            proposal = await self._cycle.plan(
+                history,
+                last,
+                reduced=reduced,
+                backlog=backlog,
+                offer=offer,
+                intents=intents,
+                intent_problem=problem,
+            )
         if self._recorder is not None:
             self._recorder.finish(proposal)
         self._count(proposal, reduced=reduced)
@@ -156,6 +170,16 @@ class PlannerService:
             return b""
         return (await self._streams.get(self._offer_key) or b"")[: MAX_OFFER_BYTES + 1]
 
+    async def _intents(self) -> tuple[bytes, str]:
+        """(active intents to plan for, b"" where there never was one; why others are left out)."""
+        stored = await self._streams.get(self._intents_key) or b""
+        if not stored:
+            return b"", ""
+        found, problem = readable_intents(stored, self._spec.area_id, self._digest)
+        if problem:
+            log.error("%s: intents are left out: %s", self._intents_key, problem)
+        return found.SerializeToString(deterministic=True), problem
+
     async def _waiting(self) -> int:
         """Frames waiting behind the one in hand."""
         lag, pending = await self._streams.lag(self._names.frames, GROUP_PLANNER)
@@ -181,6 +205,8 @@ class PlannerService:
         elif any(timing.part == "stopped_early" for timing in proposal.timings):
             metrics.PLANS_REDUCED.labels("deadline").inc()
         self._count_corner(proposal)
+        for met in [o.met for o in proposal.intent_outcomes] + [o.met for o in proposal.objective_outcomes]:
+            metrics.INTENT_OUTCOMES.labels("met" if met else "unmet").inc()
         reason = shown(proposal.fallback_reason, 300)
         if proposal.source == planning_pb2.PROPOSAL_SOURCE_ACTOR:
             log.info("step %d: the actor's plan, without a search: %s", proposal.step, reason)

@@ -129,6 +129,14 @@ class ShareSpace:
         """One set of shares for the whole horizon, feasible [1, H, R, S]."""
         return self.feasible(np.broadcast_to(row_RS, (1, self.step_count, *row_RS.shape)).astype(np.float32))
 
+    def held_running(self) -> Rows:
+        """The shares in force for the whole horizon, feasible: what doing nothing means [1, H, R, S]."""
+        return self.hold(self._running_RS)
+
+    def allowed(self, rows_KHRS: Rows) -> NDArray[np.bool_]:
+        """Which policies [K] may be proposed: all, where nothing but floors and rates bounds them, which they hold already."""
+        return np.ones(len(rows_KHRS), bool)
+
     @property
     def running_RS(self) -> Rows:
         """Shares in force, as they are [R, S]."""

@@ -31,6 +31,8 @@ from twm.planner.memory import CycleMemory
 
 log = logging.getLogger(__name__)
 MAX_READINGS, MAX_WALL_READINGS, MAX_STEPS = 4096, 64, 60
+INTENTS_INPUT, INTENT_PROBLEM_INPUT = "intents", "intent-problem"
+"""Names of what a decision reads of intents (TapeInput.name)."""
 MAX_ERROR = 400
 Request = TypeVar("Request", bound=Message)
 Response = TypeVar("Response", bound=Message)
@@ -125,6 +127,9 @@ class DecisionRecorder:
         if len(content) > 65536:
             raise InvalidInputError(f"tape input {name}: {len(content)} bytes, at most 65536")
         self._tape.inputs.add(name=name, digest=digest_bytes(content), content=content)
+        if name == INTENTS_INPUT:
+            self._steps[-1].inputs[name] = digest_bytes(content)
+            self._steps[-1].note = "standing objective and active intents"
 
     def recorded(self, call: Callable[..., Awaitable[Response]]) -> Callable[..., Awaitable[Response]]:
         """A call of a peer, recorded: use in place of `call`."""
@@ -198,12 +203,14 @@ class Describe:
                 numbers={"saving_wanted_ratio": request.saving_wanted_ratio},
             )
         if isinstance(request, twin_pb2.VerifyRequest):
+            targets = digest_of(digest_message(one) for one in request.targets)
             return trace_pb2.TraceStep(
                 kind="verification",
                 inputs={
                     "start": self.frame(request.start),
                     "policies": digest_message(request.policies),
                     "scenarios": digest_bytes(np.array(request.exogenous_scenarios, "<f4").tobytes()),
+                    **({"targets": targets} if request.targets else {}),
                 },
                 numbers={
                     "policy_count": request.policies.policy_count,
@@ -229,6 +236,9 @@ class Describe:
         )
         if request.HasField("account"):
             step.inputs["account"] = digest_message(request.account)
+        for name, asked in (("states", request.states), ("targets", request.targets)):
+            if asked:
+                step.inputs[name] = digest_of(digest_message(one) for one in asked)
         return step
 
     def answer(self, step: trace_pb2.TraceStep, answer: Message) -> None:

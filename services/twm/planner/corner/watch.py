@@ -44,6 +44,7 @@ from twm.planner.corner.triggers import (
 from twm.planner.decision import Decision
 from twm.planner.draft import RUNNING, looks_of
 from twm.planner.objective import Predictions, score, verified_score
+from twm.planner.outcomes import predicted_standing
 from twm.planner.peers import Rollout, Scenarios
 from twm.planner.space import Rows
 
@@ -332,6 +333,8 @@ class CornerWatch:
             decision.space.move(one.rows_1HRS),
             decision.settings.weights,
         )[0]
+        if answer.targets is not None:
+            look.standing = predicted_standing(decision.goals.targets, answer.targets.take([index]))
         fans = final.fans_KHQSP
         if answer.fans_KHQSP is not None and fans is not None:
             look.fan_HQSP = answer.fans_KHQSP[index]
