@@ -28,7 +28,9 @@ from twm_bench.methods.method import AbsentError, Task
 from twm_train.in_process import Decided, Observed
 
 TIMEOUT_S = 120.0
-MAX_TOKENS = 200
+MAX_TOKENS = 120
+MOST = 2
+"""Templates asked for in one decision: what a small model says beyond them is the same again."""
 HOW = "give an OpenAI-compatible endpoint with --llm-url; `python -m twm.gateway.language.offline` serves a small model"
 
 
@@ -43,7 +45,7 @@ class LlmOnly:
         if not url:
             raise AbsentError(f"no language model: {HOW}")
         self._spec, self._topology = task.spec, task.spec.topology()
-        self._schema = parameters_schema(task.spec)
+        self._schema = parameters_schema(task.spec, MOST)
         self._client = ModelClient(Endpoint(url=url, model=model, timeout_s=TIMEOUT_S))
         try:
             asyncio.run(self._client.text([{"role": "user", "content": "Say ok."}], timeout_s=TIMEOUT_S, max_tokens=4))

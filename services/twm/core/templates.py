@@ -35,6 +35,7 @@ AMOUNT_MAX: Mapping[TemplateName, float] = {
 }
 """Largest strength: share of a cell that is added (boost_zone), headroom over the expected load (urllc_floor, reroute), part of
 the need that is taken (shed_embb)."""
+AMOUNT_STEP = 0.05
 SCOPES: Mapping[TemplateName, tuple[ScopeKind, ...]] = {
     "boost_zone": ("zone", "cell"),
     "urllc_floor": ("area", "zone", "cell"),
@@ -116,14 +117,18 @@ def read_parameters(said: Mapping[str, Any], spec: NetworkSpec) -> TemplateCall:
     return _checked(parameters, spec)
 
 
-def parameters_schema(spec: NetworkSpec) -> dict[str, Any]:
-    """JSON schema of what a language model may answer: `{"templates": [...]}` with the names of this network only."""
+def parameters_schema(spec: NetworkSpec, most: int = MAX_OFFERED) -> dict[str, Any]:
+    """JSON schema of what a language model may answer: `{"templates": [...]}`, at most `most`, with names of this network only.
+
+    Amounts are listed: servers hold decoding to a list of values, but not all of them to a range of numbers.
+    """
     zones, cells = [z.id for z in spec.zones], [c.id for c in spec.cells]
     links = [link.id for link in spec.transport.links]
     by_kind = {"area": [""], "zone": zones, "cell": cells, "link": links}
     each = []
     for name in TEMPLATE_NAMES:
         scopes = [scope for kind in SCOPES[name] for scope in by_kind[kind]]
+        amounts = round(AMOUNT_MAX[name] / AMOUNT_STEP)
         if scopes:
             each.append(
                 {
@@ -133,12 +138,12 @@ def parameters_schema(spec: NetworkSpec) -> dict[str, Any]:
                     "properties": {
                         "name": {"const": name},
                         "scope": {"enum": scopes},
-                        "amount": {"type": "number", "minimum": 0, "maximum": AMOUNT_MAX[name]},
+                        "amount": {"enum": [round(AMOUNT_STEP * i, 2) for i in range(1, amounts + 1)] or [0]},
                         "steps": {"type": "integer", "minimum": 1, "maximum": spec.timing.horizon_steps},
                     },
                 }
             )
-    templates = {"type": "array", "minItems": 1, "maxItems": MAX_OFFERED, "items": {"anyOf": each}}
+    templates = {"type": "array", "minItems": 1, "maxItems": most, "items": {"anyOf": each}}
     return {"type": "object", "additionalProperties": False, "required": ["templates"], "properties": {"templates": templates}}
 
 

@@ -90,7 +90,7 @@ def test_templates_of_the_model_become_feasible_shares(spec: NetworkSpec) -> Non
     assert (prb[4:, 0] < 1 / 3).all()
     assert prb.sum(-1).max() <= 1 + 1e-5
     assert prb.min() >= 0.05 - 1e-5
-    assert asked[1]["response_format"]["json_schema"]["schema"]["properties"]["templates"]["maxItems"] == 4
+    assert asked[1]["response_format"]["json_schema"]["schema"]["properties"]["templates"]["maxItems"] == 2
 
 
 @pytest.mark.parametrize(

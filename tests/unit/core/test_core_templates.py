@@ -105,7 +105,8 @@ def test_the_schema_knows_only_names_of_this_network(spec: NetworkSpec) -> None:
     assert [one["properties"]["name"]["const"] for one in each] == list(TEMPLATE_NAMES)
     boost = each[0]["properties"]
     assert boost["scope"]["enum"][:2] == ["hospital", "corridor"]
-    assert boost["amount"]["maximum"] == 0.3
+    assert (boost["amount"]["enum"][0], boost["amount"]["enum"][-1]) == (0.05, 0.3)
     for one in each:
-        said = {"name": one["properties"]["name"]["const"], "scope": one["properties"]["scope"]["enum"][0], "amount": 0.0}
+        said = {"name": one["properties"]["name"]["const"], "scope": one["properties"]["scope"]["enum"][0]}
+        said["amount"] = one["properties"]["amount"]["enum"][-1]
         assert read_parameters(said, spec).name == said["name"]
