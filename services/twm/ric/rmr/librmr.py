@@ -25,7 +25,7 @@ STUCK_S = 30.0
 SEND_TRIES = 20
 RETRY_WAIT_S = 0.005
 _BUFFER_BYTES = 4096
-_STATE_OK, _STATE_RETRY, _STATE_TIMEOUT = 0, 10, 12
+_STATE_OK, _STATE_EMPTY, _STATE_RETRY, _STATE_TIMEOUT = 0, 3, 10, 12
 
 
 def load_rmr() -> Any:
@@ -86,14 +86,7 @@ class LibRmr:
             )
             buffer.contents.sub_id = message.sub_id
             buffer.contents.state = _STATE_OK
-            for _ in range(SEND_TRIES):
-                buffer = rmr.rmr_send_msg(self._context, buffer)
-                if buffer.contents.state != _STATE_RETRY:
-                    break
-                time.sleep(RETRY_WAIT_S)
-            sent = bool(buffer.contents.state == _STATE_OK)
-            rmr.rmr_free_msg(buffer)
-        return sent
+            return self._sent(buffer, lambda again: rmr.rmr_send_msg(self._context, again))
 
     def reply(self, received: RmrMessage, mtype: int, payload: bytes) -> bool:
         """Return to sender."""
@@ -104,14 +97,7 @@ class LibRmr:
         with self._lock:
             if self._stop.is_set():
                 return False
-            for _ in range(SEND_TRIES):
-                buffer = rmr.rmr_rts_msg(self._context, buffer, payload=payload, mtype=int(mtype))
-                if buffer.contents.state != _STATE_RETRY:
-                    break
-                time.sleep(RETRY_WAIT_S)
-            sent = bool(buffer.contents.state == _STATE_OK)
-            rmr.rmr_free_msg(buffer)
-        return sent
+            return self._sent(buffer, lambda again: rmr.rmr_rts_msg(self._context, again, payload=payload, mtype=int(mtype)))
 
     def release(self, received: RmrMessage) -> None:
         """Free the buffer."""
@@ -136,6 +122,19 @@ class LibRmr:
             with self._lock:
                 self._rmr.rmr_close(self._context)
 
+    def _sent(self, buffer: Any, send: Callable[[Any], Any]) -> bool:
+        """Send until RMR does not ask for another try, and free what it gives back."""
+        for _ in range(SEND_TRIES):
+            buffer = send(buffer)
+            if not buffer:
+                return False
+            if buffer.contents.state != _STATE_RETRY:
+                break
+            time.sleep(RETRY_WAIT_S)
+        sent = bool(buffer.contents.state == _STATE_OK)
+        self._rmr.rmr_free_msg(buffer)
+        return sent
+
     def _receive(self, deliver: Callable[[RmrMessage], None]) -> None:
         rmr = self._rmr
         buffer: Any = None
@@ -148,7 +147,7 @@ class LibRmr:
                 buffer = None
                 continue
             state = buffer.contents.state
-            if state != _STATE_OK:
+            if state not in (_STATE_OK, _STATE_EMPTY):
                 if state != _STATE_TIMEOUT:
                     metrics.RIC_MESSAGES.labels("bad", "in", "receive_error").inc()
                     time.sleep(RETRY_WAIT_S)
@@ -168,9 +167,9 @@ class LibRmr:
     def _message(self, buffer: Any) -> RmrMessage | None:
         head = buffer.contents
         mtype, length = int(head.mtype), int(head.len)
-        if not 0 < length <= MAX_PAYLOAD_BYTES:
+        if not 0 <= length <= MAX_PAYLOAD_BYTES:
             metrics.RIC_MESSAGES.labels("bad", "in", "bad_length").inc()
             return None
-        payload = ctypes.string_at(head.payload, length)
+        payload = ctypes.string_at(head.payload, length) if length else b""
         meid = self._rmr.rmr_get_meid(buffer).decode("utf-8", "replace")
         return RmrMessage(mtype, payload, int(head.sub_id), meid, buffer if mtype in ANSWERED else None)
