@@ -50,6 +50,7 @@ class A1Client:
     def __init__(self, settings: ClientSettings, *, clock: Callable[[], float] = time.monotonic) -> None:
         """`clock`: steady [s]. Raises InvalidInputError where a certificate cannot be used."""
         self._settings, self._clock = settings, clock
+        logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs whole URLs, and callback URLs are secrets
         self._stamp = settings.tls.stamp()
         self._http = self._connect()
         self._old: list[tuple[float, httpx.AsyncClient]] = []

@@ -172,14 +172,10 @@ class Delivery:
         engine.records = records.decode(await self._streams.get(self._names.key(RECORDS_KEY)) or b"")
         self._engine = engine
         over = asyncio.Event()
-        tasks = [
-            asyncio.create_task(work, name=name)
-            for name, work in (
-                ("A1 engine", engine.run(over)),
-                ("A1 peer", self._mind(peer, engine, over)),
-                ("A1 keep-alive", self._keep_alive(peer, engine, over)),
-            )
-        ]
+        works = {"A1 engine": engine.run(over), "A1 peer": self._mind(peer, engine, over)}
+        if peer.keep_alive_s:
+            works["A1 keep-alive"] = self._keep_alive(peer, engine, over)
+        tasks = [asyncio.create_task(work, name=name) for name, work in works.items()]
         metrics.A1_LEADER.set(1)
         log.info("A1 delivery: this process delivers to %s (%s)", self.settings.shown_url, self.settings.kind)
         try:
@@ -322,8 +318,6 @@ class Delivery:
 
     async def _keep_alive(self, peer: Peer, engine: Engine, over: asyncio.Event) -> None:
         """Signs of life while this process is healthy, delivers, and is not stopped: the peer removes our policies without."""
-        if not peer.keep_alive_s:
-            return
         next_s = 0.0
         while not over.is_set():
             now_s = self._clock.monotonic_s()
