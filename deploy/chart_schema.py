@@ -24,13 +24,20 @@ NAME: Schema = {"type": "string", "pattern": "^$|^[a-z0-9]([-a-z0-9.]*[a-z0-9])?
 """Name of a Kubernetes object, or empty."""
 GIVEN_NAME: Schema = {**NAME, "minLength": 1}
 STRINGS: Schema = {"type": "object", "additionalProperties": {"type": "string"}}
+URL: Schema = {"type": "string", "pattern": "^$|^https?://[^\\s@]+$", "maxLength": 1024}
 PORT: Schema = {"type": "integer", "minimum": 1, "maximum": 65535}
 
 # What the chart sets itself; a second value for the same variable would win or lose by chance.
 CHART_SETTINGS = (
     "TWM_NETWORK", "TWM_REDIS_URL", "TWM_GRPC_LISTEN", "TWM_HTTP_LISTEN", "TWM_INSTANCE", "TWM_LOG_LEVEL", "TWM_STATE_DIR",
     "TWM_ZOO", "TWM_USE_CUDA", "TWM_WORKER_THREADS", "TWM_GUARDRAIL", "TWM_AUTH", "TWM_AUTH_ISSUER", "TWM_AUTH_AUDIENCE",
-    "TWM_AUTH_JWKS", "TWM_AUTH_ROLES_CLAIM", "TWM_AUTH_ROLE_PREFIX", "TWM_AUTH_DEVELOPMENT_ROLE",
+    "TWM_AUTH_JWKS", "TWM_A1_PEER", "TWM_A1_URL", "TWM_A1_RIC_ID", "TWM_A1_ID_PREFIX", "TWM_A1_CALLBACK_URL", "TWM_A1_TLS_CA",
+    "TWM_A1_TLS_CERT", "TWM_A1_TLS_KEY", "TWM_A1_OAUTH_TOKEN_URL", "TWM_A1_OAUTH_CLIENT_ID", "TWM_A1_OAUTH_SCOPE",
+    "TWM_A1_OAUTH_CLIENT_SECRET_FILE", "TWM_LLM_URL", "TWM_LLM_MODEL", "TWM_LLM_PROMPT", "TWM_LLM_API_KEY_FILE",
+    "TWM_RIC_ADAPTER", "TWM_RIC_CONTROL", "TWM_RIC_NODES", "TWM_RIC_HTTP_LISTEN", "TWM_RIC_CLIENT_HOST", "TWM_RIC_SUBMGR_URL",
+    "TWM_RIC_DISCOVERY", "TWM_RIC_E2MGR_URL", "TWM_RIC_APPMGR_URL", "TWM_RIC_A1_TYPES", "TWM_RIC_GATEWAY_TOKEN_FILE",
+    "TWM_PM_FOLDER",
+    "TWM_AUTH_ROLES_CLAIM", "TWM_AUTH_ROLE_PREFIX", "TWM_AUTH_DEVELOPMENT_ROLE",
 )  # fmt: skip
 
 
@@ -167,6 +174,22 @@ def by_path(processes: list[str]) -> dict[str, Schema]:
         "networkPolicy.extraEgress": policy_rules("to", processes),
         "httpRoute.parentRefs": {"type": "array", "items": {"type": "object", "required": ["name"]}},
         "ingress.tls.certManager.issuerRef.kind": {"enum": ["Issuer", "ClusterIssuer"]},
+        "ric.adapter": {"enum": ["oransc", "flexric", "pm"]},
+        "ric.control": {"enum": ["none", "rc", "ccc"]},
+        "ric.nodes": {"type": "object"},
+        "ric.a1Types": {"type": "string", "pattern": "^$|^[0-9]+(,[0-9]+)*$"},
+        "ric.platform.subscriptionManager": URL,
+        "ric.platform.e2Manager": URL,
+        "ric.platform.applicationManager": URL,
+        "processes.ric.replicas": {"type": "integer", "minimum": 0, "maximum": 1},
+        "a1.peer": {"enum": ["a1p", "oransc", "pms2", "pms3"]},
+        "a1.url": URL,
+        "a1.idPrefix": {"type": "string", "pattern": "^[A-Za-z0-9_.-]{1,32}$"},
+        "a1.callbackUrl": URL,
+        "a1.oauth.tokenUrl": URL,
+        "a1.tls.certManager.issuerRef.kind": {"enum": ["Issuer", "ClusterIssuer"]},
+        "languageModel.url": URL,
+        "languageModel.prompt": {"enum": ["full", "short"]},
         "processes.emulator.replicas": {"type": "integer", "minimum": 0, "maximum": 1},
         "processes.inference.gpu.count": {"type": "integer", "minimum": 1},
         "processes.inference.gpu.tolerations": {"type": "array", "items": ref("toleration")},

@@ -21,11 +21,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from prune import prune
+
 REPO = Path(__file__).resolve().parents[1]
 PYTHON_BASE_MB = 46
-"""docker.io/library/python:3.11-slim-bookworm, linux/amd64, compressed."""
+"""docker.io/library/python:3.11-slim-bookworm, linux/amd64, compressed, about."""
 CUDA_BASE_MB = 1900
-"""docker.io/nvidia/cuda:13.0.1-cudnn-runtime-ubuntu24.04, linux/amd64, compressed, with Ubuntu's python3."""
+"""docker.io/nvidia/cuda:13.0.1-cudnn-runtime-ubuntu24.04, linux/amd64, compressed, with Ubuntu's python3, about."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +41,11 @@ class Image:
 
 
 IMAGES = {
-    "ingester": Image(("twm.ingester.__main__",), "ingester"),
+    "ingester": Image(("twm.ingester.__main__", "pycrate_asn1dir.E2AP"), "ingester"),
     "inference": Image(("twm.inference.__main__",), "inference", ("models/zoo",)),
     "planner": Image(("twm.planner.__main__", "twm.cli.healthcheck")),
     "gateway": Image(("twm.gateway.__main__",), "gateway"),
-    "ric": Image(("twm.ric.__main__",), "ric"),
+    "ric": Image(("twm.ric.__main__", "pycrate_asn1dir.E2AP"), "ric"),
     "twin": Image(("twm_twin.__main__", "twm_twin.e2.__main__"), "twin", ("models/twm_twin",)),
     "inference-gpu": Image(("twm.inference.__main__",), "inference-gpu", ("models/zoo",), CUDA_BASE_MB),
 }
@@ -62,6 +64,7 @@ def install(lock: str, target: Path) -> None:
         str(REPO / "deploy" / "requirements" / f"{lock}.txt"),
     ]
     subprocess.run(command, check=True)
+    prune(target)
 
 
 def copy(relative: str, root: Path) -> None:

@@ -32,7 +32,7 @@ from chart_render import (
 
 KUBERNETES = "1.33"
 CUSTOM = {
-    ("cert-manager.io/v1", "Certificate"): {"secretName", "dnsNames", "privateKey", "issuerRef"},
+    ("cert-manager.io/v1", "Certificate"): {"secretName", "commonName", "dnsNames", "usages", "privateKey", "issuerRef"},
     ("gateway.networking.k8s.io/v1", "HTTPRoute"): {"parentRefs", "hostnames", "rules"},
     ("keda.sh/v1alpha1", "ScaledObject"): {
         "scaleTargetRef",
@@ -204,6 +204,13 @@ def _refused(values: dict[str, Any]) -> str:
         ({"images": {"digests": {"gateway": "latest"}}}, "gateway"),
         ({"podSecurity": {"runAsUser": 0}}, "runAsUser"),
         ({"processes": {"planner": {"autoscaling": {"enabled": True}, "keda": {"enabled": True}}}}, "processes.planner"),
+        ({"processes": {"ric": {"enabled": True, "replicas": 2}}}, "replicas"),
+        ({"processes": {"ric": {"enabled": True}}, "ric": {"adapter": "pm"}}, "ric.pm.existingClaim"),
+        ({"ric": {"adapter": "flexric", "control": "rc"}}, "ric.control"),
+        ({"a1": {"enabled": True}}, "a1.url"),
+        ({"a1": {"enabled": True, "url": "https://u:p@a1"}}, "url"),
+        ({"a1": {"enabled": True, "url": "https://a1", "oauth": {"tokenUrl": "https://i"}}}, "a1.oauth"),
+        ({"languageModel": {"url": "http://m:8000/v1"}}, "languageModel.model"),
         ({"networkPolicy": {"extraIngress": {"ingester": [{"to": []}]}}}, "extraIngress"),
     ],
 )

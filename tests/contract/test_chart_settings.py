@@ -33,6 +33,7 @@ from twm.gateway.settings import GatewaySettings
 from twm.inference.settings import InferenceSettings
 from twm.ingester.settings import IngesterSettings
 from twm.planner.settings import PlannerSettings
+from twm.ric.settings import RicSettings
 from twm_twin.e2.settings import E2Settings
 from twm_twin.settings import TwinSettings
 
@@ -41,6 +42,7 @@ SETTINGS: dict[str, type[ServiceSettings]] = {
     "inference": InferenceSettings,
     "planner": PlannerSettings,
     "gateway": GatewaySettings,
+    "ric": RicSettings,
     "twin": TwinSettings,
     "emulator": E2Settings,
 }
@@ -49,21 +51,24 @@ MODULES = {
     "inference": "twm.inference",
     "planner": "twm.planner",
     "gateway": "twm.gateway",
+    "ric": "twm.ric",
     "twin": "twm_twin",
     "emulator": "twm_twin.e2",
 }
-NOT_SETTINGS = {"REDIS_PASSWORD", "NUMBA_CACHE_DIR"}
-"""Read by the kubelet's expansion of TWM_REDIS_URL, and by numba."""
+NOT_SETTINGS = {"REDIS_PASSWORD", "NUMBA_CACHE_DIR", "RMR_SRC_ID", "RMR_RTG_SVC"}
+"""Read by the kubelet's expansion of TWM_REDIS_URL, by numba, and by librmr."""
 SECRETS = {("twm-redis", "url"): "rediss://:pw@sentinel:26379/0", ("redis-password", "password"): "secret"}
 
 # The flows of architecture.md: (client, server, port of the server). Nothing else may pass between pods of a release.
 FLOWS = {
     ("emulator", "ingester", "grpc"),
+    ("ric", "ingester", "grpc"),
+    ("ric", "gateway", "grpc"),  # A1 policies of an SMO
     ("planner", "inference", "grpc"),
     ("planner", "twin", "grpc"),
     ("gateway", "inference", "grpc"),  # what-if tools
     ("gateway", "twin", "grpc"),
-    *((process, "redis", "redis") for process in ("ingester", "inference", "planner", "gateway")),
+    *((process, "redis", "redis") for process in ("ingester", "inference", "planner", "gateway", "ric")),
     *(("test", process, "http") for process in SETTINGS),
 }
 
@@ -198,7 +203,23 @@ def test_what_reaches_outside_is_named() -> None:
     assert outside["twin"] == outside["test"] == []
     assert outside["planner"] == outside["inference"] == outside["ingester"] == [redis]
     assert outside["gateway"][0] == redis
-    assert [rule["to"][0]["ipBlock"]["cidr"] for rule in outside["gateway"][1:]] == ["192.0.2.10/32", "192.0.2.20/32"]
+    identity, a1, model, further = outside["gateway"][1:]
+    assert [rule["to"][0]["ipBlock"]["cidr"] for rule in (identity, a1, further)] == [f"192.0.2.{n}/32" for n in (10, 30, 20)]
+    assert [port["port"] for port in model["ports"]] == [8000]
+    platform = outside["ric"][1]
+    assert platform["to"] == [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ricplt"}}}]
+    assert outside["ric"][0] == redis
+    callers = [rule["from"] for rule in spec["ric"]["ingress"] if {"port": "rmr-data", "protocol": "TCP"} in rule["ports"]]
+    assert callers == [platform["to"]]
+
+
+def test_nothing_leaves_while_a1_and_language_model_are_off() -> None:
+    """In the default values no process may reach anything outside the release but DNS."""
+    for process, its in policies(set_objects("default")).items():
+        for rule in its["egress"]:
+            assert "k8s-app" in str(rule) or "app.kubernetes.io/instance" in str(rule), process
+    gateway = workloads(set_objects("default"))["gateway"]["spec"]["template"]["spec"]["containers"][0]
+    assert not [e["name"] for e in gateway["env"] if e["name"].startswith(("TWM_A1", "TWM_LLM"))]
 
 
 def leaves(values: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -212,7 +233,7 @@ def leaves(values: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 OPEN_MAPS = {"settings", "requests", "limits", "namespaceSelector", "podSelector", "labels", "annotations", "nodeSelector"}
 """Maps whose keys are the operator's."""
-WHOLE_FILES = {"network.spec", "guardrail.rules"}
+WHOLE_FILES = {"network.spec", "guardrail.rules", "ric.nodes"}
 FILLS: dict[str, Callable[[str], Any]] = {
     "settings": lambda mark: {f"TWM_{mark.upper()}": mark},
     "scheduling": lambda mark: {"nodeSelector": {mark: mark}},
@@ -228,17 +249,12 @@ FILLS: dict[str, Callable[[str], Any]] = {
 }
 """What goes in, for maps and lists that a template looks into."""
 SWITCHES = {
-    *("network.name", "network.existingConfigMap.name", "network.spec", "guardrail.name", "guardrail.existingConfigMap.name"),
-    *("guardrail.rules", "redis.external.url", "redis.external.existingSecret.name", "redis.bundled.existingSecret.name"),
-    *(
-        "auth.jwksConfigMap.name",
-        "auth.jwksUrl",
-        "auth.mode",
-        "models.source",
-        "images.tag",
-        "nameOverride",
-        "fullnameOverride",
-    ),
+    *("network.name", "network.areaId", "network.existingConfigMap.name", "network.spec"),
+    *("guardrail.name", "guardrail.existingConfigMap.name", "guardrail.rules"),
+    *("redis.external.url", "redis.external.existingSecret.name", "redis.bundled.existingSecret.name"),
+    *("ric.adapter", "ric.control", "ric.nodes", "ric.platform.e2Manager", "a1.oauth.tokenUrl", "a1.tls.clientSecret"),
+    *("auth.jwksConfigMap.name", "auth.jwksUrl", "auth.mode", "models.source"),
+    *("images.tag", "nameOverride", "fullnameOverride"),
 }
 """Values that decide which others count: tried alone."""
 

@@ -92,6 +92,15 @@ redis://{{ $credentials }}{{ include "twm.fullname" . }}-redis:6379/0
 {{- end -}}
 {{- end -}}
 
+{{/* Secret with our certificate for mutual TLS to the A1 peer; cert-manager's where it is asked for one. */}}
+{{- define "twm.a1ClientSecret" -}}
+{{- if .Values.a1.tls.certManager.enabled -}}
+{{- default (printf "%s-a1-client" (include "twm.fullname" .)) .Values.a1.tls.clientSecret -}}
+{{- else -}}
+{{- .Values.a1.tls.clientSecret -}}
+{{- end -}}
+{{- end -}}
+
 {{/* Things that cannot be right together, said before anything is rendered. */}}
 {{- define "twm.check" -}}
 {{- $v := .Values -}}
@@ -115,6 +124,9 @@ redis://{{ $credentials }}{{ include "twm.fullname" . }}-redis:6379/0
 {{- end -}}
 {{- if and $v.guardrail.rules $v.guardrail.existingConfigMap.name -}}
 {{- fail "guardrail: set guardrail.rules or guardrail.existingConfigMap.name, not both" -}}
+{{- end -}}
+{{- if and (eq $v.ric.control "none" | not) (ne $v.ric.adapter "oransc") -}}
+{{- fail "ric.control: needs ric.adapter oransc" -}}
 {{- end -}}
 {{- range $name, $process := $v.processes -}}
 {{- if and ($process.autoscaling).enabled (and (hasKey $process "keda") ($process.keda).enabled) -}}

@@ -79,6 +79,94 @@
   value: {{ $v.auth.loopbackRole | quote }}
 {{- end }}
 {{- end }}
+{{- if eq .name "gateway" }}
+{{- if $v.a1.enabled }}
+- name: TWM_A1_PEER
+  value: {{ $v.a1.peer | quote }}
+- name: TWM_A1_URL
+  value: {{ required "a1.url: needed with a1.enabled" $v.a1.url | quote }}
+- name: TWM_A1_RIC_ID
+  value: {{ $v.a1.ricId | quote }}
+- name: TWM_A1_ID_PREFIX
+  value: {{ $v.a1.idPrefix | quote }}
+- name: TWM_A1_CALLBACK_URL
+  value: {{ $v.a1.callbackUrl | quote }}
+{{- if $v.a1.tls.caSecret }}
+- name: TWM_A1_TLS_CA
+  value: /etc/twm/a1-ca/ca.crt
+{{- end }}
+{{- if include "twm.a1ClientSecret" .root }}
+- name: TWM_A1_TLS_CERT
+  value: /etc/twm/a1-client/tls.crt
+- name: TWM_A1_TLS_KEY
+  value: /etc/twm/a1-client/tls.key
+{{- end }}
+{{- if $v.a1.oauth.tokenUrl }}
+- name: TWM_A1_OAUTH_TOKEN_URL
+  value: {{ $v.a1.oauth.tokenUrl | quote }}
+- name: TWM_A1_OAUTH_CLIENT_ID
+  value: {{ required "a1.oauth.clientId: needed with a1.oauth.tokenUrl" $v.a1.oauth.clientId | quote }}
+- name: TWM_A1_OAUTH_CLIENT_SECRET_FILE
+  value: /etc/twm/a1-oauth/{{ $v.a1.oauth.existingSecret.key }}
+- name: TWM_A1_OAUTH_SCOPE
+  value: {{ $v.a1.oauth.scope | quote }}
+{{- end }}
+{{- end }}
+{{- if $v.languageModel.url }}
+- name: TWM_LLM_URL
+  value: {{ $v.languageModel.url | quote }}
+- name: TWM_LLM_MODEL
+  value: {{ required "languageModel.model: needed with languageModel.url" $v.languageModel.model | quote }}
+- name: TWM_LLM_PROMPT
+  value: {{ $v.languageModel.prompt | quote }}
+{{- if $v.languageModel.existingSecret.name }}
+- name: TWM_LLM_API_KEY_FILE
+  value: /etc/twm/llm/{{ $v.languageModel.existingSecret.key }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if eq .name "ric" }}
+- name: TWM_STATE_DIR
+  value: /var/lib/twm
+- name: TWM_RIC_ADAPTER
+  value: {{ $v.ric.adapter | quote }}
+- name: TWM_RIC_CONTROL
+  value: {{ ternary "off" $v.ric.control (eq $v.ric.control "none") | quote }}
+{{- if $v.ric.nodes }}
+- name: TWM_RIC_NODES
+  value: /etc/twm/ric/nodes.yaml
+{{- end }}
+{{- if eq $v.ric.adapter "oransc" }}
+- name: TWM_RIC_HTTP_LISTEN
+  value: {{ printf "%s:8081" $host | quote }}
+- name: TWM_RIC_CLIENT_HOST
+  value: {{ printf "%s-ric.%s" (include "twm.fullname" .root) .root.Release.Namespace | quote }}
+- name: TWM_RIC_SUBMGR_URL
+  value: {{ $v.ric.platform.subscriptionManager | quote }}
+- name: TWM_RIC_DISCOVERY
+  value: {{ ternary "e2mgr" "none" (ne $v.ric.platform.e2Manager "") | quote }}
+{{- with $v.ric.platform.e2Manager }}
+- name: TWM_RIC_E2MGR_URL
+  value: {{ . | quote }}
+{{- end }}
+- name: TWM_RIC_APPMGR_URL
+  value: {{ $v.ric.platform.applicationManager | quote }}
+# A1 policies of an SMO go on to the gateway, which only listens beyond its pod where tokens are checked.
+- name: TWM_RIC_A1_TYPES
+  value: {{ ternary $v.ric.a1Types "" (ne (include "twm.gatewayOpen" .root) "") | quote }}
+{{- if $v.ric.gatewayToken.existingSecret.name }}
+- name: TWM_RIC_GATEWAY_TOKEN_FILE
+  value: /etc/twm/gateway-token/{{ $v.ric.gatewayToken.existingSecret.key }}
+{{- end }}
+- name: RMR_SRC_ID
+  value: {{ printf "%s-ric.%s" (include "twm.fullname" .root) .root.Release.Namespace | quote }}
+- name: RMR_RTG_SVC
+  value: {{ $v.ric.platform.routeManager | quote }}
+{{- else if eq $v.ric.adapter "pm" }}
+- name: TWM_PM_FOLDER
+  value: /pm
+{{- end }}
+{{- end }}
 {{- if hasPrefix "twm_twin" .facts.module }}
 - name: NUMBA_CACHE_DIR
   value: /tmp/numba
@@ -113,6 +201,38 @@
 {{- if and (include "twm.gatewayOpen" .root) $v.auth.jwksConfigMap.name }}
 - mount: {name: jwks, mountPath: /etc/twm/jwks, readOnly: true}
   volume: {name: jwks, configMap: {name: {{ $v.auth.jwksConfigMap.name | quote }}, items: [{key: {{ $v.auth.jwksConfigMap.key | quote }}, path: jwks.json}]}}
+{{- end }}
+{{- end }}
+{{- if and (eq .name "gateway") $v.a1.enabled }}
+{{- with $v.a1.tls.caSecret }}
+- mount: {name: a1-ca, mountPath: /etc/twm/a1-ca, readOnly: true}
+  volume: {name: a1-ca, secret: {secretName: {{ . | quote }}, defaultMode: 288}}
+{{- end }}
+{{- with include "twm.a1ClientSecret" .root }}
+- mount: {name: a1-client, mountPath: /etc/twm/a1-client, readOnly: true}
+  volume: {name: a1-client, secret: {secretName: {{ . | quote }}, defaultMode: 288}}
+{{- end }}
+{{- if $v.a1.oauth.tokenUrl }}
+- mount: {name: a1-oauth, mountPath: /etc/twm/a1-oauth, readOnly: true}
+  volume: {name: a1-oauth, secret: {secretName: {{ required "a1.oauth.existingSecret.name: needed with a1.oauth.tokenUrl" $v.a1.oauth.existingSecret.name | quote }}, defaultMode: 288}}
+{{- end }}
+{{- end }}
+{{- if and (eq .name "gateway") $v.languageModel.url $v.languageModel.existingSecret.name }}
+- mount: {name: llm, mountPath: /etc/twm/llm, readOnly: true}
+  volume: {name: llm, secret: {secretName: {{ $v.languageModel.existingSecret.name | quote }}, defaultMode: 288}}
+{{- end }}
+{{- if eq .name "ric" }}
+{{- if $v.ric.nodes }}
+- mount: {name: nodes, mountPath: /etc/twm/ric, readOnly: true}
+  volume: {name: nodes, configMap: {name: {{ include "twm.fullname" .root }}-ric-nodes}}
+{{- end }}
+{{- if and (eq $v.ric.adapter "oransc") $v.ric.gatewayToken.existingSecret.name }}
+- mount: {name: gateway-token, mountPath: /etc/twm/gateway-token, readOnly: true}
+  volume: {name: gateway-token, secret: {secretName: {{ $v.ric.gatewayToken.existingSecret.name | quote }}, defaultMode: 288}}
+{{- end }}
+{{- if eq $v.ric.adapter "pm" }}
+- mount: {name: pm, mountPath: /pm, readOnly: true}
+  volume: {name: pm, persistentVolumeClaim: {claimName: {{ required "ric.pm.existingClaim: needed with ric.adapter pm" $v.ric.pm.existingClaim | quote }}, readOnly: true}}
 {{- end }}
 {{- end }}
 {{- if eq .name "inference" }}
@@ -256,6 +376,11 @@ spec:
             {{- if .facts.grpc }}
             - {name: grpc, containerPort: 50051, protocol: TCP}
             {{- end }}
+            {{- if eq .name "ric" }}
+            {{- range $port, $number := include "twm.ricPorts" .root | fromYaml }}
+            - {name: {{ $port }}, containerPort: {{ $number }}, protocol: TCP}
+            {{- end }}
+            {{- end }}
           startupProbe:
             {{- include "twm.probe" (dict "path" "/livez" "ownLoopback" $ownLoopback) | nindent 12 }}
             periodSeconds: 2
@@ -289,5 +414,5 @@ spec:
 
 {{/* Changes with what the ConfigMaps of the chart hold, so that pods start anew with it. */}}
 {{- define "twm.configChecksum" -}}
-{{- toJson (dict "network" .Values.network "guardrail" .Values.guardrail) | sha256sum -}}
+{{- toJson (dict "network" .Values.network "guardrail" .Values.guardrail "nodes" .Values.ric.nodes) | sha256sum -}}
 {{- end -}}
