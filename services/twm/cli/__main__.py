@@ -17,6 +17,7 @@ COMMANDS = {
     "replay": ("twm.cli.replay", "feed recorded traces through the services and report forecasts, policies and shadow scores"),
     "train": ("twm.cli.train", "train the world models and export them to the zoo (needs the training extra)"),
     "bench": ("twm.cli.bench", "play TelecomWorldBench and write its report (needs the bench extra)"),
+    "doctor": ("twm.cli.doctor", "look at every connection of a deployment and say in plain words what is wrong"),
     "verify-audit": ("twm.cli.verify_audit", "check the hash chain of an audit log"),
     "replay-decision": ("twm.cli.replay_decision", "run a recorded decision again and hold every step against the audit log"),
     "intent": ("twm.cli.intent", "compile an intent from words, show what was understood or is unclear, activate it"),

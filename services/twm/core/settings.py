@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -45,14 +45,19 @@ class ServiceSettings(BaseSettings):
     """Folder for files a process keeps."""
     instance: str = Field(default_factory=socket.gethostname, min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.-]+$")
     """Name of this process among its replicas; keep it over restarts, so that it finds its unfinished stream entries."""
+    otlp_endpoint: Annotated[str, Field(max_length=512, pattern=r"^$|^https?://[^\s@]+$")] = ""
+    """OpenTelemetry collector, OTLP over HTTP (http://collector:4318/v1/traces); empty: no traces. Needs the extra `otel`."""
+    otlp_ratio: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """Share of the slow steps that are traced."""
     log_level: Annotated[str, Field(pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
     """Least severity that is logged."""
 
     @classmethod
-    def load(cls) -> Self:
-        """From the environment. Raises InvalidInputError naming each wrong variable, its value and what was expected."""
+    def load(cls, **given: Any) -> Self:
+        """From the environment, `given` before it. Raises InvalidInputError naming each wrong variable, its value and what was
+        expected."""
         try:
-            return cls()
+            return cls(**given)
         except ValidationError as error:
             lines = []
             for e in error.errors():
