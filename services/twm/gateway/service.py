@@ -41,6 +41,7 @@ from twm.gateway.explain.routes import router as explanation_routes
 from twm.gateway.intents.grammar import GrammarCompiler
 from twm.gateway.intents.routes import IntentDeps
 from twm.gateway.intents.routes import router as intent_routes
+from twm.gateway.intents.standing import newest_proposal
 from twm.gateway.intents.store import IntentStore
 from twm.gateway.judgement import Judge, newest_step, start_event
 from twm.gateway.language.configured import language_of
@@ -88,7 +89,14 @@ class GatewayService:
         store = IntentStore(streams, self._names, self._recorder, self._spec, now_s)
         self._language = language_of(settings)
         second = None if self._language is None else self._language.opinion
-        self._intents = IntentDeps(spec=self._spec, compiler=GrammarCompiler(), store=store, clock=now_s, second=second)
+        self._intents = IntentDeps(
+            spec=self._spec,
+            compiler=GrammarCompiler(),
+            store=store,
+            clock=now_s,
+            plans=newest_proposal(streams, self._names),
+            second=second,
+        )
         type_ids = TypeIds.parse(settings.a1_type_ids)
         self._sla_policies = SlaPolicies(streams, self._names, self._recorder, self._spec, store, type_ids, now_s)
         wanted = DeliverySettings.of(settings, self._spec.area_id)

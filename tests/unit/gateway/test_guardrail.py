@@ -300,7 +300,7 @@ def test_nothing_accepted_breaks_simplex_floors_or_rates(spec: NetworkSpec, rule
 class TestRules:
     def test_label_changes_with_a_bound(self, rules: GuardrailRules) -> None:
         other = rules.model_copy(update={"timing": rules.timing.model_copy(update={"max_age_s": 10.0})})
-        assert rules.label.startswith("default-2@")
+        assert rules.label.startswith("default-3@")
         assert other.label != rules.label
 
     @pytest.mark.parametrize(
@@ -311,7 +311,7 @@ class TestRules:
             ("version: 2", "version: 3", "version"),
             ("  max_lag_steps: 12", "  max_lagg_steps: 12", "timing.max_lag_steps"),
             ("any_violation_probability_max: 0.95", "any_violation_probability_max: 95", "got '95'"),
-            ("name: default-2", "name: '<script>'", "name"),
+            ("name: default-3", "name: '<script>'", "name"),
         ],
     )
     def test_bad_rules_are_refused_by_name(self, tmp_path, rules, old: str, new: str, words: str) -> None:  # type: ignore[no-untyped-def]

@@ -19,6 +19,7 @@ from twm.core.text import shown
 from twm.gateway.access import OPERATOR, VIEWER, Principal, require
 from twm.gateway.intents.compiler import Compiler
 from twm.gateway.intents.plain import json_schema, to_plain
+from twm.gateway.intents.standing import NewestProposal, PlanStanding, standing_of
 from twm.gateway.intents.store import IntentStore, Stand
 from twm.gateway.intents.structured import compile_structured
 from twm.gateway.intents.tokens import MAX_CHARACTERS
@@ -82,6 +83,46 @@ class CompileView(BaseModel):
     readings: list[ReadingView] = Field(default=[], description="Where two compilers differ: what each reads, to choose from.")
 
 
+class ConstraintStanding(BaseModel):
+    """How the newest plan stands to one KPI constraint."""
+
+    index: int = Field(description="In `intent.constraints`.")
+    met: bool
+    violation_probability: float
+    accepted_probability: float
+    running_violation_probability: float | None = Field(description="As things run now; null: not evaluated.")
+    predicted: float | None = Field(description="Median, in the KPI's unit; null: not predicted.")
+    predicted_low: float | None = Field(description="5 % quantile.")
+    predicted_high: float | None = Field(description="95 % quantile.")
+    reachable_bound: float | None = Field(description="Best bound that a plan holds with the accepted probability.")
+    basis: str = Field(description="World model, queueing (mean-field queues of a part of the network), twin.")
+    reason: str
+
+
+class ObjectiveStanding(BaseModel):
+    """How the newest plan stands to a saving, and to the SLAs where they were said to hold."""
+
+    met: bool
+    wanted_ratio: float = Field(description="Control saving wanted; 0: none was named.")
+    saving_ratio: float
+    hold_slas: bool
+    any_violation_probability: float | None
+    reachable_saving_ratio: float | None = Field(description="Largest saving of a plan that holds the SLAs.")
+    reason: str
+
+
+class StandingView(BaseModel):
+    """How the newest plan stands to the intent."""
+
+    step: int
+    created: str
+    met: bool | None = Field(description="Null: nothing of it is a matter of prediction within the planned steps.")
+    told: list[str] = Field(description="In words.")
+    constraints: list[ConstraintStanding]
+    objectives: list[ObjectiveStanding]
+    questions: list[QuestionView] = Field(description="What no plan reaches, with the nearest feasible offer.")
+
+
 class IntentView(BaseModel):
     """An intent and its state."""
 
@@ -95,6 +136,7 @@ class IntentView(BaseModel):
     text: str
     intent: dict[str, Any] = Field(description="Plain form; empty where it was compiled against another network spec.")
     told: list[str]
+    plan: StandingView | None = Field(default=None, description="Null: no plan was made for it yet.")
 
 
 class ActivationView(BaseModel):
@@ -133,6 +175,8 @@ class IntentDeps:
     clock: Callable[[], float]
     """Unix [s]."""
     timezone: dt.tzinfo = dt.UTC
+    plans: NewestProposal | None = None
+    """The newest proposal of the area; None: nobody plans for intents."""
     second: SecondOpinion | None = None
     """Asked after the compiler about words, never about structured intents; None: nobody."""
 
@@ -222,7 +266,8 @@ def router(deps: IntentDeps) -> APIRouter:
         stand = await deps.store.find(intent_id)
         if stand is None:
             raise HTTPException(404, f"intent_id: {shown(intent_id)} is not known")
-        return view(stand)
+        plan = await deps.plans() if deps.plans is not None and stand.state == "active" else None
+        return _intent_view(stand, deps, standing_of(stand.spec, plan, deps.spec))
 
     @routes.delete("/v1/intents/{intent_id}")
     async def withdraw(intent_id: IntentId, principal: Annotated[Principal, Depends(require(OPERATOR))]) -> IntentView:
@@ -252,7 +297,50 @@ def _source(intent: intent_pb2.IntentSpec) -> str:
     return intent_pb2.IntentSource.Name(intent.source).removeprefix("INTENT_SOURCE_").lower()
 
 
-def _intent_view(stand: Stand, deps: IntentDeps) -> IntentView:
+def _standing_view(found: PlanStanding) -> StandingView:
+    return StandingView(
+        step=found.step,
+        created=found.created,
+        met=found.met,
+        told=list(found.lines),
+        constraints=[
+            ConstraintStanding(
+                index=o.constraint_index,
+                met=o.met,
+                violation_probability=o.violation_probability,
+                accepted_probability=o.accepted_probability,
+                basis=o.basis,
+                reason=o.reason,
+                **{
+                    name: getattr(o, name) if o.HasField(name) else None
+                    for name in (
+                        "running_violation_probability",
+                        "predicted",
+                        "predicted_low",
+                        "predicted_high",
+                        "reachable_bound",
+                    )
+                },
+            )
+            for o in found.constraints
+        ],
+        objectives=[
+            ObjectiveStanding(
+                met=o.met,
+                wanted_ratio=o.wanted_ratio,
+                saving_ratio=o.saving_ratio,
+                hold_slas=o.hold_slas,
+                reason=o.reason,
+                any_violation_probability=o.any_violation_probability if o.HasField("any_violation_probability") else None,
+                reachable_saving_ratio=o.reachable_saving_ratio if o.HasField("reachable_saving_ratio") else None,
+            )
+            for o in found.objectives
+        ],
+        questions=_questions(found.questions),
+    )
+
+
+def _intent_view(stand: Stand, deps: IntentDeps, plan: PlanStanding | None = None) -> IntentView:
     intent = stand.spec
     current = intent.spec_digest == deps.spec.digest()
     return IntentView(
@@ -266,4 +354,5 @@ def _intent_view(stand: Stand, deps: IntentDeps) -> IntentView:
         text=intent.text,
         intent=to_plain(intent, deps.spec) if current else {},
         told=told(intent, deps.spec, deps.timezone) if current else [],
+        plan=None if plan is None else _standing_view(plan),
     )

@@ -42,15 +42,12 @@ def told(intent: intent_pb2.IntentSpec, spec: NetworkSpec, tz: dt.tzinfo = dt.UT
     if goal.hold_slas:
         out.append(f"hold the SLAs of the network{_when(goal, tz)}")
     for c in intent.constraints:
-        name, form = _KPI[c.kpi]
-        value = form.format(round(c.bound * (100 if c.kpi in _RATIOS else 1), 6))
-        side = "at most" if c.comparator == intent_pb2.COMPARATOR_AT_MOST else "at least"
         risk = (
             f", violated with at most {_percent(c.max_violation_probability)} probability"
             if c.HasField("max_violation_probability")
             else ""
         )
-        out.append(f"{name} of {_place(c.scope, spec)} {side} {value}{risk}{_when(c, tz)}")
+        out.append(f"{constraint_words(c, spec)}{risk}{_when(c, tz)}")
     for limit in intent.limits:
         share = _SHARES.get(limit.resource, "share")
         place = _place(limit.scope, spec)
@@ -74,6 +71,19 @@ def told(intent: intent_pb2.IntentSpec, spec: NetworkSpec, tz: dt.tzinfo = dt.UT
     if intent.priority in _PRIORITY:
         out.append(f"priority {intent.priority} ({_PRIORITY[intent.priority]})")
     return out
+
+
+def constraint_words(constraint: intent_pb2.KpiConstraint, spec: NetworkSpec) -> str:
+    """A KPI constraint in words, without its window."""
+    side = "at most" if constraint.comparator == intent_pb2.COMPARATOR_AT_MOST else "at least"
+    value = _KPI[constraint.kpi][1].format(round(constraint.bound * (100 if constraint.kpi in _RATIOS else 1), 6))
+    return f"{_KPI[constraint.kpi][0]} of {_place(constraint.scope, spec)} {side} {value}"
+
+
+def kpi_words(kpi: intent_pb2.Kpi, value: float) -> str:
+    """A value of a KPI with its unit, to three digits."""
+    scaled = value * (100 if kpi in _RATIOS else 1)
+    return _KPI[kpi][1].format(float(f"{scaled:.3g}"))
 
 
 def _percent(ratio: float) -> str:
