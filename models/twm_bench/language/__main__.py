@@ -9,6 +9,7 @@ import sys
 COMMANDS = {
     "intents": ("twm_bench.language.intents", "intent compiler: fields, questions, time"),
     "injections": ("twm_bench.language.injections.measure", "prompt injections in alarms, names and intents"),
+    "model": ("twm_bench.language.model", "language model alone and beside the grammar: fields, agreement, time"),
     "guard": ("twm_bench.language.guard", "guardrail: unsafe policies passed, benign ones refused, time of the gate"),
 }
 
