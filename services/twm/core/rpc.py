@@ -12,7 +12,7 @@ import grpc
 import grpc.aio
 from google.protobuf.message import Message
 
-from twm.core import metrics
+from twm.core import metrics, tracing
 from twm.core.errors import (
     AuditError,
     AuthenticationError,
@@ -74,6 +74,7 @@ def grpc_channel(target: str, *, max_message_mb: int = 64) -> grpc.aio.Channel:
     limit = max_message_mb * 1024 * 1024
     return grpc.aio.insecure_channel(
         target,
+        interceptors=tracing.client_interceptors(),
         options=(
             ("grpc.max_receive_message_length", limit),
             ("grpc.max_send_message_length", limit),
@@ -119,7 +120,8 @@ def _single(behaviour: Any, method: str, *, streamed: bool) -> Any:
         began_s = time.perf_counter()
         code = grpc.StatusCode.CANCELLED
         try:
-            result = await behaviour(_checked(request, streamed), context)
+            with tracing.span(method.lstrip("/"), kind="SERVER", header=tracing.header_of(context)):
+                result = await behaviour(_checked(request, streamed), context)
             code = context.code() or grpc.StatusCode.OK
             return result
         except grpc.aio.AbortError:

@@ -19,7 +19,7 @@ from typing import Any, Self
 import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from twm.core import metrics
+from twm.core import metrics, tracing
 from twm.core.errors import TwmError, UnavailableError
 from twm.core.logs import configure_logging
 from twm.core.probes import Health, ProbeServer
@@ -55,10 +55,14 @@ class Runtime:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._updates: set[asyncio.Task[Any]] = set()
         self._failed = False
+        self._end_traces: Callable[[], None] = lambda: None
 
     async def __aenter__(self) -> Self:
         """Take over logs and signals, and open the probes. Raises UnavailableError where their port is taken."""
         configure_logging(self.name, self.settings.log_level)
+        self._end_traces = tracing.configure(
+            self.name, self.settings.network, self.settings.otlp_endpoint, self.settings.otlp_ratio
+        )
         if self._signals:
             for number in (signal.SIGTERM, signal.SIGINT):
                 asyncio.get_running_loop().add_signal_handler(number, self.stop.set)
@@ -79,6 +83,7 @@ class Runtime:
         """Drain, whatever the reason."""
         self.stop.set()
         await self._drain()
+        await asyncio.to_thread(self._end_traces)
 
     def spawn(self, coroutine: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
         """Run a critical task: if it fails, the process logs it, stops and exits with 1. Tasks end by watching `stop`."""

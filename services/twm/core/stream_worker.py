@@ -21,9 +21,9 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from twm.core import metrics
+from twm.core import metrics, tracing
 from twm.core.errors import InvalidInputError, TwmError, UnavailableError
-from twm.core.streams import Entry, KeyWrite, Output, Streams
+from twm.core.streams import SPAN_FIELD, Entry, KeyWrite, Output, Streams
 
 log = logging.getLogger(__name__)
 
@@ -169,8 +169,15 @@ class StreamWorker:
                     await self._streams.touch(self._stream, self._group, self._consumer, [entry.id], delivery_count=delivery)
                     failure = None
                 if effect is None:
-                    async with asyncio.timeout(self._handle_timeout_s):
-                        effect = await self._handle(entry)
+                    with tracing.span(
+                        f"{self._group} {self._kind}",
+                        kind="CONSUMER",
+                        trace_id=entry.trace_id,
+                        parent=entry.extra.get(SPAN_FIELD, b"").decode("ascii", "replace"),
+                        attributes={"messaging.system": "redis", "messaging.message.id": entry.id},
+                    ):
+                        async with asyncio.timeout(self._handle_timeout_s):
+                            effect = await self._handle(entry)
                 done = await self._streams.write_and_ack(self._stream, self._group, [entry.id], effect.outputs, effect.keys)
                 if done or not await self._streams.is_pending(self._stream, self._group, entry.id):
                     return

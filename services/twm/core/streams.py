@@ -17,7 +17,7 @@ from typing import Any
 
 from redis.exceptions import ResponseError
 
-from twm.core import metrics
+from twm.core import metrics, tracing
 from twm.core.errors import InvalidInputError, TwmError, UnavailableError
 from twm.core.redis_link import RedisLink
 from twm.core.stream_names import (
@@ -45,6 +45,8 @@ MAX_WRITE_ENTRIES = 1024
 MAX_REASON_CHARACTERS = 500
 
 _PAYLOAD, _TRACE, _REASON = "p", "t", "reason"
+SPAN_FIELD = "s"
+"""Span that wrote the entry, where traces are made (twm.core.tracing)."""
 
 
 @dataclass(frozen=True)
@@ -283,6 +285,9 @@ def _fields(output: Output) -> dict[str, Argument]:
     fields: dict[str, Argument] = {_PAYLOAD: output.payload}
     if output.trace_id:
         fields[_TRACE] = output.trace_id
+        trace_id, span_id = tracing.current()
+        if trace_id == output.trace_id:
+            fields[SPAN_FIELD] = span_id
     return {**fields, **output.extra} if output.extra else fields
 
 
