@@ -59,7 +59,7 @@ export class FieldMap {
 
   constructor(private readonly network: NetworkMap, private readonly choose: (cell: number) => void) {
     const xs = network.cells.map((c) => c.x_km), ys = network.cells.map((c) => c.y_km);
-    const wide = Math.max(Math.max(...xs) - Math.min(...xs), Math.max(...ys) - Math.min(...ys), 0.2), pad = wide * 0.15, out = wide * 0.3;
+    const wide = Math.max(Math.max(...xs) - Math.min(...xs), Math.max(...ys) - Math.min(...ys), 0.2), pad = wide * 0.15, out = wide * 0.45;
     this.bounds = L.latLngBounds([Math.min(...ys) - pad, Math.min(...xs) - pad], [Math.max(...ys) + pad, Math.max(...xs) + pad]);
     this.spread = L.latLngBounds([Math.min(...ys) - out, Math.min(...xs) - out], [Math.max(...ys) + out, Math.max(...xs) + out]);
     this.canvas = L.canvas({ padding: 0.3 });
@@ -208,7 +208,7 @@ export class FieldMap {
         best[k] = d; who[k] = i;
       }
       for (let k = 0; k < NEAREST; k++) { index[p * NEAREST + k] = who[k]!; weight[p * NEAREST + k] = 1 / (best[k]! + 1e-4 * reach * reach); }
-      const far = Math.min(1, Math.max(0, (Math.sqrt(best[0]!) / reach - 0.4) / 0.6));
+      const far = Math.min(1, Math.max(0, (Math.sqrt(best[0]!) / reach - 0.7) / 0.7));
       fade[p] = 1 - far * far * (3 - 2 * far);
     }
     return [index, weight, fade];

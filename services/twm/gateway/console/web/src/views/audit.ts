@@ -94,9 +94,12 @@ async function recompute(items: AuditRecord[]): Promise<[number, number, boolean
   return [good, items.length, next.every((r) => items.find((o) => o.sequence === r.sequence - 1)?.hash === r.previous_hash)];
 }
 
+/** Names of protobuf enums without their prefix. */
+function plainWord(text: string): string { return /^[A-Z]+(_[A-Z0-9]+)+$/.test(text) ? f.words(text.replace(/^[A-Z]+_/, "").toLowerCase()) : text; }
+
 function summary(record: AuditRecord): string {
   const p = record.payload && typeof record.payload === "object" ? (record.payload as Record<string, unknown>) : {};
-  const said = ["subject", "by", "action", "event", "outcome", "proposal_id", "policy_set_id", "intent_id", "decision", "mode", "state", "headline", "reason", "step"]
-    .filter((k) => typeof p[k] === "string" || typeof p[k] === "number").slice(0, 4).map((k) => `${f.words(k)} ${String(p[k]).slice(0, 120)}`);
+  const said = ["subject", "by", "action", "event", "outcome", "proposal_id", "policy_set_id", "intent_id", "decision", "mode", "state", "headline", "reason"]
+    .filter((k) => typeof p[k] === "string" || typeof p[k] === "number").slice(0, 4).map((k) => `${f.words(k)} ${plainWord(String(p[k])).slice(0, 160)}`);
   return said.join(" · ");
 }

@@ -12,6 +12,7 @@ import { chartKey } from "./overview";
 
 const LIST_SHOWN = 60;
 const CHART_HEIGHT = 120;
+const MOVES_SHOWN = 12;
 
 export function stateBadge(row: DecisionRow): HTMLElement {
   if (row.state === "pending") return badge("wait", "waiting", "Waits for an approver");
@@ -114,12 +115,17 @@ function sections(app: App, d: Decision, charts: FanChart[]): HTMLElement[] {
     tile("Looked at", String(d.evaluation_count), `candidates, ${d.twin_call_count} twin calls`));
   const e = d.explanation;
   const interval = (kpi: string, v?: { low?: Num; median: Num; high?: Num }): (Node | string)[] => (v ? [f.kpi(kpi, v.median), h("small", {}, ` ${f.kpi(kpi, v.low)} to ${f.kpi(kpi, v.high)}`)] : [f.NONE]);
-  const better = (kpi: string, change: Num | undefined): string => (change === null || change === undefined || Math.abs(change) < 1e-6 ? "" : (kpi === "served_mbps") === change > 0 ? "better" : kpi === "utilisation_ratio" ? "" : "worse");
+  const better = (kpi: string, change: Num | undefined): string => {
+    const small = kpi.endsWith("_ratio") ? 5e-5 : 0.05;
+    if (kpi === "utilisation_ratio" || change === null || change === undefined || Math.abs(change) < small) return "";
+    return (kpi === "served_mbps") === change > 0 ? "better" : "worse";
+  };
+  const changeText = (kpi: string, v: Num): string => (v !== null && kpi.endsWith("_ratio") ? `${(v * 100).toFixed(2)} pt` : f.kpi(kpi, v));
   const difference = panel("Against doing nothing", [h("span.muted", {}, "medians, 5 to 95 % below")], e && e.forecasts.length
     ? table("Predicted difference against doing nothing", [
-        { head: "Slice", cell: (r) => r.slice }, { head: "KPI", cell: (r) => h("span", {}, f.kpiWord(r.kpi), h("small", {}, ` ${r.over_steps}`)) },
+        { head: "Slice", cell: (r) => r.slice }, { head: "KPI", cell: (r) => h("span.nowrap", { title: `Over the horizon: ${r.over_steps}` }, f.kpiWord(r.kpi)) },
         { head: "Proposed", number: true, cell: (r) => interval(r.kpi, r.proposed) }, { head: "Doing nothing", number: true, cell: (r) => interval(r.kpi, r.running) },
-        { head: "Change", number: true, cell: (r) => h("span", { class: better(r.kpi, r.change_from_running?.median) || null }, f.signed(r.change_from_running?.median ?? null, (v) => f.kpi(r.kpi, v)), better(r.kpi, r.change_from_running?.median) ? h("small", {}, ` ${better(r.kpi, r.change_from_running?.median)}`) : null) },
+        { head: "Change", number: true, cell: (r) => h("span", { class: better(r.kpi, r.change_from_running?.median) || null }, f.signed(r.change_from_running?.median ?? null, (v) => changeText(r.kpi, v)), better(r.kpi, r.change_from_running?.median) ? h("small", {}, ` ${better(r.kpi, r.change_from_running?.median)}`) : null) },
         { head: "SLA", number: true, cell: (r) => f.kpi(r.kpi, r.bound ?? null) },
       ], e.forecasts)
     : empty("Nothing predicted", "No model answered for this decision, so there is no difference to show."));
@@ -134,13 +140,16 @@ function sections(app: App, d: Decision, charts: FanChart[]): HTMLElement[] {
   const explanation = panel("Explanation", [h("span.muted", {}, e ? (e.text_source === "model" ? "told by the language model, numbers checked" : "told by the template") : "")], e ? [
     h("dl.explanation", {}, e.text.split("\n").slice(1).map((line) => { const at = line.indexOf(": "); return at > 0 && at < 40 ? [h("dt", {}, line.slice(0, at)), h("dd", {}, line.slice(at + 2))] : h("dd", {}, line); })),
     e.turns.length ? table("What would change the decision", [
-      { head: "Would be", cell: (r) => f.words(r.outcome) }, { head: "if", cell: (r) => `${f.words(r.quantity)}${r.check ? ` (${f.words(r.check)})` : ""}` }, { head: "were", number: true, cell: (r) => unit(r.unit, r.turning_point) }, { head: "instead of", number: true, cell: (r) => unit(r.unit, r.now) }, { head: "", cell: (r) => (r.settable ? badge("info", "settable") : "") },
+      { head: "Would be", cell: (r) => f.words(r.outcome) }, { head: "if", cell: (r) => `${f.words(r.quantity)}${r.check && r.check !== r.quantity ? ` (${f.words(r.check)})` : ""}` }, { head: "were", number: true, cell: (r) => unit(r.unit, r.turning_point) }, { head: "instead of", number: true, cell: (r) => unit(r.unit, r.now) }, { head: "", cell: (r) => (r.settable ? badge("info", "settable") : "") },
     ], e.turns) : null,
   ] : empty("No explanation", "None was written for this decision."));
-  const moves = panel("What moves", [], e && e.moves.length ? table("Moves of shares", [
+  const moveTable = (rows: NonNullable<typeof e>["moves"], caption: string): HTMLElement => table(caption, [
     { head: "Where", cell: (r) => (r.scope ? `${r.span} ${r.scope}` : "area") }, { head: "Resource", cell: (r) => (r.resource === "prb" ? "PRB" : "bandwidth") }, { head: "Slice", cell: (r) => r.slice },
     { head: "Now", number: true, cell: (r) => f.percent(r.before_share) }, { head: "Proposed", number: true, cell: (r) => f.percent(r.after_share) }, { head: "Change", number: true, cell: (r) => f.signed(r.after_share - r.before_share, (v) => `${((v ?? 0) * 100).toFixed(1)} pt`) },
-  ], e.moves) : empty("Nothing moves", "The proposal keeps the shares in force."));
+  ], rows);
+  const moves = panel("What moves", [h("span.muted", {}, "largest first")], e && e.moves.length
+    ? [moveTable(e.moves.slice(0, MOVES_SHOWN), "Moves of shares"), e.moves.length > MOVES_SHOWN ? h("details", {}, h("summary", {}, `${e.moves.length - MOVES_SHOWN} more`), moveTable(e.moves.slice(MOVES_SHOWN), "Further moves of shares")) : null]
+    : empty("Nothing moves", "The proposal keeps the shares in force."));
   const failed = d.checks.filter((c) => !c.passed), held = d.checks.filter((c) => c.passed);
   const checkTable = (rows: typeof d.checks, caption: string): HTMLElement => table(caption, [
     { head: "Check", cell: (r) => f.words(r.name) }, { head: "", cell: (r) => (r.passed ? badge("good", "holds") : badge("bad", "fails")) }, { head: "Value", number: true, cell: (r) => f.plain(r.value) }, { head: "Bound", number: true, cell: (r) => f.plain(r.bound) }, { head: "In words", cell: (r) => r.message },
@@ -151,7 +160,7 @@ function sections(app: App, d: Decision, charts: FanChart[]): HTMLElement[] {
   const intents = d.intents.length ? panel("Intents", [], table("How the plan stands to active intents", [
     { head: "Intent", cell: (r) => r.intent_id }, { head: "Constraint", number: true, cell: (r) => String(r.constraint_index + 1) }, { head: "Broken with probability", number: true, cell: (r) => f.percent(r.violation_probability) }, { head: "Doing nothing", number: true, cell: (r) => f.percent(r.running_violation_probability) },
   ], d.intents)) : null;
-  return [head, tiles, h("div.pair", {}, front, difference), forecasts, h("div.pair", {}, explanation, moves), candidates, h("div.pair", {}, checks, tracePanel(d)), intents].filter((n): n is HTMLElement => n !== null);
+  return [head, tiles, h("div.pair.narrow-wide", {}, front, difference), forecasts, h("div.pair", {}, explanation, moves), candidates, h("div.pair", {}, checks, tracePanel(d)), intents].filter((n): n is HTMLElement => n !== null);
 }
 
 function unit(kind: string, value: Num): string {
@@ -177,7 +186,7 @@ interface TraceStep { kind: string; numbers?: Record<string, number>; note?: str
 function tracePanel(d: Decision): HTMLElement {
   const box = h("div");
   const button = h("button", { type: "button", click: () => void show() }, "Show planning trace");
-  const timings = Object.entries(d.timings).filter(([, s]) => s !== null) as [string, number][];
+  const timings = Object.entries(d.timings).filter(([part, s]) => s !== null && part !== "total") as [string, number][];
   const total = timings.reduce((sum, [, s]) => sum + s, 0);
   async function show(): Promise<void> {
     replace(box, loading());

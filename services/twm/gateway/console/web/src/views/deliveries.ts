@@ -1,42 +1,52 @@
-// Deliveries: what the gateway has handed to a RIC and what the RIC says of it, where the gateway has that route.
+// Deliveries: what the gateway has handed to the RIC and what the RIC says of it, where the gateway has that route.
 import type { App, View } from "../app";
 import { touches } from "../app";
 import { get } from "../api";
-import { badge, empty, h, loading, panel, replace, table } from "../dom";
+import { badge, empty, h, loading, panel, replace, table, tile } from "../dom";
 import * as f from "../format";
 
-type Fields = Record<string, unknown>;
+interface Delivery {
+  policy_type_id: string; policy_id: string; remote_id: string; policy_set_id: string; state: string; enforced: boolean | null; enforce_reason: string;
+  code: number; reason: string; detail: string; attempts: number; latency_s: number; changed: string | null; expires: string | null;
+}
+interface Deliveries {
+  peer: string; to: string; delivering: boolean; open: boolean; problem: string; circuit_open: boolean; reconciled: string | null;
+  kept_alive: string | null; counts: Record<string, number>; items: Delivery[]; next: string | null;
+}
+
+const KINDS: Record<string, string> = { delivered: "good", waiting: "wait", deleting: "wait", failing: "bad", rejected: "bad", type_missing: "bad" };
 
 export function deliveriesView(_app: App): View {
   const body = h("div", {}, loading());
+  let pages: string[] = [];
   let read = false;
+
   async function update(changed: Set<string>): Promise<void> {
     if (read && !touches(changed, "policies", "in_force", "audit")) return;
-    const found = await get<unknown>("v1/deliveries");
+    const after = pages.at(-1);
+    const found = await get<Deliveries>(`v1/deliveries?limit=50${after ? `&after=${encodeURIComponent(after)}` : ""}`);
     read = true;
-    const top: Fields = Array.isArray(found) ? { items: found } : found && typeof found === "object" ? (found as Fields) : {};
-    const plain = Object.entries(top).filter(([, v]) => v === null || typeof v !== "object");
-    const lists = Object.entries(top).filter((entry): entry is [string, Fields[]] => Array.isArray(entry[1]));
-    const nested = Object.entries(top).filter((entry): entry is [string, Fields] => entry[1] !== null && typeof entry[1] === "object" && !Array.isArray(entry[1]));
+    draw(found);
+  }
+
+  function draw(d: Deliveries): void {
+    if (d.peer === "off") {
+      replace(body, panel("Deliveries to the RIC", [badge("idle", "off")], empty("Delivery is off", "Policies go to the policy stream and to no RIC. Set TWM_A1_PEER and TWM_A1_URL at the gateway to deliver them over A1.")));
+      return;
+    }
+    const state = d.circuit_open ? badge("bad", "circuit open") : d.open ? badge("good", "reached") : badge("warn", d.delivering ? "not reached" : "nobody delivers");
+    const step = (label: string, on: boolean, act: () => void): HTMLElement => h("button", { type: "button", disabled: !on, click: () => { act(); void update(new Set(["poll"])); } }, label);
     replace(body,
-      panel("Deliveries to the RIC", [], plain.length ? h("dl.facts", {}, plain.map(([k, v]) => [h("dt", {}, f.capital(f.words(k))), h("dd", {}, show(k, v))])) : null,
-        nested.map(([k, v]) => [h("h3", {}, f.capital(f.words(k))), h("dl.facts", {}, Object.entries(v).slice(0, 32).map(([n, w]) => [h("dt", {}, f.words(n)), h("dd", {}, show(n, w))]))])),
-      lists.map(([name, rows]) => panel(f.capital(f.words(name)), [h("span.muted", {}, String(rows.length))], rows.length ? list(name, rows) : empty("None", `There are no ${f.words(name)}.`))));
+      h("div.tiles", {}, ...Object.entries(d.counts).map(([name, count]) => tile(f.capital(f.words(name)), String(count), "instances", count && KINDS[name] === "bad" ? "bad" : ""))),
+      panel("Deliveries to the RIC", [state], d.problem ? h("p.problem", {}, d.problem) : null,
+        h("dl.facts", {}, [["Peer", `${d.peer} at ${d.to || f.NONE}`], ["Compared with the RIC", `${f.dateTime(d.reconciled)} UTC`], ["Sign of life taken", d.kept_alive ? `${f.dateTime(d.kept_alive)} UTC` : "none, or none needed"]].map(([k, v]) => [h("dt", {}, k), h("dd", {}, v)])),
+        d.items.length ? table("Policy instances at the RIC", [
+          { head: "Policy", cell: (r) => [r.policy_id, h("small", {}, ` ${r.policy_type_id}`)] }, { head: "Of", cell: (r) => r.policy_set_id }, { head: "State", cell: (r) => badge(KINDS[r.state] ?? "info", f.words(r.state)) },
+          { head: "RIC says", cell: (r) => (r.enforced === null ? badge("idle", "nothing yet") : r.enforced ? badge("good", "enforced") : badge("bad", "not enforced", r.enforce_reason)) },
+          { head: "Last answer", cell: (r) => `${r.code || f.NONE} ${f.words(r.reason)}${r.detail ? `: ${r.detail}` : ""}` }, { head: "Failures", number: true, cell: (r) => String(r.attempts) }, { head: "Latency", number: true, cell: (r) => `${(r.latency_s * 1000).toFixed(0)} ms` },
+          { head: "Changed", cell: (r) => f.timeOfDay(r.changed) }, { head: "Ends", cell: (r) => f.timeOfDay(r.expires) },
+        ], d.items) : empty("Nothing at the RIC", "No policy is in force, so nothing was delivered."),
+        d.next || pages.length ? h("div.actions", {}, step("First", pages.length > 0, () => { pages = []; }), step("Next", d.next !== null, () => { if (d.next) pages.push(d.next); })) : null));
   }
   return { element: h("div.stack", {}, h("h1.hidden", {}, "Deliveries"), body), update };
-}
-
-function list(name: string, rows: Fields[]): HTMLElement {
-  if (rows.some((r) => r === null || typeof r !== "object")) return h("ul", {}, rows.slice(0, 200).map((r) => h("li", {}, String(r).slice(0, 200))));
-  const columns = [...new Set(rows.flatMap((r) => Object.keys(r)))].slice(0, 10);
-  return table(f.words(name), columns.map((c) => ({ head: f.capital(f.words(c)), number: rows.every((r) => typeof r[c] === "number"), cell: (r: Fields) => show(c, r[c]) })), rows.slice(0, 200));
-}
-
-function show(name: string, value: unknown): Node | string {
-  if (value === null || value === undefined || value === "") return f.NONE;
-  if (typeof value === "boolean") return value ? "yes" : "no";
-  if (typeof value === "object") return JSON.stringify(value).slice(0, 200);
-  const text = String(value).slice(0, 300);
-  if (/state|status/.test(name)) return badge(/^(ok|enforced|delivered|in_force|active|up|true|synced)$/i.test(text) ? "good" : /fail|error|refus|not|down|lost/i.test(text) ? "bad" : "info", f.words(text));
-  return /^\d{4}-\d\d-\d\dT/.test(text) ? f.dateTime(text) : text;
 }

@@ -36,7 +36,7 @@ export function scoreboardView(app: App): View {
         tile("Coverage", f.percent(coverage), `nominal ${f.percent(NOMINAL, 0)}`, coverage !== null && coverage < 0.8 ? "bad" : coverage !== null && coverage < 0.85 ? "warn" : "good"),
         ...Object.entries(summary.mean_absolute_error).slice(0, 2).map(([kpi, v]) => tile(`Error, ${f.kpiWord(kpi)}`, f.kpi(kpi, v), "mean absolute, median forecast"))),
       panel("SCM by horizon", [h("span.muted", {}, "by the time the horizon began")], chart.element, key, h("p.muted", {}, "The gain is predicted, never observed: the network ran its own shares. What is observed tests the forecast for those.")),
-      h("div.pair", {},
+      h("div.pair.wide-narrow", {},
         panel("Newest scores", [], table("Newest scores", [
           { head: "Step", cell: (r) => h("a", { href: `#/decisions/${r.step}` }, String(r.step)) }, { head: "Guardrail", cell: (r) => (r.decision === "accepted" ? badge("good", "accepted") : r.decision === "rejected" ? badge("bad", "refused") : badge("idle", r.decision)) },
           { head: "Observed", number: true, cell: (r) => f.scm(r.observed_scm) }, { head: "Predicted", number: true, cell: (r) => f.scm(r.running_predicted_scm) }, { head: "Recommended", number: true, cell: (r) => f.scm(r.recommended_predicted_scm) },
