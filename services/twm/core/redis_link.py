@@ -1,4 +1,5 @@
-"""Calls to one Redis-protocol server: a bounded set of connections, a deadline on every call, one kind of error.
+"""Calls to one Redis-protocol server (the master that Sentinels name, where the URL is theirs): a bounded set of connections, a
+deadline on every call, one kind of error.
 
 redis-py's connections (RESP3, TLS, authentication) with commands packed by hiredis, without redis-py's client layer: its
 silent re-sending of commands after a lost connection would write twice what is not idempotent.
@@ -15,11 +16,12 @@ import hiredis
 from redis.asyncio.connection import AbstractConnection, ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import NoScriptError, ReadOnlyError, RedisError, ResponseError
 from redis.maint_notifications import MaintNotificationsConfig
 
 from twm.core import metrics
 from twm.core.errors import DeadlineError, InvalidInputError, TwmError, UnavailableError
+from twm.core.redis_sentinel import Sentinels, names_sentinels
 from twm.core.stream_scripts import Argument, Script
 
 MAX_CONNECTIONS = 32
@@ -28,8 +30,8 @@ _TRANSIENT = ("OOM", "LOADING", "MISCONF", "READONLY", "MASTERDOWN", "NOREPLICAS
 
 
 def redact_url(url: str) -> str:
-    """The URL without its password."""
-    return re.sub(r"(://[^:@/]*):[^@]*@", r"\1:***@", url)
+    """The URL without its passwords."""
+    return re.sub(r"(password=)[^&]*", r"\1***", re.sub(r"(://[^:@/]*):[^@]*@", r"\1:***@", url))
 
 
 class RedisLink:
@@ -38,18 +40,16 @@ class RedisLink:
     def __init__(self, url: str, timeout_s: float) -> None:
         self.timeout_s = timeout_s
         self.address = redact_url(url)
+        self._sentinels: Sentinels | None = None
         try:
-            self._pool = ConnectionPool.from_url(
-                url,
-                protocol=3,
-                socket_timeout=None,  # one deadline around the whole call instead
-                socket_connect_timeout=timeout_s,
-                retry=Retry(NoBackoff(), 0),
-                maint_notifications_config=MaintNotificationsConfig(enabled=False),
-            )
+            if names_sentinels(url):
+                self._sentinels = Sentinels(url, self.address, self._pool_of)
+                self._pool = self._sentinels.server_pool
+            else:
+                self._pool = self._pool_of(url)
         except ValueError as error:
             raise InvalidInputError(
-                f"redis_url: {self.address!r} is not a Redis URL (redis://, rediss:// or unix://)"
+                f"redis_url: {self.address!r} is not a Redis URL (redis://, rediss://, unix://, redis+sentinel:// or rediss+sentinel://)"
             ) from error
         self._slots = asyncio.Semaphore(MAX_CONNECTIONS)
         self._idle: list[AbstractConnection] = []
@@ -97,10 +97,10 @@ class RedisLink:
     async def close(self) -> None:
         """Close every connection."""
         await self._drop_idle()
-        await self._pool.aclose()
+        await (self._pool if self._sentinels is None else self._sentinels).aclose()
 
     async def _exchange(self, packed: bytes, count: int) -> list[Any]:
-        connection = self._idle.pop() if self._idle else self._new_connection()
+        connection = self._idle.pop() if self._idle else await self._new_connection()
         finished = False
         try:
             await connection.send_packed_command(packed, check_health=False)
@@ -110,7 +110,10 @@ class RedisLink:
                     replies.append(await connection.read_response(disconnect_on_error=False))
                 except ResponseError as error:
                     replies.append(error)
-            finished = True
+            demoted = self._sentinels is not None and any(isinstance(reply, ReadOnlyError) for reply in replies)
+            if demoted:  # no longer the master: the Sentinels know another
+                await self._drop_idle()
+            finished = not demoted
             return replies
         finally:
             if finished:
@@ -118,7 +121,19 @@ class RedisLink:
             else:
                 await connection.disconnect(nowait=True)
 
-    def _new_connection(self) -> AbstractConnection:
+    def _pool_of(self, url: str) -> ConnectionPool:
+        return ConnectionPool.from_url(
+            url,
+            protocol=3,
+            socket_timeout=None,  # one deadline around the whole call instead
+            socket_connect_timeout=self.timeout_s,
+            retry=Retry(NoBackoff(), 0),
+            maint_notifications_config=MaintNotificationsConfig(enabled=False),
+        )
+
+    async def _new_connection(self) -> AbstractConnection:
+        if self._sentinels is not None:
+            return await self._sentinels.connection()
         connection: AbstractConnection = self._pool.make_connection()  # type: ignore[no-untyped-call]
         return connection
 
