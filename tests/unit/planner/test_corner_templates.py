@@ -9,9 +9,10 @@ from corner_cases import Scene
 from twm.core.actions import PolicyArrays
 from twm.core.network import NetworkSpec
 from twm.core.templates import TEMPLATE_NAMES, TemplateCall
+from twm.planner.corner.prescreen import Prescreen
 from twm.planner.corner.settings import CornerSettings
 from twm.planner.corner.templates import by_rules, filled
-from twm.planner.corner.triggers import Trigger
+from twm.planner.corner.triggers import Trigger, field_risk, worst_first
 from twm.planner.space import ShareSpace
 
 EMBB, URLLC, FWA = 0, 1, 2
@@ -141,3 +142,38 @@ def test_a_floor_starts_from_the_headroom_that_the_plan_keeps(spec: NetworkSpec,
         assert floors == pytest.approx([max(share - max(0.15, links), 0) + more for more in (0.03, 0.08)], abs=0.05)
         rows = [filled(call, base(spec, share), scene.ground())[0, 0, :, URLLC] for call in calls if call.name == "urllc_floor"]
         assert (rows[1][HOSPITAL] >= rows[0][HOSPITAL]).all()
+
+
+def bare(spec: NetworkSpec, **changes: object) -> NetworkSpec:
+    return NetworkSpec.model_validate(spec.model_dump(mode="json") | changes)
+
+
+@pytest.mark.parametrize("kind", ["no transport", "no zones", "one slice", "no delay bound"])
+def test_networks_of_other_kinds(spec: NetworkSpec, kind: str) -> None:
+    said = spec.model_dump(mode="json")
+    cells = [cell | {"transport_node": None} for cell in said["cells"]]
+    other = {
+        "no transport": lambda: bare(spec, transport={}, cells=cells),
+        "no zones": lambda: bare(spec, zones=[], twin={}),
+        "one slice": lambda: bare(spec, slices=said["slices"][1:2], e2_nodes=[n | {"ue_slices": {}} for n in said["e2_nodes"]]),
+        "no delay bound": lambda: bare(spec, slices=[s | {"sla": {"loss_max_ratio": 0.2}} for s in said["slices"]]),
+    }[kind]()
+    scene = Scene.quiet(other)
+    scene.demand_JHCS[:, :, 3] *= 8
+    signs = worst_first(field_risk(scene.outlook, other, other.topology(), CornerSettings(field_risk=0.9)))
+    assert signs
+    signs += [trigger("disagreement"), trigger("account", "slice", other.slices[0].id), trigger("surprise", "cell", "cell-1")]
+    calls = by_rules(signs, base(other, 0.2), scene.ground(), CornerSettings(templates_max=16, per_trigger=4))
+    for call in [*calls, *(TemplateCall(name=n, amount=0.2, steps=2) for n in ("urllc_floor", "shed_embb", "freeze"))]:
+        rows = filled(call, base(other, 0.2), scene.ground())
+        assert np.isfinite(rows).all()
+        assert rows.sum(-1).max() <= 1 + 1e-5
+    screen = Prescreen(
+        spec=other,
+        topology=other.topology(),
+        outlook=scene.outlook,
+        settings=CornerSettings(),
+        running_RS=base(other)[0],
+        before_RS=base(other)[0],
+    )
+    assert screen.keep(base(other, 0.3)[None]).shape == (1,)
