@@ -6,7 +6,8 @@ The decoder hands out the same tuple for the same bytes, so plans are found by i
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -15,7 +16,9 @@ from twm.core.network import NetworkSpec
 from twm.ingester.kpm.types import Label, Measurement
 from twm.ingester.measurements import WRAP, Definition, Plan, definition
 
-_CACHE_SIZE = 4096
+_CACHE_TARGETS = 32768
+"""Most values of all lists that a cache holds: a node that invents lists costs a few megabytes, and others their speed."""
+_LIST_WEIGHT = 8
 _SUB_POPULATIONS = frozenset({"sliceID", "noLabel", "plmnID", "cellGlobalID"})
 _NO_SD = "ffffff"
 """SD value that stands for "no SD" (TS 23.003 clause 28.4.2)."""
@@ -54,6 +57,36 @@ class SliceLabels:
         return self._exact.get((label.sst, sd))
 
 
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class Bounded(Generic[K, V]):
+    """Values by key; the oldest make room when all together weigh too much, and what weighs too much alone is not kept."""
+
+    def __init__(self, max_weight: int) -> None:
+        self._max_weight = max_weight
+        self._weight = 0
+        self._entries: OrderedDict[K, tuple[V, int]] = OrderedDict()
+
+    def get(self, key: K) -> V | None:
+        """The value, or None."""
+        found = self._entries.get(key)
+        return None if found is None else found[0]
+
+    def put(self, key: K, value: V, weight: int) -> None:
+        """Keep it, in place of what the key had."""
+        old = self._entries.pop(key, None)
+        self._weight -= 0 if old is None else old[1]
+        if weight > self._max_weight:
+            return
+        self._entries[key] = value, weight
+        self._weight += weight
+        while self._weight > self._max_weight:
+            _, (_, dropped) = self._entries.popitem(last=False)
+            self._weight -= dropped
+
+
 class PlanCache:
     """Plans by information list, bounded."""
 
@@ -63,9 +96,9 @@ class PlanCache:
         self._whole = len(spec.slices)
         self._cumulative = frozenset((node, name.lower()) for node, name in cumulative)
         self._nodes = frozenset(node for node, _ in self._cumulative)
-        self._by_identity: OrderedDict[tuple[int, str], tuple[Lists, Plan]] = OrderedDict()
-        self._by_content: OrderedDict[tuple[object, str], Plan] = OrderedDict()
-        self._cell_labels: OrderedDict[int, tuple[Lists, tuple[str, ...]]] = OrderedDict()
+        self._by_identity: Bounded[tuple[int, str], tuple[Lists, Plan]] = Bounded(_CACHE_TARGETS)
+        self._by_content: Bounded[tuple[object, str], Plan] = Bounded(_CACHE_TARGETS)
+        self._cell_labels: Bounded[int, tuple[Lists, tuple[str, ...]]] = Bounded(_CACHE_TARGETS)
         self._signatures = 0
 
     def cells_of(self, measurements: Lists) -> tuple[str, ...]:
@@ -73,9 +106,8 @@ class PlanCache:
         known = self._cell_labels.get(id(measurements))
         if known is None or known[0] is not measurements:
             found = dict.fromkeys(label.cell for m in measurements for label in m.labels if label.cell is not None)
-            known = self._cell_labels[id(measurements)] = measurements, tuple(found)
-            if len(self._cell_labels) > _CACHE_SIZE:
-                self._cell_labels.popitem(last=False)
+            known = measurements, tuple(found)
+            self._cell_labels.put(id(measurements), known, _weight(measurements))
         return known[1]
 
     def of_cells(self, measurements: Lists, node_id: str, cells: tuple[str | None, ...]) -> Plan:
@@ -104,9 +136,7 @@ class PlanCache:
                 (definition(m.name) if m.name else None, self._labels.row(label)) for m in measurements for label in m.labels
             ]
             plan = self._remember((measurements, node), self._build(targets, node))
-        self._by_identity[id(measurements), node] = (measurements, plan)
-        if len(self._by_identity) > _CACHE_SIZE:
-            self._by_identity.popitem(last=False)
+        self._by_identity.put((id(measurements), node), (measurements, plan), _LIST_WEIGHT + plan.width)
         return plan
 
     def of_columns(self, names: tuple[str, ...], slice_ids: tuple[str, ...] | None, node_id: str) -> Plan:
@@ -132,9 +162,7 @@ class PlanCache:
         return self._labels.row(label)
 
     def _remember(self, key: tuple[object, str], plan: Plan) -> Plan:
-        self._by_content[key] = plan
-        if len(self._by_content) > _CACHE_SIZE:
-            self._by_content.popitem(last=False)
+        self._by_content.put(key, plan, _LIST_WEIGHT + plan.width)
         return plan
 
     def _build(self, targets: list[tuple[Definition | None, int | None]], node: str) -> Plan:
@@ -162,6 +190,10 @@ class PlanCache:
             unknown=unknown,
             signature=self._signatures,
         )
+
+
+def _weight(measurements: Lists) -> int:
+    return _LIST_WEIGHT + sum([len(m.labels) for m in measurements])
 
 
 def plmn_hex(mcc: str, mnc: str) -> str:
