@@ -157,7 +157,7 @@ def test_request_body_is_what_the_subscription_manager_reads(spec: NetworkSpec) 
     ],
 )
 def test_callbacks_that_are_none_are_refused(body: object) -> None:
-    with pytest.raises(Exception, match="Subscription|Instance"):
+    with pytest.raises(Exception, match=r"Subscription|Instance"):
         parse_response(body)
 
 
