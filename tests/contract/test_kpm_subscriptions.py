@@ -1,4 +1,4 @@
-"""Event triggers and action definitions, read by asn1tools from our own description of the types, in both dialect families."""
+"""Event triggers and action definitions: read by asn1tools in both dialect families, and as FlexRIC's C writes them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import e2sm_peers
 import pytest
+import xdevsm_kpm
 
 from twm.core.e2sm.labels import NO_LABEL
 from twm.core.e2sm.types import UeId
@@ -121,6 +122,20 @@ def test_many_random_subscriptions(dialect: str) -> None:
             ("measName", w.name) if w.name else ("measID", w.meas_id) for w in wanted
         ]
         assert peer.encode("ActionDefinition", peer.decode("ActionDefinition", encoded)) == encoded
+
+
+def test_octet_for_octet_what_flexrics_c_writes() -> None:
+    builder = pytest.importorskip(
+        "xdevsm.sm_framework.py_oran.kpm.function_definition_builder", reason="xdevsm is not installed"
+    )
+    names, standard = ["DRB.UEThpDl", "RRU.PrbTotDl"], "kpm_v3.00_standard"
+    with xdevsm_kpm.muted():
+        trigger = builder.ev_trigger_encoder(2000).byte_array_to_tuple()
+        built = builder.action_encoder({0: names, 3: names}, gran_period_ms=500, sst=2, sd=0)
+        theirs = {form + 1: bytes(array.byte_array_to_tuple()) for form, array in built.items()}
+    assert bytes(trigger) == kpm_event_trigger(2000)
+    assert theirs[1] == kpm_action_definition(1, names, 500, dialect=standard)
+    assert theirs[4] == kpm_action_definition(4, names, 500, conditions=[slice_condition(2)], dialect=standard)
 
 
 @pytest.mark.parametrize(
