@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -37,6 +38,20 @@ async def client(streams: Streams, redis_url: str, tmp_path: Path) -> AsyncItera
         port = await GatewayService(settings, streams, runtime.health).start(runtime)
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10) as session:
             yield session
+
+
+async def test_times_are_read_in_the_zone_that_is_set(streams: Streams, redis_url: str, tmp_path: Path) -> None:
+    said = {}
+    for zone in ("UTC", "Asia/Tokyo"):
+        settings = GatewaySettings(redis_url=redis_url, state_dir=tmp_path, instance="zone-test", time_zone=zone)
+        async with Runtime(settings, "gateway", http=False, signals=False) as runtime:
+            port = await GatewayService(settings, streams, runtime.health).start(runtime)
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10) as session:
+                body = {"text": "Keep URLLC p99 below 8 ms tomorrow from 18:00 to 19:00"}
+                answer = (await session.post("/v1/intents/compile", json=body)).json()
+        said[zone] = answer["intent"]["constraints"][0]["window"]["start"]
+    hours = {zone: dt.datetime.fromisoformat(time).astimezone(dt.UTC).hour for zone, time in said.items()}
+    assert hours == {"UTC": 18, "Asia/Tokyo": 9}
 
 
 async def test_intent_from_words_to_withdrawal(client: httpx.AsyncClient, streams: Streams, spec: NetworkSpec) -> None:

@@ -45,6 +45,7 @@ from twm.gateway.intents.standing import newest_proposal
 from twm.gateway.intents.store import IntentStore
 from twm.gateway.judgement import Judge, newest_step, start_event
 from twm.gateway.language.configured import language_of
+from twm.gateway.language.routes import router as assistant_routes
 from twm.gateway.language.template_offers import TemplateOffers
 from twm.gateway.modes.desk import Desk, publish
 from twm.gateway.modes.handling import Known
@@ -93,6 +94,7 @@ class GatewayService:
             spec=self._spec,
             compiler=GrammarCompiler(),
             store=store,
+            timezone=settings.zone,
             clock=now_s,
             plans=newest_proposal(streams, self._names),
             second=second,
@@ -159,6 +161,7 @@ class GatewayService:
             Operations(self._desk, self._access, self._sla_policies), server
         )
         await runtime.serve_grpc(server, [OPERATIONS])
+        tools = self._tools(runtime)
         routers = [
             operations_routes(self._desk),
             intent_routes(self._intents),
@@ -171,7 +174,8 @@ class GatewayService:
             ),
             trace_routes(self._streams, names),
             delivery_routes(self._delivery, self._clock),
-            tool_routes(self._tools(runtime)),
+            tool_routes(tools),
+            *([] if self._language is None else [assistant_routes(tools, self._language.client)]),
             alarm_routes(AlarmBook(self._streams, names, self._spec), self._clock.now_s),
             self._console(runtime).routes(),
             asset_routes(),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import zoneinfo
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -110,6 +112,9 @@ class GatewaySettings(ServiceSettings):
     llm_templates: bool = False
     """Whether the model fills templates for corner cases that the planner tells of (`TWM_PLAN_CORNER_TEMPLATES`)."""
 
+    time_zone: str = Field(default="UTC", min_length=1, max_length=64)
+    """IANA time zone in which "tonight" and "6 pm" of an intent are read, where a request names none."""
+
     @field_validator("mode")
     @classmethod
     def _only_shadow(cls, value: str) -> str:
@@ -117,6 +122,15 @@ class GatewaySettings(ServiceSettings):
             raise ValueError("an approver changes the mode (PUT /v1/mode); here only 'shadow' can be switched on")
         if value != "shadow":
             raise ValueError("expected 'shadow'")
+        return value
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            _zone(value)
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError("expected an IANA time zone, e.g. Europe/Berlin") from error
         return value
 
     @field_validator("llm_api_key_file", mode="before")
@@ -140,6 +154,15 @@ class GatewaySettings(ServiceSettings):
         return self
 
     @property
+    def zone(self) -> dt.tzinfo:
+        """`time_zone`."""
+        return _zone(self.time_zone)
+
+    @property
     def mode_value(self) -> policy_pb2.Mode:
         """The mode as the protobuf enum."""
         return policy_pb2.MODE_SHADOW
+
+
+def _zone(name: str) -> dt.tzinfo:
+    return dt.UTC if name == "UTC" else zoneinfo.ZoneInfo(name)

@@ -24,6 +24,7 @@ def test_defaults() -> None:
         ("TWM_POLICY_TTL_STEPS", "-1", "greater than 0"),
         ("TWM_POLICY_TTL_STEPS", "nan", "finite"),
         ("TWM_A1_SLA_TYPE", "2.0.0", "'auto', '1.0.0' or '3.0.0'"),
+        ("TWM_TIME_ZONE", "Mars/Olympus", "IANA time zone"),
         ("TWM_SCORE_MIN_STEPS", "0", "greater than or equal to 1"),
     ],
 )
