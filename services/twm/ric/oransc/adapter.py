@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from twm.api.telemetry.v1 import telemetry_pb2
 from twm.core import metrics
-from twm.core.errors import TwmError
+from twm.core.errors import TwmError, UnavailableError
 from twm.core.probes import Health
 from twm.core.stream_worker import pause
 from twm.ric.forwarder import Forwarder
@@ -26,6 +26,8 @@ from twm.ric.sdl.rnib import NodeRecord
 log = logging.getLogger(__name__)
 
 HEALTH_S = 1.0
+DEAF_S = 60.0
+"""After so long without a turn of the receiving thread the process ends, to be started anew."""
 
 Inventory = Callable[[], Coroutine[Any, Any, list[NodeRecord]]]
 
@@ -132,8 +134,14 @@ class OranScAdapter:
         Neither a routing table nor a subscription manager is waited for: the platform routes to xApps that are ready, so that
         waiting for it here would be a deadlock of start orders.
         """
+        deaf_since_s: float | None = None
         while not stop.is_set():
-            set_ready(self._transport.healthy())
+            good = self._transport.healthy()
+            set_ready(good)
+            now_s = time.monotonic()
+            deaf_since_s = None if good else deaf_since_s or now_s
+            if deaf_since_s is not None and now_s - deaf_since_s > DEAF_S:
+                raise UnavailableError(f"RMR has received nothing, not even its own time-outs, for {DEAF_S:g} s")
             await pause(stop, HEALTH_S)
 
     async def _look(self) -> None:

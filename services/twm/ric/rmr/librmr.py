@@ -1,7 +1,7 @@
 """RMR by librmr, through the bindings of PyPI `ricxappframe` (its RMR part only, which needs neither SDL nor protobuf).
 
 One thread receives; sends are serialised by a lock. A buffer received is used again at once unless its message will be
-answered: return-to-sender needs the very buffer.
+answered: return-to-sender needs the very buffer. The bindings' own exceptions are no `Exception`s, so they are named here.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class LibRmr:
         rmr = self._rmr
         try:
             self._context = rmr.rmr_init(str(self._port).encode(), int(rmr.RMR_MAX_RCV_BYTES or 65536), rmr.RMRFL_MTCALL)
-        except Exception as error:  # the bindings raise a class of their own without a message
+        except (rmr.InitFailed, OSError) as error:
             raise UnavailableError(f"TWM_RIC_RMR_PORT: RMR cannot listen on port {self._port}: {error!r}") from error
         rmr.rmr_set_stimeout(self._context, 1)
         self._last_turn_s = time.monotonic()
@@ -76,14 +76,17 @@ class LibRmr:
         with self._lock:
             if self._stop.is_set():
                 return False
-            buffer = rmr.rmr_alloc_msg(
-                self._context,
-                max(len(message.payload), _BUFFER_BYTES),
-                payload=message.payload,
-                gen_transaction_id=True,
-                mtype=int(message.mtype),
-                meid=message.meid.encode()[:MAX_MEID_BYTES] or None,
-            )
+            try:
+                buffer = rmr.rmr_alloc_msg(
+                    self._context,
+                    max(len(message.payload), _BUFFER_BYTES),
+                    payload=message.payload,
+                    gen_transaction_id=True,
+                    mtype=int(message.mtype),
+                    meid=message.meid.encode()[:MAX_MEID_BYTES] or None,
+                )
+            except rmr.BadBufferAllocation:
+                return False
             buffer.contents.sub_id = message.sub_id
             buffer.contents.state = _STATE_OK
             return self._sent(buffer, lambda again: rmr.rmr_send_msg(self._context, again))
@@ -140,7 +143,11 @@ class LibRmr:
         buffer: Any = None
         while not self._stop.is_set():
             if buffer is None:
-                buffer = rmr.rmr_alloc_msg(self._context, _BUFFER_BYTES)
+                try:
+                    buffer = rmr.rmr_alloc_msg(self._context, _BUFFER_BYTES)
+                except rmr.BadBufferAllocation:
+                    time.sleep(1.0)
+                    continue
             buffer = rmr.rmr_torcv_msg(self._context, buffer, RECEIVE_WAIT_MS)
             self._last_turn_s = time.monotonic()
             if not buffer:
