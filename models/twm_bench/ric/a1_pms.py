@@ -9,6 +9,7 @@ from typing import Any
 
 import jsonschema
 
+from twm_bench.ric.a1_std import validator
 from twm_bench.ric.http_server import Request, Response
 
 V2, V3 = "/a1-policy/v2", "/a1-policy-management/v1"
@@ -39,7 +40,7 @@ class PolicyManagement:
     def offer(self, name: str, schema: dict[str, Any]) -> bool:
         """Have a policy type at every RIC."""
         self.types[name] = schema
-        self._validators[name] = jsonschema.Draft7Validator(schema)
+        self._validators[name] = validator(schema)
         return True
 
     def put_type(self, type_id: str, body: bytes) -> tuple[int, str]:
@@ -63,6 +64,11 @@ class PolicyManagement:
     def held(self) -> dict[str, Any]:
         """Policies by id."""
         return {policy_id: entry["policy_data"] for policy_id, entry in self.policies.items()}
+
+    def adopt(self, policies: dict[str, Any]) -> None:
+        """Hold policies of somebody else."""
+        ric = next(iter(self.rics))
+        self.policies.update({i: {"ric_id": ric, "service_id": "other", "policy_data": body} for i, body in policies.items()})
 
     def set_status(self, policy_id: str, status: str, reason: str | None) -> tuple[int, str]:
         """Control API."""

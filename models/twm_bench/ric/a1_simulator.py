@@ -19,7 +19,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Self
 
-import httpx
 import jsonschema
 
 from twm_bench.ric.a1_faults import PROBLEMS, Faults, Forced
@@ -169,6 +168,9 @@ class A1Simulator:
                 return text(*self.api.set_status(q.get("policyid", ""), q.get("status", ""), q.get("reason")))
             case ("POST", "/sendstatus"):
                 return await self._send_status(q.get("policyid", ""))
+            case ("PUT", "/held"):  # policies of somebody else
+                self.api.adopt(json.loads(request.body))
+                return text(200, "held")
             case ("GET", "/held"):
                 return Response(200, self.held)
             case ("GET", "/writes"):
@@ -183,6 +185,8 @@ class A1Simulator:
 
     async def _send_status(self, policy_id: str) -> Response:
         """As the O-RAN SC simulator does: the status as a JSON string inside JSON, and the answer is read as JSON."""
+        import httpx
+
         target, status = self.api.callback(policy_id)
         if not target:
             return text(404, "no callback")

@@ -9,16 +9,17 @@ import asyncio
 import email.utils
 import logging
 import math
+import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-
-import httpx
+from urllib.parse import urlencode, urlsplit
 
 from twm.core import metrics
 from twm.core.errors import AuthenticationError, DecodeError, InvalidInputError, UnavailableError
 from twm.gateway.delivery.answers import problem_text, read_json
-from twm.gateway.delivery.oauth import OAuthSettings, TokenSource
+from twm.gateway.delivery.connections import Attempt, ConnectError, Connections, HttpAnswer, LostError
+from twm.gateway.delivery.oauth import MAX_TOKEN_BYTES, OAuthSettings, TokenSource
 from twm.gateway.delivery.peer import Answer, Outcome
 from twm.gateway.delivery.tls import TlsFiles
 
@@ -26,8 +27,9 @@ log = logging.getLogger(__name__)
 
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
 MAX_RETRY_AFTER_S = 120.0
+READ_TRIES, READ_WAIT_S, READ_WAIT_MOST_S = 5, 0.05, 1.0
 TLS_LOOK_S = 5.0
-_CLOSE_OLD_S = 30.0
+HEADERS = {"User-Agent": "twm", "Accept": "application/json, application/problem+json", "Accept-Encoding": "identity"}
 _BUSY_CODES = frozenset({408, 409, 423, 425, 429})
 
 
@@ -50,13 +52,11 @@ class A1Client:
     def __init__(self, settings: ClientSettings, *, clock: Callable[[], float] = time.monotonic) -> None:
         """`clock`: steady [s]. Raises InvalidInputError where a certificate cannot be used."""
         self._settings, self._clock = settings, clock
-        logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs whole URLs, and callback URLs are secrets
         self._stamp = settings.tls.stamp()
-        self._http = self._connect()
-        self._old: list[tuple[float, httpx.AsyncClient]] = []
+        self._http, self._token_http = self._connect()
         self._closing: set[asyncio.Task[None]] = set()
         self._look_s = clock() + TLS_LOOK_S
-        self._tokens = TokenSource(settings.oauth, clock, settings.timeout_s) if settings.oauth else None
+        self._tokens = TokenSource(settings.oauth, self._post_form, clock, settings.timeout_s) if settings.oauth else None
         self.base_url = settings.base_url
         """Where paths hang; adapters that find another base put it here."""
 
@@ -70,7 +70,27 @@ class A1Client:
         content: str | None = None,
         timeout_s: float | None = None,
     ) -> Answer:
-        """One request, with at most one more where the token was refused. `operation`: for metrics; `path`: from base_url."""
+        """One request, with at most one more where the token was refused. `operation`: for metrics; `path`: from base_url.
+
+        Reads are tried a few times; when a write is tried again is for the caller to say.
+        """
+        answer = await self._counted(operation, method, path, params, content, timeout_s)
+        for attempt in range(READ_TRIES - 1 if method == "GET" else 0):
+            if answer.outcome not in (Outcome.BUSY, Outcome.UNKNOWN) or (answer.retry_after_s or 0.0) > READ_WAIT_MOST_S:
+                break
+            await asyncio.sleep(max(random.uniform(0.5, 1.0) * READ_WAIT_S * 2**attempt, answer.retry_after_s or 0.0))
+            answer = await self._counted(operation, method, path, params, content, timeout_s)
+        return answer
+
+    async def _counted(
+        self,
+        operation: str,
+        method: str,
+        path: str,
+        params: dict[str, str] | None,
+        content: str | None,
+        timeout_s: float | None,
+    ) -> Answer:
         began_s = self._clock()
         answer = await self._once(method, path, params, content, timeout_s)
         if answer.code == 401 and self._tokens is not None:
@@ -84,39 +104,24 @@ class A1Client:
         self, method: str, path: str, params: dict[str, str] | None, content: str | None, timeout_s: float | None
     ) -> Answer:
         self._renew()
-        http, token = self._http, ""
-        headers = {"Accept": "application/json, application/problem+json"}
-        if content is not None:
-            headers["Content-Type"] = "application/json"
-        sent = False
+        http, token, attempt = self._http, "", Attempt()
+        headers = HEADERS if content is None else HEADERS | {"Content-Type": "application/json"}
+        target = urlsplit(self.base_url).path + path + (f"?{urlencode(params)}" if params else "")
         try:
             async with asyncio.timeout(timeout_s or self._settings.timeout_s):
                 if self._tokens is not None:
-                    token = await self._tokens.token(http)
-                    headers["Authorization"] = f"Bearer {token}"
-                sent = True
-                request = http.build_request(
-                    method,
-                    self.base_url + path,
-                    params=params,
-                    content=None if content is None else content.encode(),
-                    headers=headers,
-                )
-                response = await http.send(request, stream=True)
-                try:
-                    data = await _bounded(response)
-                finally:
-                    await response.aclose()
-        except (TimeoutError, httpx.TimeoutException) as error:
-            if isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout) or not sent:
-                return Answer(Outcome.BUSY, reason="unreachable")
-            return Answer(Outcome.UNKNOWN, reason="timeout")
-        except httpx.ConnectError as error:
-            return Answer(Outcome.BUSY, reason="unreachable", detail=_tls_words(error))
-        except httpx.TransportError as error:
-            return Answer(Outcome.UNKNOWN, reason="reset", detail=type(error).__name__)
-        except httpx.HTTPError as error:
-            return Answer(Outcome.UNKNOWN, reason="protocol", detail=type(error).__name__)
+                    token = await self._tokens.token()
+                    headers = headers | {"Authorization": f"Bearer {token}"}
+                body = None if content is None else content.encode()
+                found = await http.request(method, target, headers, body, MAX_ANSWER_BYTES, attempt)
+            if found.headers.get("content-encoding", "identity").lower() != "identity":
+                raise DecodeError("answer: compressed although that was not asked for", reason="compressed")
+        except TimeoutError:
+            return Answer(Outcome.UNKNOWN, reason="timeout") if attempt.sent else Answer(Outcome.BUSY, reason="unreachable")
+        except ConnectError as error:
+            return Answer(Outcome.BUSY, reason=error.reason, detail=str(error))
+        except LostError as error:
+            return Answer(Outcome.UNKNOWN, reason=error.reason, detail=str(error))
         except AuthenticationError as error:
             return Answer(Outcome.DENIED, reason="token", detail=str(error))
         except UnavailableError as error:
@@ -126,27 +131,27 @@ class A1Client:
             return Answer(Outcome.UNKNOWN, reason="bad_answer", detail=str(error))
         except InvalidInputError as error:
             return Answer(Outcome.DENIED, reason="token", detail=str(error))
-        if response.status_code == 401 and self._tokens is not None:
+        if found.status == 401 and self._tokens is not None:
             self._tokens.forget(token)
-        return _judged(response, data)
+        return _judged(found)
 
     async def close(self) -> None:
         """Close every connection."""
-        for _, old in self._old:
-            await old.aclose()
-        self._old.clear()
-        await self._http.aclose()
+        await self._http.close()
+        if self._token_http is not None:
+            await self._token_http.close()
 
-    def _connect(self) -> httpx.AsyncClient:
-        settings = self._settings
-        return httpx.AsyncClient(
-            verify=settings.tls.context() if settings.base_url.startswith("https") or settings.oauth else False,
-            timeout=httpx.Timeout(settings.timeout_s, pool=None),
-            limits=httpx.Limits(max_connections=settings.concurrency + 4, max_keepalive_connections=settings.concurrency + 4),
-            follow_redirects=False,
-            trust_env=False,
-            headers={"User-Agent": "twm", "Accept-Encoding": "identity"},
-        )
+    def _connect(self) -> tuple[Connections, Connections | None]:
+        """(connections to the peer, to the token endpoint)."""
+        settings, oauth = self._settings, self._settings.oauth
+        secure = any(u.startswith("https") for u in (settings.base_url, oauth.token_url if oauth else ""))
+        context = settings.tls.context() if secure or settings.tls.certificate else None
+        http = Connections(settings.base_url, context, settings.concurrency, clock=self._clock)
+        return http, Connections(oauth.token_url, context, 1, clock=self._clock) if oauth else None
+
+    async def _post_form(self, target: str, headers: dict[str, str], body: bytes) -> HttpAnswer:
+        assert self._token_http is not None
+        return await self._token_http.request("POST", target, headers, body, MAX_TOKEN_BYTES, Attempt())
 
     def _renew(self) -> None:
         """New connections where a certificate, key or authority has changed; requests in flight end on the old ones."""
@@ -154,9 +159,6 @@ class A1Client:
         if now_s < self._look_s:
             return
         self._look_s = now_s + TLS_LOOK_S
-        for when_s, old in [pair for pair in self._old if pair[0] <= now_s]:
-            self._old.remove((when_s, old))
-            asyncio.get_running_loop().create_task(old.aclose())
         stamp = self._settings.tls.stamp()
         if stamp == self._stamp:
             return
@@ -166,25 +168,17 @@ class A1Client:
             log.warning("A1 client: certificates changed and cannot be used yet: %s", error)
             return
         self._stamp = stamp
-        self._old.append((now_s + _CLOSE_OLD_S, self._http))
-        self._http = fresh
+        for old in (self._http, self._token_http):
+            if old is not None:
+                closing = asyncio.create_task(old.close())
+                self._closing.add(closing)
+                closing.add_done_callback(self._closing.discard)
+        self._http, self._token_http = fresh
         log.info("A1 client: certificates changed; new connections use them")
 
 
-async def _bounded(response: httpx.Response) -> bytes:
-    """The body. Raises DecodeError where it is larger than any good one, or compressed although that was not asked for."""
-    if response.headers.get("content-encoding", "identity").lower() != "identity":
-        raise DecodeError("answer: compressed", reason="compressed")
-    data = bytearray()
-    async for chunk in response.aiter_raw():
-        data += chunk
-        if len(data) > MAX_ANSWER_BYTES:
-            raise DecodeError(f"answer: more than {MAX_ANSWER_BYTES} bytes", reason="too_long")
-    return bytes(data)
-
-
-def _judged(response: httpx.Response, data: bytes) -> Answer:
-    code = response.status_code
+def _judged(found: HttpAnswer) -> Answer:
+    code, data = found.status, found.data
     if 200 <= code < 300:
         body = None
         if data.strip() and code != 204:
@@ -192,8 +186,8 @@ def _judged(response: httpx.Response, data: bytes) -> Answer:
                 body = read_json(data, MAX_ANSWER_BYTES)
             except DecodeError as error:  # text/plain "OK" after a write is no failure; readers check what they need
                 metrics.A1_BODIES_REFUSED.labels("answer", error.reason).inc()
-        return Answer(Outcome.DONE, code, "ok", location=response.headers.get("location", "")[:2048], body=body)
-    retry_s = retry_after_s(response.headers.get("retry-after", ""), time.time())
+        return Answer(Outcome.DONE, code, "ok", location=found.headers.get("location", "")[:2048], body=body)
+    retry_s = retry_after_s(found.headers.get("retry-after", ""), time.time())
     outcome = Outcome.REJECTED
     if code == 404:
         outcome = Outcome.ABSENT
@@ -216,9 +210,3 @@ def retry_after_s(value: str, now_s: float) -> float | None:
     except (TypeError, ValueError, OverflowError, IndexError):
         return None
     return min(max(seconds, 0.0), MAX_RETRY_AFTER_S) if math.isfinite(seconds) else None
-
-
-def _tls_words(error: Exception) -> str:
-    """What is wrong with a certificate, where that is why the connection failed."""
-    text = str(error)
-    return text[:160] if "CERTIFICATE" in text or "SSL" in text or "TLS" in text else ""

@@ -15,6 +15,7 @@ import heapq
 import itertools
 import json
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,7 +27,7 @@ from twm.gateway.delivery.answers import EnforceStatus
 from twm.gateway.delivery.desired import Instance, Naming
 from twm.gateway.delivery.peer import Answer, Outcome, Peer, PeerError, Put
 from twm.gateway.delivery.record import DELETING, DELIVERED, FAILING, REJECTED, STATES, TYPE_MISSING, WAITING, Record
-from twm.gateway.delivery.retry import Circuit, RetryPolicy
+from twm.gateway.delivery.retry import Circuit, Pace, RetryPolicy
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +82,7 @@ class Engine:
         self._callback_url = callback_url
         self.records: dict[str, Record] = {}
         self.circuit = Circuit(steady)
+        self.pace = Pace(options.concurrency)
         self.dirty = False
         """Whether records have changed since somebody last put this back."""
         self.back = False
@@ -136,19 +138,14 @@ class Engine:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`; what is in flight then is finished or cut off at its deadline."""
-        slots = asyncio.Semaphore(self._options.concurrency)
         tasks: set[asyncio.Task[None]] = set()
         try:
-            while not stop.is_set():
-                await slots.acquire()
-                remote_id = await self._next(stop)
-                if remote_id is None:
-                    break
+            while (remote_id := await self._next(stop)) is not None:
                 self._busy.add(remote_id)
                 self.circuit.begin()
                 task = asyncio.create_task(self._turn(remote_id))
                 tasks.add(task)
-                task.add_done_callback(lambda t: (tasks.discard(t), slots.release()))  # type: ignore[func-returns-value]
+                task.add_done_callback(tasks.discard)
         finally:
             if tasks:
                 await asyncio.wait(set(tasks))
@@ -220,8 +217,9 @@ class Engine:
 
     def publish(self) -> None:
         """Set the metrics."""
+        counts = Counter(r.state for r in self.records.values())
         for state in STATES:
-            metrics.A1_POLICIES.labels(state).set(sum(r.state == state for r in self.records.values()))
+            metrics.A1_POLICIES.labels(state).set(counts[state])
         metrics.A1_CIRCUIT_OPEN.set(self.circuit.open)
 
     def _unwanted(self, remote_id: str) -> None:
@@ -294,6 +292,8 @@ class Engine:
         while not stop.is_set():
             now_s = self._steady()
             wait_s = max(self.circuit.wait_s(), 0.0 if self._may_write() else HELD_BACK_S)
+            if len(self._busy) >= self.pace.limit:
+                wait_s = max(wait_s, 0.5)  # whoever ends wakes this up
             held: list[tuple[float, int, str]] = []
             found = None
             while wait_s == 0.0 and self._heap and self._heap[0][0] <= now_s and found is None:
@@ -325,6 +325,7 @@ class Engine:
             delay_s = self._options.retry.most_s
         finally:
             self._busy.discard(remote_id)
+            self._wake.set()
             self.dirty = True
         if delay_s is not None:
             self._schedule(remote_id, delay_s)
@@ -437,6 +438,7 @@ class Engine:
 
     def _heard(self, answer: Answer) -> None:
         self.circuit.end(answer)
+        self.pace.heard(answer)
         if answer.reason == "unreachable" or self.circuit.open:
             self._away = True
         elif answer.code and self._away:

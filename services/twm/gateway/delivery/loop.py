@@ -212,7 +212,6 @@ class Delivery:
             engine.want({} if self._void else self._desired.instances)
         if engine.expire():
             log.info("A1 delivery: the time to live of %s is over", self._desired.entry_id)
-        engine.publish()
         await self._save(engine)
 
     async def _load(self) -> None:
@@ -362,6 +361,7 @@ class Delivery:
         clock_s = self._clock.monotonic_s()
         if not now and clock_s - self._saved_s < SAVE_S:
             return
+        engine.publish()
         state = replace(
             self._state,
             leader=True,

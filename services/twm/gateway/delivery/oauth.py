@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
-
-import httpx
+from urllib.parse import quote, urlencode, urlsplit
 
 from twm.core.errors import AuthenticationError, InvalidInputError, UnavailableError
 from twm.gateway.delivery.answers import read_json
+from twm.gateway.delivery.connections import HttpAnswer
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +21,10 @@ MAX_TOKEN_BYTES = 64 * 1024
 LIFETIME_UNKNOWN_S = 300.0
 AHEAD_RATIO, AHEAD_MOST_S = 0.2, 60.0
 """A token is replaced when a fifth of its life is left, at most a minute."""
+
+
+Post = Callable[[str, dict[str, str], bytes], Awaitable[HttpAnswer]]
+"""Target, headers and body to the answer. Raises UnavailableError."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,14 +59,14 @@ def read_secret(name: str, path: str) -> str:
 class TokenSource:
     """The token in use."""
 
-    def __init__(self, settings: OAuthSettings, clock: Callable[[], float], timeout_s: float) -> None:
-        """`clock`: steady [s]."""
-        self._settings, self._clock, self._timeout_s = settings, clock, timeout_s
+    def __init__(self, settings: OAuthSettings, post: Post, clock: Callable[[], float], timeout_s: float) -> None:
+        """`post`: sends a form to the token endpoint; `clock`: steady [s]."""
+        self._settings, self._post, self._clock, self._timeout_s = settings, post, clock, timeout_s
         self._token = ""
         self._renew_s = self._ends_s = 0.0
         self._turn = asyncio.Lock()
 
-    async def token(self, client: httpx.AsyncClient) -> str:
+    async def token(self) -> str:
         """A token that is good for a while. Raises AuthenticationError, UnavailableError, InvalidInputError."""
         if self._token and self._clock() < self._renew_s:
             return self._token
@@ -72,7 +75,7 @@ class TokenSource:
             if self._token and now_s < self._renew_s:
                 return self._token
             try:
-                await self._fetch(client)
+                await self._fetch()
             except UnavailableError:
                 if self._token and now_s < self._ends_s:  # the old one is still good; try again at the next call
                     return self._token
@@ -84,7 +87,7 @@ class TokenSource:
         if token == self._token:
             self._token = ""
 
-    async def _fetch(self, client: httpx.AsyncClient) -> None:
+    async def _fetch(self) -> None:
         settings = self._settings
         form = {"grant_type": "client_credentials"}
         if settings.scope:
@@ -97,16 +100,19 @@ class TokenSource:
             pair = f"{quote(settings.client_id, safe='')}:{quote(secret, safe='')}"
             headers["Authorization"] = "Basic " + base64.b64encode(pair.encode()).decode()
         began_s = self._clock()
+        headers["Content-Type"] = "application/x-www-form-urlencoded"
+        parts = urlsplit(settings.token_url)
         try:
             async with asyncio.timeout(self._timeout_s):
-                response = await client.post(settings.token_url, data=form, headers=headers, follow_redirects=False)
-        except (httpx.HTTPError, TimeoutError) as error:
-            raise UnavailableError(f"token endpoint: {type(error).__name__}", reason="token_endpoint") from None
-        if response.status_code in (400, 401, 403):
-            raise AuthenticationError(f"token endpoint: {response.status_code}: the client credentials are not taken")
-        if response.status_code != 200:
-            raise UnavailableError(f"token endpoint: {response.status_code}", reason="token_endpoint")
-        self._take(read_json(response.content, MAX_TOKEN_BYTES), began_s)
+                found = await self._post(parts.path or "/", headers, urlencode(form).encode())
+        except (UnavailableError, TimeoutError) as error:
+            words = str(error) or type(error).__name__
+            raise UnavailableError(f"token endpoint: {words}"[:200], reason="token_endpoint") from None
+        if found.status in (400, 401, 403):
+            raise AuthenticationError(f"token endpoint: {found.status}: the client credentials are not taken")
+        if found.status != 200:
+            raise UnavailableError(f"token endpoint: {found.status}", reason="token_endpoint")
+        self._take(read_json(found.data, MAX_TOKEN_BYTES), began_s)
 
     def _take(self, found: object, began_s: float) -> None:
         token = found.get("access_token") if isinstance(found, dict) else None

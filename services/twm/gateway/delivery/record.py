@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 WAITING, DELIVERED, FAILING, REJECTED, TYPE_MISSING, DELETING = (
@@ -69,15 +69,18 @@ class Record:
         return self.held_id or self.remote_id
 
 
+_KEPT = tuple(f.name for f in fields(Record) if f.name not in _NOT_KEPT)
+
+
 def encode(records: Iterable[Record]) -> bytes:
     """JSON."""
-    kept = [{k: v for k, v in asdict(r).items() if k not in _NOT_KEPT} for r in records]
+    kept = [{name: getattr(r, name) for name in _KEPT} for r in records]
     return json.dumps(kept, separators=(",", ":")).encode()
 
 
 def decode(data: bytes) -> dict[str, Record]:
     """Back from `encode`; unknown fields are left out, and what is damaged is nothing: the RIC is asked anyway."""
-    names = {f.name for f in fields(Record)} - _NOT_KEPT
+    names = set(_KEPT)
     try:
         found: Any = json.loads(data) if data else []
         records = [Record(**{k: v for k, v in entry.items() if k in names}) for entry in found]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,6 +11,8 @@ from twm.gateway.delivery.peer import Answer, Outcome
 
 CIRCUIT_FAILURES = 20
 """Failures in a row that open the circuit: with a third of all requests failing by chance it stays closed."""
+PACE_WINDOW = 8
+"""Answers looked at to tell whether most come too late."""
 CIRCUIT_FIRST_S, CIRCUIT_MOST_S = 0.5, 15.0
 
 
@@ -66,12 +69,32 @@ class Circuit:
 
     def end(self, answer: Answer) -> None:
         """What it came to. Any answer that shows the peer at work closes the circuit."""
-        self._probing = False
-        if answer.outcome in (Outcome.BUSY, Outcome.UNKNOWN, Outcome.DENIED):
+        if answer.outcome not in (Outcome.BUSY, Outcome.UNKNOWN, Outcome.DENIED):
+            self._failures = self._opened = 0
+            self._probing = False
+        elif not self.open or self._clock() >= self._until_s:  # while it waits, only what was under way before comes back
+            self._probing = False
             self._failures += 1
             if self.open:
                 self._opened += 1
                 wait_s = min(CIRCUIT_MOST_S, CIRCUIT_FIRST_S * 2.0 ** min(self._opened - 1, 10))
                 self._until_s = self._clock() + wait_s * self._uniform(0.75, 1.25)
-        else:
-            self._failures = self._opened = 0
+
+
+class Pace:
+    """How many requests go out at once: all that are allowed, fewer while most come back too late, since a peer that does one
+    after the other would spend its time on requests that nobody waits for any more."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.limit = most
+        self._late: deque[bool] = deque(maxlen=PACE_WINDOW)
+
+    def heard(self, answer: Answer) -> None:
+        """What a request came to."""
+        self._late.append(answer.reason == "timeout")
+        if len(self._late) == PACE_WINDOW and sum(self._late) > PACE_WINDOW // 2:
+            self.limit = max(1, self.limit // 2)
+            self._late.clear()
+        elif not self._late[-1]:
+            self.limit = min(self._most, self.limit + 1)
