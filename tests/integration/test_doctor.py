@@ -151,6 +151,8 @@ def test_something_else_on_redis_port(monkeypatch: pytest.MonkeyPatch) -> None:
     with _web({}) as port:
         monkeypatch.setenv("TWM_REDIS_URL", f"redis://127.0.0.1:{port}/0")
         assert _level(_look(), "redis") == "FAIL"
+    monkeypatch.setenv("TWM_REDIS_URL", "host:6379")
+    assert "redis://" in _look()["redis"][0].advice
 
 
 def test_redis_without_append_only_file(monkeypatch: pytest.MonkeyPatch, redis_url: str) -> None:

@@ -1,4 +1,4 @@
-"""E2SM-KPM indication headers and messages to aligned PER, in the four dialects of twm.core.e2sm.dialects."""
+"""E2SM-KPM indication headers and messages to aligned PER, in the dialects of twm.core.e2sm.dialects."""
 
 from __future__ import annotations
 

@@ -150,7 +150,7 @@ def _gateway(problems: list[Finding]) -> GatewaySettings | None:
 
 
 def _ric(problems: list[Finding]) -> RicSettings | None:
-    if not any(name.startswith(("TWM_RIC_", "TWM_PM_", "TWM_FLEXRIC_")) for name in os.environ):
+    if not any(name.startswith(("TWM_RIC_", "TWM_PM_", "TWM_FLEXRIC_")) or name == "CONFIG_FILE" for name in os.environ):
         return None
     try:
         from twm.ric.settings import RicSettings

@@ -11,7 +11,7 @@ from typing import Any
 from redis.exceptions import ResponseError
 
 from twm.cli.checks.findings import Finding, Surroundings
-from twm.core.errors import TwmError
+from twm.core.errors import InvalidInputError, TwmError
 from twm.core.redis_link import RedisLink
 from twm.core.stream_names import GROUP_GATEWAY, GROUP_INGESTER, GROUP_PLANNER, STREAM_BOUNDS, StreamNames
 
@@ -32,7 +32,10 @@ _RUN = "Start Redis (or Valkey) 7.2 or newer with --appendonly yes, and set TWM_
 
 async def check_redis(around: Surroundings) -> list[Finding]:
     """Everything that one connection can tell."""
-    link = RedisLink(around.base.redis_url, around.timeout_s)
+    try:
+        link = RedisLink(around.base.redis_url, around.timeout_s)
+    except InvalidInputError as error:
+        return [Finding("redis", "FAIL", str(error), "Write it as redis://user:password@host:6379/0, or rediss:// for TLS.")]
     try:
         return await _look(link, around)
     except TwmError as error:
