@@ -7,6 +7,7 @@
 | reads it | otherwise, or asks | questions `compilers_differ`; both readings to choose from |
 | asks | a valid intent | the grammar's questions, and whether the model's reading is meant |
 | asks | asks, or nothing usable | the grammar's questions |
+| has signs of instructions to the system in it | is not asked | the grammar's question |
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from twm.core.errors import TwmError
 from twm.core.network import NetworkSpec
 from twm.gateway.intents.agree import agree
 from twm.gateway.language.compiler import ModelCompiler
+from twm.gateway.screening.intents import signs_in_intent
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +36,9 @@ class SecondOpinion:
         self, first: intent_pb2.CompileResult, text: str, spec: NetworkSpec, now: dt.datetime
     ) -> intent_pb2.CompileResult:
         """The two answers together; never later than the model's deadline, never an error of the model's."""
+        if signs_in_intent(text):
+            metrics.READINGS.labels("not_asked").inc()
+            return first
         second = None
         try:
             second = await self._compiler.read(text, spec, now)
