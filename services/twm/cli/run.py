@@ -237,6 +237,7 @@ async def _follow(
 def _greet(terminal: Terminal, programs: list[Program], state_dir: Path, seconds: float) -> None:
     http = {p.name: p.http_port for p in programs if p.http_port}
     terminal.say(f"{len(programs)} processes ready in {seconds:.1f} s; logs in {state_dir / 'logs'}; Ctrl-C stops all")
+    terminal.say(f"console  http://127.0.0.1:{http['gateway']}/")
     terminal.say(f"REST     http://127.0.0.1:{http['gateway']}  (OpenAPI at /openapi.json)")
     ingest = next(p.ports["grpc"] for p in programs if p.name == "ingester")
     terminal.say(f"ingest   gRPC 127.0.0.1:{ingest} (twm.api.telemetry.v1.TelemetryIngestService)")

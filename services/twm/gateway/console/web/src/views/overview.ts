@@ -3,7 +3,7 @@ import type { App, View } from "../app";
 import { touches } from "../app";
 import { get } from "../api";
 import { FanChart, pick } from "../charts";
-import { badge, empty, h, panel, replace, table, tile } from "../dom";
+import { badge, empty, h, loading, panel, replace, table, tile } from "../dom";
 import * as f from "../format";
 import { FieldMap, legend } from "../map";
 import type { DecisionRow, Drift, Field, Layer, Num, Series } from "../types";
@@ -185,6 +185,7 @@ export function overviewView(app: App): View {
   }
 
   function drawCells(): void {
+    if (!field) { replace(cellsBox, loading()); return; }
     const here = fieldAt(shownStep());
     const zonesOf = (i: number): string => app.map.zones.filter((z) => z.cells.includes(i)).map((z) => z.id).join(", ");
     const rows = app.map.cells.map((c, i) => ({ i, id: c.id, zones: zonesOf(i), value: here.values[i] ?? null }))
