@@ -55,7 +55,8 @@ def configure_logging(process: str, level: str = "INFO") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    logging.getLogger("asyncio").setLevel(logging.WARNING)
+    for chatty in ("asyncio", "httpx", "httpcore"):  # httpx writes every URL at INFO
+        logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
 def _bounded(text: str, limit: int) -> str:
