@@ -15,7 +15,9 @@ from twm.core.network import NetworkSpec
 from twm.ingester.measurements import COLUMN_COUNT, RULES, Column, Float64
 
 MAX_LEARNED_UES = 65536
-_CACHE_SIZE = 65536
+_GENERATION = 32768
+"""UEs looked up since the last change of generation; those of the generation before are kept too. (A first-in first-out dict of
+as many would grow in steps for hours, as its table is laid out anew now and then.)"""
 UNMAPPED = -1
 
 
@@ -35,7 +37,8 @@ class UeMap:
         for entries in self._prefixes.values():
             entries.sort(key=lambda entry: -len(entry[0]))
         self._learned: OrderedDict[tuple[str, str], int] = OrderedDict()
-        self._cache: OrderedDict[tuple[str, str], int] = OrderedDict()
+        self._cache: dict[tuple[str, str], int] = {}
+        self._older: dict[tuple[str, str], int] = {}
 
     def learn(self, node_id: str, ue_key: str, slice_index: int) -> None:
         """Map a UE from now on. It comes before the spec's prefixes, after its exact keys; the oldest are forgotten."""
@@ -44,21 +47,27 @@ class UeMap:
             return
         self._learned[key] = slice_index
         self._learned.move_to_end(key)
-        self._cache.pop(key, None)
+        self._forget(key)
         if len(self._learned) > MAX_LEARNED_UES:
             forgotten, _ = self._learned.popitem(last=False)
-            self._cache.pop(forgotten, None)
+            self._forget(forgotten)
 
     def slice_index(self, node_id: str, ue_key: str) -> int:
         """Slice index of a UE, UNMAPPED where no entry fits."""
         key = (node_id, ue_key)
         found = self._cache.get(key)
         if found is None:
-            found = self._look_up(key)
+            found = self._older.get(key)
+            if found is None:
+                found = self._look_up(key)
             self._cache[key] = found
-            if len(self._cache) > _CACHE_SIZE:
-                self._cache.popitem(last=False)
+            if len(self._cache) >= _GENERATION:
+                self._older, self._cache = self._cache, {}
         return found
+
+    def _forget(self, key: tuple[str, str]) -> None:
+        self._cache.pop(key, None)
+        self._older.pop(key, None)
 
     def _look_up(self, key: tuple[str, str]) -> int:
         for table in (self._exact, self._learned):

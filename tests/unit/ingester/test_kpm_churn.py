@@ -50,7 +50,7 @@ def test_set_ups_with_new_ues_and_lists_leave_no_memory_behind(spec: NetworkSpec
     process, before = psutil.Process(), 0
     header = encode_header(START_S, node.kpm_dialect)
     for number in range(SETUPS):
-        if number == SETUPS // 5:
+        if number == SETUPS * 2 // 5:
             gc.collect()
             before = process.memory_info().rss
         report = telemetry_pb2.Report(node_id=node.id, cell_id=cell.id)

@@ -104,9 +104,8 @@ def _cached_tail(reader: Reader, rules: Dialect, cache: TailCache, head: int) ->
 
 def _read_tail(reader: Reader, rules: Dialect, head: int) -> Tail:
     start = reader.pos >> 3
-    measurements = read_measurements(reader, rules.format3_in_root) if head & 2 else None
+    measurements, label_count = read_measurements(reader, rules.format3_in_root) if head & 2 else (None, 0)
     granularity_ms = reader.whole_number(*_GRANULARITY_MS) if head & 1 else None
-    label_count = sum([len(m.labels) for m in measurements]) if measurements is not None else 0
     return Tail(reader.buffer[start : reader.pos >> 3], measurements, granularity_ms, label_count)
 
 

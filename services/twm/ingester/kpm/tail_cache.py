@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from twm.ingester.kpm.types import Measurement
 
@@ -12,8 +12,7 @@ _PREFIX_BYTES = 24
 _TAILS_PER_PREFIX = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Tail:
+class Tail(NamedTuple):
     """The part of a Format 1 behind its values, parsed."""
 
     content: bytes

@@ -156,14 +156,15 @@ def _run_of_items(power: int) -> re.Pattern[bytes]:
     return re.compile(rb"(?>%b){%d}" % (_PLAIN_ITEM, 1 << power))
 
 
-def read_measurements(reader: Reader, zero_id_is_65536: bool) -> tuple[Measurement, ...]:
-    """MeasurementInfoList."""
+def read_measurements(reader: Reader, zero_id_is_65536: bool) -> tuple[tuple[Measurement, ...], int]:
+    """MeasurementInfoList, and how many labels it has in all."""
     count = reader.whole_number(1, 65535)
     measurements: list[Measurement] = []
-    if not _plain_measurements(reader, count, measurements):
-        for _ in range(count):
-            measurements.append(_measurement(reader, zero_id_is_65536))
-    return tuple(measurements)
+    if _plain_measurements(reader, count, measurements):
+        return tuple(measurements), count
+    for _ in range(count):
+        measurements.append(_measurement(reader, zero_id_is_65536))
+    return tuple(measurements), sum([len(m.labels) for m in measurements])
 
 
 def _plain_measurements(reader: Reader, count: int, measurements: list[Measurement]) -> bool:
