@@ -11,6 +11,7 @@ import json
 import ssl
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -94,3 +95,15 @@ class HttpClient:
             raise UnavailableError(f"{self.base_url}: {str(error)[:200] or type(error).__name__}") from error
         finally:
             connection.close()
+
+
+def tls_context(ca: Path | None, certificate: Path | None, key: Path | None) -> ssl.SSLContext:
+    """What https calls verify their peer with, and show of ourselves. Raises InvalidInputError naming the setting."""
+    try:
+        context = ssl.create_default_context(cafile=None if ca is None else str(ca))
+        if certificate is not None:
+            context.load_cert_chain(str(certificate), None if key is None else str(key))
+    except (OSError, ssl.SSLError) as error:
+        raise InvalidInputError(f"TWM_RIC_TLS_CA, _CERT or _KEY: {str(error)[:200]}") from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context

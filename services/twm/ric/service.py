@@ -15,7 +15,7 @@ from twm.ric.control.e2ap import load_e2ap
 from twm.ric.control.state import AppliedFile
 from twm.ric.descriptor import xapp_version
 from twm.ric.forwarder import Forwarder
-from twm.ric.http_client import HttpClient
+from twm.ric.http_client import HttpClient, tls_context
 from twm.ric.nodes import Nodes, load_nodes
 from twm.ric.settings import RicSettings, xapp_config
 
@@ -71,8 +71,10 @@ async def _oransc(settings: RicSettings, nodes: Nodes, runtime: Runtime, forward
 
             transport = TcpRmr(settings.ric_rmr_port)
 
+        tls = tls_context(settings.ric_tls_ca, settings.ric_tls_cert, settings.ric_tls_key)
+
         def client(url: str) -> HttpClient:
-            made = HttpClient(url, timeout_s=settings.ric_http_timeout_s)
+            made = HttpClient(url, timeout_s=settings.ric_http_timeout_s, context=tls)
             stack.callback(made.close)
             return made
 

@@ -53,6 +53,13 @@ class RicSettings(ServiceSettings):
     ric_deadline_s: float = Field(default=30.0, gt=0.0, le=600.0)
     """Deadline of one call to the ingester [s]."""
 
+    ric_tls_ca: Path | None = None
+    """PEM file with the certificate authorities of https peers; default: the system's."""
+    ric_tls_cert: Path | None = None
+    """PEM file with our certificate, for peers that ask for one."""
+    ric_tls_key: Path | None = None
+    """PEM file with its key; default: in the same file."""
+
     # O-RAN SC: RMR and the xApp's HTTP side
     ric_transport: Literal["rmr", "tcp"] = "rmr"
     """RMR by librmr (PyPI ricxappframe), or its messages over plain TCP for a laboratory without it."""

@@ -47,7 +47,6 @@ def request_body(wanted: Wanted, event_id: int, endpoint: ClientEndpoint, subscr
                         "ActionID": ACTION_ID,
                         "ActionType": "report",
                         "ActionDefinition": list(wanted.action_definition),
-                        "SubsequentAction": {"SubsequentActionType": "continue", "TimeToWait": "w10ms"},
                     }
                 ],
             }

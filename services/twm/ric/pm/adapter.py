@@ -17,6 +17,7 @@ from twm.core.errors import InvalidInputError, TwmError, UnavailableError
 from twm.core.stream_worker import Backoff, pause
 from twm.core.text import shown
 from twm.ric.forwarder import Forwarder
+from twm.ric.http_client import tls_context
 from twm.ric.nodes import Nodes
 from twm.ric.pm.fetch import Fetcher
 from twm.ric.pm.file_ready import ready_files
@@ -40,7 +41,11 @@ class PmAdapter:
         """Raises UnavailableError where Kafka is asked for and its client is missing."""
         self._forwarder, self._settings = forwarder, settings
         self._reports = PmReports(nodes, settings.pm_volume_unit)
-        self._fetcher = Fetcher(settings.pm_folder, settings.pm_hosts)
+        self._fetcher = Fetcher(
+            settings.pm_folder,
+            settings.pm_hosts,
+            tls_context(settings.ric_tls_ca, settings.ric_tls_cert, settings.ric_tls_key),
+        )
         self._group = f"twm-{nodes.spec.area_id}"
         self._seen_file = settings.state_dir / f"ric-pm-{nodes.spec.area_id}.json"
         self._seen: OrderedDict[str, None] = OrderedDict()

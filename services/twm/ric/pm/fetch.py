@@ -23,7 +23,8 @@ TIMEOUT_S = 30.0
 class Fetcher:
     """Opens what notifications name."""
 
-    def __init__(self, folder: Path | None, hosts: str) -> None:
+    def __init__(self, folder: Path | None, hosts: str, context: ssl.SSLContext | None = None) -> None:
+        self._context = context
         self._folder = None if folder is None else folder.resolve()
         self._hosts = {host.strip().lower() for host in hosts.split(",") if host.strip()}
 
@@ -64,7 +65,7 @@ class Fetcher:
         if host not in self._hosts and f"{host}:{port}" not in self._hosts:
             raise InvalidInputError(f"file location: host {shown(host)} is not in TWM_PM_HOSTS", reason="forbidden_location")
         connection = (
-            http.client.HTTPSConnection(host, port, timeout=TIMEOUT_S, context=ssl.create_default_context())
+            http.client.HTTPSConnection(host, port, timeout=TIMEOUT_S, context=self._context or ssl.create_default_context())
             if parts.scheme == "https"
             else http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
         )
