@@ -52,6 +52,8 @@ class Handler(BaseHTTPRequestHandler):
             self.end_headers()
         elif behaviour == "no-choices":
             self.reply(200, b'{"choices": []}')
+        elif behaviour == "echo":
+            self.say(body["messages"][-1]["content"])
         elif behaviour.isdecimal():
             self.reply(int(behaviour), b"{}")
         elif behaviour == "locked" and self.headers.get("Authorization") != f"Bearer {SECRET}":

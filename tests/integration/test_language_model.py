@@ -18,6 +18,7 @@ import pytest
 from gateway_samples import good_proposal
 from language_peer import SECRET, said
 
+from twm.api.explain.v1 import explain_pb2
 from twm.api.intent.v1 import intent_pb2
 from twm.api.policy.v1 import policy_pb2
 from twm.core.errors import InvalidInputError, UnavailableError
@@ -25,11 +26,14 @@ from twm.core.network import NetworkSpec
 from twm.core.serving import Runtime
 from twm.core.streams import Output, StreamNames, Streams
 from twm.gateway.explain.compose import explain
+from twm.gateway.explain.facts import facts_of
+from twm.gateway.explain.text import told_by
 from twm.gateway.intents.grammar import GrammarCompiler
 from twm.gateway.language.breaker import BreakerSettings
 from twm.gateway.language.client import Endpoint, ModelClient
 from twm.gateway.language.compiler import ModelCompiler
 from twm.gateway.language.opinion import SecondOpinion
+from twm.gateway.language.writer import ModelWriter
 from twm.gateway.service import GatewayService
 from twm.gateway.settings import GatewaySettings
 
@@ -177,6 +181,22 @@ async def test_a_dead_endpoint_is_unavailable(spec: NetworkSpec) -> None:
     with pytest.raises(UnavailableError, match="ConnectError"):
         await model.text([{"role": "user", "content": "?"}], timeout_s=1.0)
     assert (await both(model, spec)).agreement == ABSENT
+
+
+async def test_explanations_in_the_models_words_stand_where_their_numbers_do(peer: str, spec: NetworkSpec) -> None:
+    proposal = good_proposal(spec, 103)
+    verdict = policy_pb2.Verdict(
+        proposal_id="poc-city/103", area_id="poc-city", step=103, decision=policy_pb2.DECISION_ACCEPTED
+    )
+    found = explain(proposal, verdict, spec)
+    facts = facts_of(found, spec)
+    for behaviour, source in (
+        ("echo", explain_pb2.TEXT_SOURCE_MODEL),
+        (said("SCM rises by 77.7 %."), explain_pb2.TEXT_SOURCE_TEMPLATE),
+        ("503", explain_pb2.TEXT_SOURCE_TEMPLATE),
+    ):
+        told = await told_by(ModelWriter(client(peer, behaviour), timeout_s=5.0), found, facts, timeout_s=5.0)
+        assert told.text_source == source and told.text, told.text_findings
 
 
 @pytest.mark.redis

@@ -10,7 +10,7 @@ from typing import Any
 from twm.core.errors import ForbiddenError, InvalidInputError, UnavailableError
 
 DEFAULT_URL = "http://127.0.0.1:8080"
-TIMEOUT_S = 10.0
+TIMEOUT_S = 30.0
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
 
 

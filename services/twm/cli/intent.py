@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
         return _print(_call(args.gateway, "POST", "/v1/intents/compile", body), args.json)
     answer = _call(args.gateway, "POST", "/v1/intents", body)
     intent = answer.get("intent") or {}
-    shown = {**intent, "questions": answer.get("questions", [])}
+    shown = {**intent, "questions": answer.get("questions", []), "readings": answer.get("readings", [])}
     return _print(shown, args.json, head=f"active: {intent.get('intent_id')}" if answer.get("activated") else "")
 
 
@@ -142,6 +142,9 @@ def _print(found: dict[str, Any], as_json: bool, *, head: str = "") -> int:
         print(f"? {q['text']}  [{q['code']}{place}]")
         if q["choices"]:
             print(f"    {' | '.join(q['choices'])}")
+    for reading in found.get("readings") or []:
+        print(f"{reading['source']} reads: {'; '.join(reading['told'])}")
+        print(f"    --structured: {json.dumps(reading['intent'])}")
     if questions:
         print("Nothing was activated.", file=sys.stderr)
         return EXIT_QUESTIONS

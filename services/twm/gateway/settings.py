@@ -103,7 +103,7 @@ class GatewaySettings(ServiceSettings):
     """Name of the model there; needed with a URL."""
     llm_api_key_file: Path | None = None
     """File with the bearer token for it; read for each call, so that it may be rotated."""
-    llm_timeout_s: Annotated[float, Field(gt=0, le=60, allow_inf_nan=False)] = 10.0
+    llm_timeout_s: Annotated[float, Field(gt=0, le=60, allow_inf_nan=False)] = 8.0
     """Longest that a call of the model may take, and an intent waits for its reading [s]."""
     llm_concurrency: Annotated[int, Field(ge=1, le=64)] = 4
     """Calls of the model at once; a further one is refused at once, and the deterministic answer stands."""

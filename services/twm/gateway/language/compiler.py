@@ -24,6 +24,8 @@ from twm.gateway.language.extract import one_object
 from twm.gateway.language.prompt import Style, messages
 
 MAX_SPECS = 8
+MAX_TOKENS = {"full": 1024, "short": 320}
+"""Longest reading [tokens]: one that does not end is no reading."""
 _UNKNOWN_TO_DECODERS = ("uniqueItems", "$schema", "title", "exclusiveMinimum", "exclusiveMaximum")
 """Keywords that decoders refuse or ignore; what they forbid is checked afterwards."""
 _MAY_BE_EMPTY = ("scope",)
@@ -55,6 +57,7 @@ class ModelCompiler:
             messages(text, spec, now, self._style),
             self._schema(spec),
             timeout_s=self._timeout_s,
+            max_tokens=MAX_TOKENS[self._style],
             tell_schema=self._style == "full",
         )
         return self.checked(said, text, spec, now)
