@@ -92,8 +92,8 @@ class Connections:
         except h11.LocalProtocolError as error:
             raise DecodeError(f"request: {str(error)[:100]}", reason="bad_request") from None
         except h11.RemoteProtocolError as error:
-            if connection.state.their_state is h11.IDLE or "closed" in str(error):
-                raise LostError("closed without an answer") from None
+            if connection.reader.at_eof():
+                raise LostError("closed before the answer was whole") from None
             raise DecodeError(f"answer: {str(error)[:100]}", reason="bad_http") from None
         finally:
             if kept and len(self._idle) < self._keep and not self._closed:
