@@ -18,7 +18,7 @@ class CornerSettings:
     offers: bool = True
     """Whether template parameters from the gateway are read (where templates are tried)."""
 
-    field_risk: float = 1.1
+    field_risk: float = 1.25
     """Stress of a zone's worst cell, or of a link, from where it is a corner case: upper forecast demand over capacity, largest
     over the steps looked at."""
     field_level: float = 0.8
@@ -42,7 +42,7 @@ class CornerSettings:
     """Kinds of trigger scopes (zones, cells, links) that templates are filled for, the worst first."""
     templates_max: int = 8
     """Templates tried in one decision."""
-    prefer: float = 0.0
+    prefer: float = -0.001
     """What a template is preferred by over the plan of the search [SCM]; negative: it must be better by so much."""
     harm_tolerance_scm: float = 0.0
     """Predicted SCM of a template may be lower than that of the running shares by this [SCM]."""
