@@ -10,7 +10,7 @@ Shape suffixes: B horizons side by side, H slow steps, C cells, L links, S slice
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
@@ -103,14 +103,17 @@ class LocalPeers(Peers):
         *,
         clock: Clock | None = None,
         verifier: Verifier | None = None,
+        wrap: Callable[[Callable[..., Awaitable[Any]]], Callable[..., Awaitable[Any]]] | None = None,
     ) -> None:
-        clock = clock or ManualClock()
+        """`wrap` is put around each call, as in `Peers.on`."""
+        clock, around = clock or ManualClock(), wrap or (lambda call: call)
         self.models = models if isinstance(models, LocalModels) else LocalModels(spec, models)
         self.answers = Answers(spec, self.models, default_samples=4, max_rows=MAX_ROWS, cache_capacity=4)
         self.verifier = verifier or Verifier(spec)
         self._proposer = Proposer(spec, self.models.actor)
         self._call = VerificationCall(spec, self.verifier, MAX_TWIN_CALLS)
-        super().__init__(spec, self._answer_rollout, self._answer_verify, clock, self._answer_propose)
+        calls = [around(call) for call in (self._answer_rollout, self._answer_verify, self._answer_propose)]
+        super().__init__(spec, calls[0], calls[1], clock, calls[2])
 
     async def _answer_rollout(
         self,

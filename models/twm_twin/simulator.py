@@ -86,6 +86,20 @@ class StepResult:
         return np.minimum(ratio, 1.0)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Disturbance:
+    """Something that is made to happen in every environment, on top of what the seeds draw."""
+
+    first_step: int
+    """Slow step since reset in which it begins."""
+    last_step: int
+    """Last slow step of it."""
+    demand_factor_CS: Doubles | None = None
+    """Factor on the demand."""
+    link_factor_L: Doubles | None = None
+    """Share of its capacity that a link has left; 0: down."""
+
+
 class Twin:
     """B environments of one network. Not thread-safe; `step` releases the interpreter lock in the compiled part."""
 
@@ -95,6 +109,8 @@ class Twin:
         self.spec, self.batch_size = spec, batch_size
         self.layout = TwinLayout.of(spec)
         self.paths: list[ExogenousPath] = []
+        self.disturbances: list[Disturbance] = []
+        """What is made to happen; kept by `reset`."""
         self.step_index = 0
         self._blocks: list[ExogenousBlock] = []
 
@@ -161,6 +177,12 @@ class Twin:
         prb, bandwidth = feasible(prb), feasible(bandwidth)
         demand, fading, up = self._exogenous()
         layout, timing = self.layout, self.spec.timing
+        capacity = up * layout.topology.link_capacity_mbps
+        for one in self.disturbances:
+            if one.first_step <= self.step_index <= one.last_step:
+                demand = demand if one.demand_factor_CS is None else demand * one.demand_factor_CS
+                capacity = capacity if one.link_factor_L is None else capacity * one.link_factor_L
+                up = capacity > 0.0
         t = timing.fast_steps
         cell_out = np.zeros((b, t, c, s, len(CELL_FIELDS)))
         link_out = np.zeros((b, t, n_links, s, len(LINK_FIELDS)))
@@ -174,7 +196,7 @@ class Twin:
             radio_constants(layout),
             prb,
             bandwidth,
-            up * layout.topology.link_capacity_mbps,
+            capacity,
             layout.route_choice(up),
             *queue_constants(layout),
             delay_constants(layout),

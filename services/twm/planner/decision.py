@@ -143,16 +143,21 @@ class Decision:
             self.pace.note_round(self.clock.monotonic_s() - asked, count)
             draft.evaluation_count += count
         self._note_models(answer.models)
-        return replace(answer, predictions=self._with_goals(answer)) if goals.on else answer
+        return replace(answer, predictions=self._with_goals(answer, rows_KHRS)) if goals.on else answer
 
-    def _with_goals(self, answer: Rollout) -> Predictions:
+    def _with_goals(self, answer: Rollout, rows_KHRS: Rows) -> Predictions:
         """The predictions with what the intents take off."""
         found, goals = answer.predictions, self.goals
         penalty = goals.sla_penalty(found.violation_KS, found.any_violation_K)
+        penalty += self._saving_penalty(self.space.saving(rows_KHRS), self.space.move(rows_KHRS))
         if answer.targets is not None:
             penalty += goals.target_penalty(answer.targets.violation_KM, answer.targets.excess_KM)
-            penalty += goals.settings.harm * self._harm(found)
+            penalty += goals.settings.harm * goals.harm_of(found, self.draft.running, 0.0)
         return replace(found, goal_K=penalty)
+
+    def _saving_penalty(self, saving_K: NDArray[np.float64], move_K: NDArray[np.float64]) -> NDArray[np.float64]:
+        weight, steps = self.spec.control.change_cost_weight, self.spec.timing.horizon_steps
+        return self.goals.saving_penalty(saving_K, move_K, weight, steps)
 
     def _harm(self, found: Predictions) -> NDArray[np.float64]:
         return self.goals.harm_of(found, self.draft.running, self.settings.limits.harm_tolerance_scm)
@@ -266,11 +271,13 @@ class Decision:
         """What the intents take off finalists, with the twin's word."""
         goals = self.goals
         penalty = goals.sla_penalty(predictions.violation_KS, 0.5 * (predictions.any_violation_K + violation_P))
-        standings = [self.draft.looks[i].standing for i in played]
+        looks = [self.draft.looks[i] for i in played]
+        penalty += self._saving_penalty(np.array([look.saving for look in looks]), np.array([look.move for look in looks]))
+        standings = [look.standing for look in looks]
         for p, standing in enumerate(standings):
             if standing is not None:
                 penalty[p] += goals.target_penalty(standing.violation_M[None], standing.excess_M[None])[0]
-        return penalty + goals.settings.harm * self._harm(predictions)
+        return penalty + goals.settings.harm * goals.harm_of(predictions, self.draft.running, 0.0)
 
     def _limits(self, reactive: int | None) -> PlanLimits:
         """The limits, without those on violations where the SLA window is lost whatever is done: where the rule that would be

@@ -29,7 +29,8 @@ Float = NDArray[np.float64]
 MAX_TARGETS = 64
 """KPI constraints of one decision: the rest, lowest priority first, is left out and said to be."""
 _PRIORITY_FACTOR = {1: 2.0, 2: 1.4, 3: 1.0, 4: 0.7, 5: 0.5}
-_SEEN_FRAMES, _USUAL_FRAMES = 2, 3
+_USUAL_FRAMES = 3
+"""Frames it takes to say what demand is usual."""
 _SAVING_MARGIN = 0.002
 """Saving aimed for beyond a target, so that what is shifted by rounding still reaches it."""
 
@@ -40,7 +41,7 @@ class GoalSettings:
 
     accepted_probability: float = ACCEPTED_PROBABILITY
     """Violation probability that counts as held where an intent names none."""
-    aim_ratio: float = 0.5
+    aim_ratio: float = 0.25
     """The search aims for this share of the accepted probability: what is found on few samples was also lucky."""
     target_risk: float = 1.0
     """SCM lost per unit of probability beyond that, for a KPI constraint of priority 3."""
@@ -49,8 +50,8 @@ class GoalSettings:
     hold_risk: float = 2.0
     """SCM lost per unit of probability that any SLA is violated beyond the accepted one, where an intent says they hold."""
     harm: float = 3.0
-    """SCM lost per unit of predicted SCM below that of the running shares (less the planner's tolerance), and of violation
-    probability beyond both theirs and `harm_violation`: an intent is not worth a plan that the guardrail refuses."""
+    """SCM lost per unit of predicted SCM below that of the running shares, and of violation probability beyond both theirs and
+    `harm_violation`: an intent is not worth a plan that the guardrail refuses."""
     harm_violation: float = 0.85
     """Violation probability of the SLAs up to which a plan does no harm whatever the running shares' is."""
     saving_shortfall: float = 3.0
@@ -112,6 +113,8 @@ class Goals:
     """Why intents were left out; empty: none was."""
     weights: ObjectiveWeights = field(default_factory=ObjectiveWeights)
     hold_slas: bool = False
+    saving_wanted: float | None = None
+    """Control saving that an intent names; None: none does."""
     slice_weight_S: Float | None = None
     """None: all slices count the same."""
     targets: tuple[Target, ...] = ()
@@ -128,7 +131,7 @@ class Goals:
     @property
     def on(self) -> bool:
         """Whether anything changes what a candidate is worth."""
-        return bool(self.targets or self.hold_slas or self.slice_weight_S is not None)
+        return bool(self.targets or self.hold_slas or self.saving_wanted is not None or self.slice_weight_S is not None)
 
     @property
     def closer(self) -> bool:
@@ -148,6 +151,16 @@ class Goals:
             beyond = np.maximum(violation_KM[:, m] - aim, 0.0)
             total += target.factor * (own.target_risk * beyond + own.target_excess * excess_KM[:, m])
         return total
+
+    def saving_penalty(self, saving_K: Float, move_K: Float, change_weight: float, steps: int) -> Float:
+        """What a saving that is missing to a target takes off [K], in SCM.
+
+        A plan pays for its first move once in its whole horizon; planned anew in each step, that is paid in each.
+        """
+        if self.saving_wanted is None:
+            return np.zeros(len(saving_K))
+        steady = saving_K - change_weight * (1.0 - 1.0 / steps) * move_K
+        return np.asarray(self.settings.saving_shortfall * np.maximum(self.saving_wanted + _SAVING_MARGIN - steady, 0.0))
 
     def harm_of(self, found: Predictions, running: Predictions | None, tolerance_scm: float) -> Float:
         """How far each plan [K] is worse than the running shares where that counts; 0 where it does no harm."""
@@ -199,6 +212,7 @@ def goals_of(
         problem="; ".join(p for p in problems if p)[:400],
         weights=reader.weighted(weights),
         hold_slas=reader.hold_slas,
+        saving_wanted=reader.saving_wanted,
         slice_weight_S=reader.slice_weight_S if (reader.slice_weight_S != 1.0).any() else None,
         targets=targets,
         objectives=tuple(reader.objectives),
@@ -280,14 +294,13 @@ class _Reader:
                 saving_wanted_ratio=min(weights.saving_wanted_ratio * self._saving_weight, 1.0),
                 saving_extra=min(weights.saving_extra * self._saving_weight, 100.0),
             )
-        wanted = [objective.wanted_ratio for objective in self.objectives if objective.wanted_ratio > 0.0]
-        if wanted:
-            weights = replace(
-                weights,
-                saving_wanted_ratio=min(wanted[0] + _SAVING_MARGIN, 1.0),
-                saving_shortfall=max(weights.saving_shortfall, self._settings.saving_shortfall),
-            )
-        return weights
+        wanted = self.saving_wanted
+        return weights if wanted is None else replace(weights, saving_wanted_ratio=wanted)
+
+    @property
+    def saving_wanted(self) -> float | None:
+        """The saving that counts; None: none is named."""
+        return next((one.wanted_ratio for one in self.objectives if one.wanted_ratio > 0.0), None)
 
     def targets(self) -> list[Target]:
         """The KPI constraints that hold within the horizon."""
@@ -405,14 +418,14 @@ class _Reader:
         if before < _USUAL_FRAMES:
             # It has gone on for longer than the history: what is seen is the surge.
             return np.ones_like(out) if np.isfinite(start_s) else out
-        usual, seen = _mean(offered_WCS[:before]), _mean(offered_WCS[-_SEEN_FRAMES:])
+        usual, seen = _median(offered_WCS[:before]), offered_WCS[-1]
         with np.errstate(invalid="ignore", divide="ignore"):
             left = said * usual / seen
         left = np.where(np.isfinite(left), left, said)
         return np.asarray(np.clip(left, min(1.0, said), max(1.0, said)))
 
 
-def _mean(values_WCS: Float) -> Float:
+def _median(values_WCS: Float) -> Float:
     """Median over frames; NaN where nothing was measured."""
     known = np.isfinite(values_WCS)
     filled = np.sort(np.where(known, values_WCS, np.inf), 0)
