@@ -30,6 +30,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from twm.cli import doctor
 from twm.cli.checks.findings import Finding, Secrets
 from twm.cli.embedded_redis import EmbeddedRedis
+from twm.core.errors import InvalidInputError
 from twm.core.streams import Output, StreamNames, Streams
 
 LOCALHOST = ipaddress.ip_address("127.0.0.1")
@@ -439,6 +440,29 @@ def test_secrets_are_taken_out_of_everything(tmp_path: Path) -> None:
     text = secrets.without("p%40ssword p@ssword file-token-value plain-one proxy-pass \x1b[31m")
     assert text == "*** *** *** *** ***"
     assert "plain-one" not in repr(secrets)
+
+
+def test_a_run_is_found_by_its_folder(tmp_path: Path, redis_server: Callable[[], EmbeddedRedis]) -> None:
+    server = redis_server()
+    with _web({"/readyz": (200, {})}) as port:
+        processes = {
+            "redis": {"pid": 1, "http_port": None, "ports": {}},
+            "planner": {"pid": 2, "http_port": port, "ports": {}},
+            "ingester": {"pid": 3, "http_port": port, "ports": {"grpc": port}},
+        }
+        content = {"redis_url": server.url, "network": "poc-city", "processes": processes}
+        (tmp_path / "run.json").write_text(json.dumps(content))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(os, "environ", os.environ.copy())
+            found = _look("--run", str(tmp_path))
+    assert _level(found, "redis") == "OK" and _level(found, "planner probe") == "OK"
+    assert f"127.0.0.1:{port}" in found["ingester gRPC"][0].message
+    for content in (None, "[]", '{"redis_url": 1}'):
+        (tmp_path / "run.json").unlink(missing_ok=True)
+        if content is not None:
+            (tmp_path / "run.json").write_text(content)
+        with pytest.raises(InvalidInputError, match="run"):
+            doctor.read_run(tmp_path)
 
 
 def test_the_command_as_an_operator_runs_it() -> None:

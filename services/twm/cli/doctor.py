@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
 import sys
+from pathlib import Path
 
 from twm.cli.checks.certificates import check_certificates
 from twm.cli.checks.findings import LEVELS, Check, Finding, Secrets, Surroundings, surroundings
@@ -44,6 +46,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=HOST:PORT",
         help="a process to ask over HTTP (its TWM_HTTP_LISTEN), e.g. planner=planner:8080; may be repeated",
     )
+    parser.add_argument(
+        "--run",
+        type=Path,
+        metavar="DIR",
+        help="look at a running `twm run --state-dir DIR`, not at what the environment says",
+    )
     parser.add_argument("--timeout", type=float, default=4.0, metavar="S", help="deadline of each call (default: %(default)s)")
     parser.add_argument("--verbose", action="store_true", help="show what is not configured too (SKIP)")
 
@@ -56,6 +64,10 @@ def run(args: argparse.Namespace) -> int:
         probes = parse_probes(args.probe)
     except ValueError as error:
         raise InvalidInputError(f"--probe: {error}") from error
+    if args.run is not None:
+        variables, running = read_run(args.run)
+        os.environ.update(variables)
+        probes = [*running, *probes]
     secrets = Secrets.of_environment(os.environ.items())
     try:
         around = surroundings(timeout_s=args.timeout, probes=probes)
@@ -66,6 +78,24 @@ def run(args: argparse.Namespace) -> int:
     findings = [secrets.cleaned(finding) for finding in findings]
     sys.stdout.write(to_json(findings) + "\n" if args.json else report(findings, verbose=args.verbose))
     return 1 if any(finding.level == "FAIL" for finding in findings) else 0
+
+
+def read_run(folder: Path) -> tuple[dict[str, str], list[tuple[str, str]]]:
+    """Variables and HTTP probes of a `twm run`, from its run.json. Raises InvalidInputError."""
+    path = folder / "run.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        processes = content["processes"]
+        variables = {"TWM_REDIS_URL": str(content["redis_url"]), "TWM_NETWORK": str(content["network"])}
+        for name, process in processes.items():
+            if "grpc" in process["ports"]:
+                variables[f"TWM_{name.upper()}_TARGET"] = f"127.0.0.1:{int(process['ports']['grpc'])}"
+        probes = [(name, f"127.0.0.1:{int(p['http_port'])}") for name, p in processes.items() if p["http_port"]]
+    except OSError as error:
+        raise InvalidInputError(f"--run: {path}: {error.strerror}; start it with twm run --state-dir {folder}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InvalidInputError(f"--run: {path} is not what twm run writes") from error
+    return {**variables, "TWM_STATE_DIR": str(folder)}, probes
 
 
 async def examine(around: Surroundings) -> list[Finding]:
