@@ -126,6 +126,8 @@ def test_agreement_of_two_compilers(spec: NetworkSpec) -> None:
     assert [(q.code, q.field, list(q.choices)) for q in differing.questions.items] == [
         ("compilers_differ", "constraints[0].bound", ["8.0", "9.0"])
     ]
+    more = compiled(spec_of(spec, "fwa loss below 5 %, urllc p99 below 9 ms in the hospital, embb at most 40 %"), "model/x")
+    assert {q.field for q in agree(first, more, spec).questions.items} == {"constraints[0].bound", "constraints[1]"}
     absent = agree(first, None, spec)
     assert (absent.agreement, absent.spec) == (intent_pb2.AGREEMENT_SECOND_ABSENT, first.spec)
     unsure = agree(first, asked([question("missing_bound", "", "Which?")], "model/x"), spec)

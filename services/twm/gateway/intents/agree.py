@@ -76,11 +76,19 @@ def _differences(path: str, a: Any, b: Any) -> list[tuple[str, Any, Any]]:
             out += _differences(f"{path}.{key}" if path else key, a.get(key), b.get(key))
         return out
     if isinstance(a, list) and isinstance(b, list) and (_records(a) or _records(b)):
-        out = []
-        for i in range(max(len(a), len(b))):
-            out += _differences(f"{path}[{i}]", a[i] if i < len(a) else None, b[i] if i < len(b) else None)
-        return out
+        return [d for i, (x, y) in enumerate(_paired(a, b)) for d in _differences(f"{path}[{i}]", x, y)]
     return [] if _same(a, b) else [(path, a, b)]
+
+
+def _paired(a: list[Any], b: list[Any]) -> list[tuple[Any, Any]]:
+    """Entries that differ least together, so that one that is missing does not shift the others; None beside what is over."""
+    order = sorted((len(_differences("", x, y)), i, j) for i, x in enumerate(a) for j, y in enumerate(b))
+    partner: dict[int, int] = {}
+    for _, i, j in order:
+        if i not in partner and j not in partner.values():
+            partner[i] = j
+    found = [(x, b[partner[i]] if i in partner else None) for i, x in enumerate(a)]
+    return found + [(None, y) for j, y in enumerate(b) if j not in partner.values()]
 
 
 def _records(value: list[Any]) -> bool:
