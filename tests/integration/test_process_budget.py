@@ -25,7 +25,7 @@ from twm.core.network import NetworkSpec
 
 pytestmark = [pytest.mark.redis, pytest.mark.slow, pytest.mark.alone]
 
-SERVICES = ("ingester", "inference", "planner", "gateway")
+SERVICES = ("ingester", "inference", "planner", "gateway", "ric")
 RSS_MB = 200
 READY_S = 3.0
 READY_RATIO = 2.0
@@ -45,6 +45,10 @@ def environment(redis_url: str, zoo: Path, state: Path, http: int) -> dict[str, 
         "TWM_GRPC_LISTEN": "127.0.0.1:0",
         "TWM_INFERENCE_TARGET": "127.0.0.1:1",
         "TWM_TWIN_TARGET": "127.0.0.1:1",
+        "TWM_RIC_TRANSPORT": "tcp",
+        "TWM_RIC_RMR_PORT": "0",
+        "TWM_RIC_HTTP_LISTEN": "127.0.0.1:0",
+        "TWM_RIC_SUBMGR_URL": "",
     }
 
 
