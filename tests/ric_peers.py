@@ -179,6 +179,7 @@ class RicProcess:
             "TWM_RIC_CLIENT_HOST": "127.0.0.1",
             "TWM_RIC_A1_TYPES": "",
             "TWM_RIC_SETTLE_S": "0.2",
+            "TWM_RIC_RETRY_S": "0.1",
             **{name: str(value) for name, value in settings.items()},
         }
         self.log = state / "ric.log"

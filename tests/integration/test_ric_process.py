@@ -104,7 +104,10 @@ async def frames_of(redis_url: str, spec: NetworkSpec, count: int, timeout_s: fl
 def test_indications_become_frames(
     redis_url: str, ingester: str, submgr: SubscriptionManagerPeer, ric: Callable[..., RicProcess], spec: NetworkSpec
 ) -> None:
-    """Ten cells are subscribed to, each with its own id; what their gNBs indicate reaches the right cell of a frame."""
+    """Ten cells are subscribed to, each with its own id; what their gNBs indicate reaches the right cell of a frame.
+
+    Beside it: health over RMR (100, 101) and on the routes of the xApp framework.
+    """
     process = ric(TWM_INGESTER_TARGET=ingester, TWM_RIC_SUBMGR_URL=submgr.url)
     wait_until(lambda: len(submgr.active) == len(spec.cells), what="subscription of every cell")
     assert {body["Meid"] for body in submgr.posts} == {node.id for node in spec.e2_nodes}
@@ -130,36 +133,28 @@ def test_indications_become_frames(
     np.testing.assert_allclose(mbps, expected, rtol=1e-3)
     text = process.metrics()
     assert 'twm_ric_messages_total{direction="in",outcome="unknown_subscription",type="RIC_INDICATION"} 1.0' in text
+    peer.send(RmrMessage(MessageType.RIC_HEALTH_CHECK_REQ, b"ping"))
+    assert peer.wait(MessageType.RIC_HEALTH_CHECK_RESP).payload == b"OK\n"
+    assert get(process, "/ric/v1/health/alive") == (200, b'{"status": "alive"}')
+    assert get(process, "/ric/v1/health/ready")[0] == 200
+    assert get(process, "/ric/v1/config")[1].startswith(b'[{"metadata": {"xappName": "twm"')
+    assert get(process, "/etc/passwd")[0] == 404
     peer.close()
     assert process.stop() == 0
     assert not submgr.active, "every subscription is deleted on shutdown"
 
 
+def get(process: RicProcess, path: str) -> tuple[int, bytes]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{process.http_port}{path}", timeout=5) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read()
+
+
 def _in_order_of_nodes(spec: NetworkSpec) -> list[Any]:
     return [cell for node in spec.e2_nodes for cell in spec.cells if cell.e2_node == node.id]
-
-
-def test_health_over_rmr_and_http(submgr: SubscriptionManagerPeer, ric: Callable[..., RicProcess]) -> None:
-    """Message 100 is answered with 101 to its sender; the framework's routes answer; nothing waits for the ingester."""
-    process = ric(TWM_NETWORK="explora-cell", TWM_INGESTER_TARGET="127.0.0.1:1", TWM_RIC_SUBMGR_URL=submgr.url)
-    peer = RmrPeer(process.rmr_port)
-
-    def get(path: str) -> tuple[int, bytes]:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{process.http_port}{path}", timeout=5) as answer:
-                return answer.status, answer.read()
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, error.read()
-
-    wait_until(lambda: get("/ric/v1/health/ready")[0] == 200, what="readiness")
-    peer.send(RmrMessage(MessageType.RIC_HEALTH_CHECK_REQ, b"ping"))
-    assert peer.wait(MessageType.RIC_HEALTH_CHECK_RESP).payload == b"OK\n"
-    assert get("/ric/v1/health/alive") == (200, b'{"status": "alive"}')
-    assert get("/ric/v1/config")[1].startswith(b'[{"metadata": {"xappName": "twm"')
-    assert get("/etc/passwd")[0] == 404
-    peer.close()
-    assert process.stop() == 0
 
 
 def test_start_order_refusals_silence_and_restarts(submgr: SubscriptionManagerPeer, ric: Callable[..., RicProcess]) -> None:
@@ -169,7 +164,7 @@ def test_start_order_refusals_silence_and_restarts(submgr: SubscriptionManagerPe
         TWM_NETWORK="explora-cell",
         TWM_INGESTER_TARGET="127.0.0.1:1",
         TWM_RIC_SUBMGR_URL=submgr.url,
-        TWM_RIC_SILENCE_S="1.5",
+        TWM_RIC_SILENCE_S="0.8",
         TWM_RIC_CHECK_S="0.3",
     )
     wait_until(lambda: len(submgr.posts) >= 2, what="another try after 503")
@@ -191,7 +186,7 @@ def test_start_order_refusals_silence_and_restarts(submgr: SubscriptionManagerPe
     thread = threading.Thread(target=chatter, daemon=True)
     thread.start()
     second = next(iter(submgr.active))
-    time.sleep(2.0)
+    time.sleep(1.2)
     assert set(submgr.active) == {second}, "one that talks is left alone"
     submgr.restart()
     wait_until(lambda: len(submgr.active) == 1, what="subscription after the RIC forgot it")

@@ -93,7 +93,7 @@ async def _oransc(settings: RicSettings, nodes: Nodes, runtime: Runtime, forward
             names = [nodes.ran_name(node_id) for node_id in nodes.node]
             inventory = lambda: manager.inventory(names)
 
-        book = Book(callback_s=settings.ric_callback_s)
+        book = Book(callback_s=settings.ric_callback_s, retry_s=settings.ric_retry_s)
         subscriber: Subscriber | None = None
         host, port = split_address(settings.ric_http_listen)
 

@@ -83,6 +83,8 @@ class RicSettings(ServiceSettings):
     """Timeout of one HTTP call to the platform [s]."""
     ric_callback_s: float = Field(default=30.0, gt=0.0, le=600.0)
     """How long a subscription's callback may take [s]."""
+    ric_retry_s: float = Field(default=1.0, gt=0.0, le=30.0)
+    """Wait before a subscription that failed is asked for again [s]; it doubles with each failure, up to 30 s."""
     ric_silence_s: float | None = Field(default=None, gt=0.0, le=86400.0)
     """Silence after which a subscription is renewed [s]; default: five report periods, 10 s at least."""
     ric_settle_s: float = Field(default=6.0, ge=0.0, le=600.0)

@@ -85,6 +85,8 @@ class Book:
 
     callback_s: float = 30.0
     """How long a callback may take."""
+    retry_s: float = RETRY_FIRST_S
+    """Wait after the first failure; each further one doubles it, up to RETRY_MOST_S."""
     _entries: dict[str, Subscription] = field(default_factory=dict)
     _by_event: dict[int, Subscription] = field(default_factory=dict)
     _by_sub: dict[int, Subscription] = field(default_factory=dict)
@@ -137,7 +139,7 @@ class Book:
         self._unmap(entry)
         entry.state, entry.subscription_id = State.IDLE, ""
         entry.failures += 1
-        wait_s: float = min(RETRY_FIRST_S * 2.0 ** min(entry.failures - 1, 10), RETRY_MOST_S) * random.uniform(0.75, 1.25)
+        wait_s: float = min(self.retry_s * 2.0 ** min(entry.failures - 1, 10), RETRY_MOST_S) * random.uniform(0.75, 1.25)
         entry.due_s = now_s + wait_s
         return wait_s
 

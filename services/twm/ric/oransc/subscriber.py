@@ -28,7 +28,8 @@ log = logging.getLogger(__name__)
 TICK_S = 0.2
 AT_ONCE = 8
 DELETE_TRIES = 3
-SHUTDOWN_S = 6.0
+SHUTDOWN_S = 5.0
+FINISH_S = 2.0
 MAX_STRAYS = 65536
 MAX_FILE_BYTES = 16 * 1024 * 1024
 
@@ -223,8 +224,11 @@ class Subscriber:
             log.error("%s failed", name, exc_info=task.exception())
 
     async def _shut_down(self) -> None:
-        for task in list(self._busy.values()):
-            task.cancel()
+        under_way = list(self._busy.values())
+        if under_way:  # a POST given up half-way might leave a subscription that nobody knows
+            _, late = await asyncio.wait(under_way, timeout=FINISH_S)
+            for task in late:
+                task.cancel()
         for entry in self._book.entries():
             self._discard([entry.subscription_id] if entry.subscription_id else [])
         self._book.want([], self._now_s())
