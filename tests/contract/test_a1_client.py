@@ -17,7 +17,9 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509 import load_pem_x509_certificate
 
+from twm.core import metrics
 from twm.core.errors import InvalidInputError
 from twm.gateway.delivery import client as client_module
 from twm.gateway.delivery.client import A1Client, ClientSettings
@@ -235,6 +237,8 @@ async def test_mutual_tls_and_its_renewal(tmp_path: Path, monkeypatch: pytest.Mo
             ours.issue("twm")  # the same files, renewed
             await asyncio.sleep(0.15)
             assert (await put(client)).done
+            ends_s = metrics.CERTIFICATE_EXPIRY.labels("a1_client")._value.get()
+            assert ends_s == load_pem_x509_certificate(Path(certificate).read_bytes()).not_valid_after_utc.timestamp()
             await asyncio.to_thread(Path(key).write_text, "half written")
             await asyncio.sleep(0.15)
             assert (await put(client)).done, "what stands is still good"

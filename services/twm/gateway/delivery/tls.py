@@ -6,6 +6,7 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
+from twm.core import metrics
 from twm.core.errors import InvalidInputError
 
 
@@ -49,7 +50,16 @@ class TlsFiles:
                 raise InvalidInputError(
                     f"a1_tls_cert, a1_tls_key: {self.certificate}, {self.key}: cannot be used: {_words(error)}"
                 ) from error
+            _publish_expiry(self.certificate)
         return context
+
+
+def _publish_expiry(path: str) -> None:
+    """When the first certificate of our chain ends, for the alert."""
+    from cryptography import x509
+
+    ends = x509.load_pem_x509_certificates(Path(path).read_bytes())[0].not_valid_after_utc
+    metrics.CERTIFICATE_EXPIRY.labels("a1_client").set(ends.timestamp())
 
 
 def _no_passphrase() -> str:
