@@ -101,6 +101,7 @@ PATHS = (
     "/v1/audit/verify",
     "/v1/network",
     "/v1/status",
+    "/v1/deliveries",
     "/v1/tools",
     "/v1/console/session",
     "/v1/console/now",
