@@ -238,7 +238,8 @@ async def test_mutual_tls_and_its_renewal(tmp_path: Path, monkeypatch: pytest.Mo
             await asyncio.sleep(0.15)
             assert (await put(client)).done
             ends_s = metrics.CERTIFICATE_EXPIRY.labels("a1_client")._value.get()
-            assert ends_s == load_pem_x509_certificate(Path(certificate).read_bytes()).not_valid_after_utc.timestamp()
+            text = await asyncio.to_thread(Path(certificate).read_bytes)
+            assert ends_s == load_pem_x509_certificate(text).not_valid_after_utc.timestamp()
             await asyncio.to_thread(Path(key).write_text, "half written")
             await asyncio.sleep(0.15)
             assert (await put(client)).done, "what stands is still good"
