@@ -1,7 +1,8 @@
 """A1 policies of an SMO, as the A1 mediator hands them to xApps over RMR, put before the gateway.
 
 20010 request -> gateway (PutSlaPolicy, DeleteSlaPolicy) -> 20011 answer to the sender. After start, and whenever the gateway
-was away, 20012 asks the mediator for what it holds. Mediators differ: every field may be text or number, the policy itself
+was away, 20012 asks the mediator for what it holds, and what it holds no more is deleted at the gateway. A policy whose
+enforcement changes later is reported by another 20011. Mediators differ: every field may be text or number, the policy itself
 JSON text or an object. Answers have a numeric policy_type_id and an instance id as it came (ric-plt-a1 pkg/rmr).
 """
 
@@ -23,6 +24,7 @@ from twm.core import metrics
 from twm.core.errors import InvalidInputError
 from twm.core.stream_worker import pause
 from twm.core.text import shown
+from twm.ric.oransc.a1_record import A1Record, Key
 from twm.ric.rmr.messages import MessageType, RmrMessage, RmrTransport
 
 log = logging.getLogger(__name__)
@@ -31,6 +33,10 @@ QUEUE = 256
 DEADLINE_S = 10.0
 QUERY_S = 60.0
 QUERY_FIRST_S = 2.0
+SETTLE_S = 10.0
+"""From a query to the judgement of what was not announced."""
+STATUS_S = 30.0
+SOURCE = "a1-rmr"
 MAX_POLICY_BYTES = 262144
 _OPERATIONS = ("CREATE", "UPDATE", "DELETE")
 _ENFORCED = operations_pb2.SLA_ENFORCE_STATUS_ENFORCED
@@ -107,6 +113,7 @@ class A1Inbound:
         self._token_file = token_file
         self._queue: asyncio.Queue[RmrMessage] = asyncio.Queue(QUEUE)
         self._ask_again = True
+        self._record = A1Record()
 
     def put(self, message: RmrMessage) -> None:
         """Queue a request; where there is no room it is left out, and asked for again later. From the event loop's thread."""
@@ -119,7 +126,10 @@ class A1Inbound:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`."""
-        asking = asyncio.create_task(self._ask(stop), name="a1 query")
+        tasks = [
+            asyncio.create_task(self._ask(stop), name="a1 query"),
+            asyncio.create_task(self._watch(stop), name="a1 status"),
+        ]
         try:
             while not stop.is_set():
                 try:
@@ -129,7 +139,8 @@ class A1Inbound:
                     continue
                 await self._work(message)
         finally:
-            asking.cancel()
+            for task in tasks:
+                task.cancel()
             while not self._queue.empty():
                 self._transport.release(self._queue.get_nowait())
 
@@ -147,6 +158,11 @@ class A1Inbound:
         else:
             status = await self._decide(request)
         metrics.RIC_A1_REQUESTS.labels(request.operation.lower(), status or "no_answer").inc()
+        key = request.policy_type_id, request.policy_id
+        if request.operation != "DELETE":
+            self._record.announced(key)
+        if status:
+            self._record.told(key, status)
         if not status:  # the gateway is away: no answer is better than a wrong one, and the query brings it again
             self._ask_again = True
             self._transport.release(message)
@@ -175,7 +191,7 @@ class A1Inbound:
                     policy_type_id=kind,
                     policy_id=policy_id,
                     payload_json=request.payload_json,
-                    source="a1-rmr",
+                    source=SOURCE,
                 ),
                 timeout=DEADLINE_S,
                 metadata=self._metadata(),
@@ -183,6 +199,7 @@ class A1Inbound:
         except grpc.aio.AioRpcError as error:
             log.warning("gateway: A1 policy %s: %s %s", shown(policy_id), error.code().name, shown(error.details() or "", 200))
             return "ERROR" if error.code() is grpc.StatusCode.INVALID_ARGUMENT else ""
+        self._record.numbers[put.policy.policy_type_id] = request.policy_type_id
         if put.policy.status != _ENFORCED:
             reason = operations_pb2.SlaEnforceReason.Name(put.policy.reason).removeprefix("SLA_ENFORCE_REASON_")
             log.warning("A1 policy %s is not enforced: %s %s", shown(policy_id), reason, shown(put.policy.detail, 200))
@@ -199,11 +216,54 @@ class A1Inbound:
                 continue
             if stop.is_set() or not self._transport.routed():
                 continue
+            self._record.begin()
             sent = [self._transport.send(RmrMessage(MessageType.A1_POLICY_QUERY, query(kind))) for kind in self._types]
             for good in sent:
                 metrics.RIC_MESSAGES.labels("A1_POLICY_QUERY", "out", "sent" if good else "failed").inc()
             self._ask_again = not all(sent)
             wait_s = min(wait_s * 2, QUERY_S)
+            if all(sent):
+                await pause(stop, SETTLE_S)
+                await self._take_leave()
+
+    async def _take_leave(self) -> None:
+        """Delete at the gateway what the mediator holds no more."""
+        held = await self._held()
+        gone, again = self._record.judge(key for key, _ in held)
+        self._ask_again = self._ask_again or again
+        for number, policy_id in gone:
+            log.warning("A1 policy %s of type %d: the mediator announces it no more; deleted", shown(policy_id), number)
+            status = await self._decide(PolicyRequest("DELETE", number, policy_id, "{}"))
+            metrics.RIC_A1_REQUESTS.labels("orphan", status or "no_answer").inc()
+            if status:
+                self._record.told((number, policy_id), status)
+
+    async def _watch(self, stop: asyncio.Event) -> None:
+        """Report policies whose enforcement has changed since the mediator was told."""
+        while not stop.is_set():
+            await pause(stop, STATUS_S)
+            for key, status in self._record.changed(await self._held()):
+                request = PolicyRequest("UPDATE", *key, "{}")
+                message = RmrMessage(MessageType.A1_POLICY_RESP, answer(request, self._handler_id, status))
+                if await asyncio.to_thread(self._transport.send, message):
+                    log.info("A1 policy %s is now reported as %s", shown(key[1]), status)
+                    self._record.told(key, status)
+                    metrics.RIC_A1_REQUESTS.labels("status", status).inc()
+
+    async def _held(self) -> list[tuple[Key, str]]:
+        """What the gateway holds from here, with the status to report; empty while it is away."""
+        try:
+            answered = await self._stub.ListSlaPolicies(
+                operations_pb2.ListSlaPoliciesRequest(area_id=self._area_id), timeout=DEADLINE_S, metadata=self._metadata()
+            )
+        except grpc.aio.AioRpcError as error:
+            log.debug("gateway: %s", error.code().name)
+            return []
+        return [
+            ((self._record.numbers[policy.policy_type_id], policy.policy_id), "OK" if policy.status == _ENFORCED else "ERROR")
+            for policy in answered.policies
+            if policy.source == SOURCE and policy.policy_type_id in self._record.numbers
+        ]
 
     def _metadata(self) -> tuple[tuple[str, str], ...]:
         if self._token_file is None:
