@@ -45,7 +45,7 @@ METHODS: dict[str, Entry] = {
     "analytic": Entry(prepare=ANALYTIC, horizon_s=4.0),
     "ppo": Entry(prepare=Ppo, horizon_s=0.2),
     "actor-only": Entry(prepare=ActorOnly, horizon_s=0.2),
-    "llm-only": Entry(prepare=LlmOnly, informed=False, horizon_s=40.0),
+    "llm-only": Entry(prepare=LlmOnly, informed=False, horizon_s=1.0),
     OURS: Entry(prepare=TWM, horizon_s=4.0),
     ORACLE: Entry(prepare=fixed.oracle, informed=False, horizon_s=2.5),
 }

@@ -38,8 +38,8 @@ class PlannerSettings(ServiceSettings):
     """Whether corner cases are watched for and templates tried (`twm.planner.corner`)."""
     plan_corner_offers: bool = CornerSettings().offers
     """Whether template parameters from the gateway are read, where templates are tried."""
-    plan_prescreen: bool = CornerSettings().prescreen
-    """Whether structurally unsafe candidates are turned away before they are scored."""
+    plan_prescreen: bool = True
+    """Whether structurally unsafe candidates are turned away before they are scored; not while an intent bounds the plan."""
     plan_reduced_above: int = Field(default=4, ge=0)
     """Frames waiting above which the search is one small round."""
     plan_reactive_above: int = Field(default=24, ge=0)

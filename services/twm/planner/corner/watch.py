@@ -115,7 +115,8 @@ class CornerWatch:
             self._outlook = Outlook.of(
                 self._spec, self._topology, situation.frame, futures, look=settings.look_steps, level=settings.field_level
             )
-            if settings.prescreen:
+            goals = decision.goals
+            if settings.prescreen and not goals.on and goals.bounds is None:  # an intent may want what is unsafe else
                 self._screen = Prescreen(
                     spec=self._spec,
                     topology=self._topology,
