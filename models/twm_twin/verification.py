@@ -44,15 +44,18 @@ class Verifier:
         self.geometry: Geometry = draw_geometry(layout, np.random.default_rng(_REFERENCE_SEED))
 
     def warm_up(self) -> None:
-        """Compile everything a call needs."""
+        """Compile everything a call needs, for arrays laid out as its are: several scenarios, all steps played or fewer."""
         c, s, n_links = self.spec.sizes
-        h = self.spec.timing.horizon_steps
-        policy = PolicyArrays(
-            prb_share_KHCS=np.full((1, h, c, s), 1.0 / s, np.float32),
-            bandwidth_share_KHLS=np.full((1, h, n_links, s), 1.0 / s, np.float32),
+        h, j = self.spec.timing.horizon_steps, 2
+        policies = PolicyArrays(
+            prb_share_KHCS=np.full((j, h, c, s), 1.0 / s, np.float32),
+            bandwidth_share_KHLS=np.full((j, h, n_links, s), 1.0 / s, np.float32),
         )
-        capacity = np.broadcast_to(self.layout.topology.link_capacity_mbps, (1, h, n_links))
-        self.verify(FrameArrays.missing(self.spec, 0), policy, np.ones((1, h, c, s)), np.ones((1, h, c)), capacity, seed=0)
+        capacity = np.broadcast_to(self.layout.topology.link_capacity_mbps, (j, h, n_links)).copy()
+        demand, efficiency_JHC = np.ones((j, h, c, s)), np.ones((j, h, c))
+        for played in (h, max(h - 1, 1)):
+            start = FrameArrays.missing(self.spec, 0)
+            self.verify(start, policies, demand, efficiency_JHC, capacity, seed=0, played_steps=played)
 
     def verify(
         self,
