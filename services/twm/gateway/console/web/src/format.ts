@@ -23,6 +23,13 @@ export function kpi(name: string, value: Num | undefined): string {
   if (name.endsWith("_mbps")) return value >= 1000 ? `${fixed(value / 1000, 2)} Gbps` : `${fixed(value, 0)} Mbps`;
   return plain(value);
 }
+/** "8.2 ms (6.1 to 14.8)": the unit once where it is the same. */
+export function kpiInterval(name: string, middle: Num | undefined, low: Num | undefined, high: Num | undefined): string {
+  const [m, l, u] = [kpi(name, middle), kpi(name, low), kpi(name, high)];
+  const unit = / \S+$/.exec(m)?.[0] ?? "";
+  const bare = (text: string): string => (unit && text.endsWith(unit) ? text.slice(0, -unit.length) : text);
+  return `${m} (${bare(l)} to ${bare(u)})`;
+}
 const KPI_WORDS: Record<string, string> = {
   loss_ratio: "Loss", delay_p99_ms: "p99 delay", utilisation_ratio: "PRB use", served_mbps: "Served", delay_mean_ms: "Mean delay",
 };

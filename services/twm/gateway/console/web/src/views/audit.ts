@@ -100,6 +100,6 @@ function plainWord(text: string): string { return /^[A-Z]+(_[A-Z0-9]+)+$/.test(t
 function summary(record: AuditRecord): string {
   const p = record.payload && typeof record.payload === "object" ? (record.payload as Record<string, unknown>) : {};
   const said = ["subject", "by", "action", "event", "outcome", "proposal_id", "policy_set_id", "intent_id", "decision", "mode", "state", "headline", "reason"]
-    .filter((k) => typeof p[k] === "string" || typeof p[k] === "number").slice(0, 4).map((k) => `${f.words(k)} ${plainWord(String(p[k])).slice(0, 160)}`);
+    .filter((k) => (typeof p[k] === "string" && p[k] !== "") || typeof p[k] === "number").slice(0, 4).map((k) => `${f.words(k)} ${plainWord(String(p[k])).slice(0, 160)}`);
   return said.join(" · ");
 }

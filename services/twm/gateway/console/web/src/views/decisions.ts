@@ -101,7 +101,7 @@ function sections(app: App, d: Decision, charts: FanChart[]): HTMLElement[] {
       d.handling_reason && !approval && h("p.muted", {}, d.handling_reason),
       approval && h("div.approval", {},
         pending
-          ? [h("p", {}, h("strong", {}, "Waits for an approver. "), approval.waits_for, h("span.muted", {}, ` Ends by itself at ${f.timeOfDay(approval.expires)} UTC.`)),
+          ? [h("p", {}, h("strong", {}, "Waits for an approver. "), approval.waits_for ? `${f.capital(approval.waits_for)}. ` : "", h("span.muted", {}, `Ends by itself at ${f.timeOfDay(approval.expires)} UTC.`)),
              h("div.actions", {}, gated(app, "approver", "button.primary", "Approve…", () => decide(app, d.row.step, approval, true, d.row.headline)), gated(app, "approver", "button", "Reject…", () => decide(app, d.row.step, approval, false, d.row.headline)))]
           : h("p", {}, h("strong", {}, f.capital(approval.state === "pending" ? "expired" : approval.state)), approval.decided_by ? ` by ${approval.decided_by}` : "", approval.decided ? ` at ${f.timeOfDay(approval.decided)} UTC` : "", approval.reason ? `: ${approval.reason}` : ""))));
   const tiles = h("div.tiles", {},
@@ -121,7 +121,7 @@ function sections(app: App, d: Decision, charts: FanChart[]): HTMLElement[] {
     return (kpi === "served_mbps") === change > 0 ? "better" : "worse";
   };
   const changeText = (kpi: string, v: Num): string => (v !== null && kpi.endsWith("_ratio") ? `${(v * 100).toFixed(2)} pt` : f.kpi(kpi, v));
-  const difference = panel("Against doing nothing", [h("span.muted", {}, "medians, 5 to 95 % below")], e && e.forecasts.length
+  const difference = panel("Against doing nothing", [h("span.muted", {}, "whole horizon; the SCM counts to the end of the SLA window")], e && e.forecasts.length
     ? table("Predicted difference against doing nothing", [
         { head: "Slice", cell: (r) => r.slice }, { head: "KPI", cell: (r) => h("span.nowrap", { title: `Over the horizon: ${r.over_steps}` }, f.kpiWord(r.kpi)) },
         { head: "Proposed", number: true, cell: (r) => interval(r.kpi, r.proposed) }, { head: "Doing nothing", number: true, cell: (r) => interval(r.kpi, r.running) },
@@ -160,7 +160,7 @@ function sections(app: App, d: Decision, charts: FanChart[]): HTMLElement[] {
   const intents = d.intents.length ? panel("Intents", [], table("How the plan stands to active intents", [
     { head: "Intent", cell: (r) => r.intent_id }, { head: "Constraint", number: true, cell: (r) => String(r.constraint_index + 1) }, { head: "Broken with probability", number: true, cell: (r) => f.percent(r.violation_probability) }, { head: "Doing nothing", number: true, cell: (r) => f.percent(r.running_violation_probability) },
   ], d.intents)) : null;
-  return [head, tiles, h("div.pair.narrow-wide", {}, front, difference), forecasts, h("div.pair", {}, explanation, moves), candidates, h("div.pair", {}, checks, tracePanel(d)), intents].filter((n): n is HTMLElement => n !== null);
+  return [head, tiles, h("div.pair.narrow-wide", {}, h("div.column", {}, front, explanation), h("div.column", {}, difference, moves)), forecasts, candidates, h("div.pair", {}, checks, tracePanel(d)), intents].filter((n): n is HTMLElement => n !== null);
 }
 
 function unit(kind: string, value: Num): string {

@@ -32,6 +32,10 @@ export function answered(text: string, question: Question, choice: string): stri
     if (said) return text.replace(said, `from ${choice}`);
   }
   if (question.code === "missing_link") { const found = swap("the link") ?? swap("link"); if (found !== null) return found; }
+  if (/^at (?:most|least)$/.test(choice)) {
+    const side = /\b(?:at (?:most|least)|above|below|over|under|more than|less than)\b/i;
+    if (side.test(text)) return text.replace(side, choice);
+  }
   if (question.code === "ambiguous_scope" && /slice/.test(question.field)) return `${text.replace(/[.\s]+$/, "")} for ${choice}`;
   return `${text.replace(/[.\s]+$/, "")} ${choice}`;
 }

@@ -163,7 +163,7 @@ export function overviewView(app: App): View {
       const slice = Number(reading.dataset["slice"]), p = series.kpis.indexOf(reading.dataset["kpi"]!), kpi = reading.dataset["kpi"]!;
       if (i >= 0) { reading.textContent = f.kpi(kpi, series.values[i]![slice]?.[p]); continue; }
       const fan = series.fans.find((entry) => entry.policy === "proposed"), offset = step - (series.forecast_step ?? step) - 1, q = fan?.values[offset];
-      reading.textContent = fan && q ? `${f.kpi(kpi, q[fan.levels.indexOf(0.5)]?.[slice]?.[p])} (${f.kpi(kpi, q[0]?.[slice]?.[p])} to ${f.kpi(kpi, q.at(-1)?.[slice]?.[p])})` : f.NONE;
+      reading.textContent = fan && q ? f.kpiInterval(kpi, q[fan.levels.indexOf(0.5)]?.[slice]?.[p], q[0]?.[slice]?.[p], q.at(-1)?.[slice]?.[p]) : f.NONE;
     }
   }
 
@@ -176,7 +176,7 @@ export function overviewView(app: App): View {
     const gain = row && row.scm !== null && row.running_scm !== null ? row.scm - row.running_scm : null;
     replace(tiles,
       tile("SCM, newest step", f.scm(series?.scm.at(-1)), broken.length ? `SLA broken: ${broken.join(", ")}` : series?.steps.length ? "all SLAs held" : "no frame yet", broken.length ? "bad" : "good"),
-      tile("Predicted SCM, proposed", f.scm(row?.scm), gain === null ? "next horizon" : `${f.signed(gain, f.scm)} against doing nothing`, gain !== null && gain < 0 ? "warn" : ""),
+      tile("Predicted SCM", f.scm(row?.scm), gain === null ? "proposed policy" : `proposed; ${f.signed(gain, f.scm)} against doing nothing`, gain !== null && gain < 0 ? "warn" : ""),
       tile("Some SLA breaks", f.percent(row?.violation_probability), "probability under the proposed policy"),
       tile("Control saving", f.percent(row?.saving_ratio), "against uniform shares"),
       tile("Waiting for approval", String(now?.waiting_count ?? 0), now?.in_force ? `in force: step ${now.in_force.split("/").at(-1)}` : "nothing in force", now?.waiting_count ? "warn" : ""),
