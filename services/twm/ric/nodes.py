@@ -70,14 +70,29 @@ class FlexRicLink(_Model):
     """Node type as the SDK writes it ("ngran_gNB", "ngran_gNB_DU" ...); None: any."""
 
 
+RanName = Annotated[str, Field(max_length=31, pattern=r"^[A-Za-z0-9_.:-]*$")]
+KpmStyle = Literal[1, 2, 3, 4, 5]
+
+
+class PartLink(_Model):
+    """A further E2 node of a split gNB (CU-CP, CU-UP) that reports on the same cells. What is None is as for the node."""
+
+    ran_name: RanName = Field(min_length=1)
+    """Inventory name."""
+    kpm_function_id: int | None = Field(default=None, ge=0, le=4095)
+    report_style: KpmStyle | None = None
+    measurements: tuple[MeasurementName, ...] = Field(default=(), max_length=128)
+    slice_labels: bool | None = None
+
+
 class NodeLink(_Model):
     """One E2 node in the RIC."""
 
-    ran_name: str = Field(default="", max_length=31, pattern=r"^[A-Za-z0-9_.:-]*$")
+    ran_name: RanName = ""
     """Inventory name, which is the Meid of subscriptions and RMR messages; empty: the node's id in the network spec."""
     kpm_function_id: int | None = Field(default=None, ge=0, le=4095)
     """RAN function id of E2SM-KPM; None: the RIC's inventory, else 2."""
-    report_style: Literal[1, 2, 3, 4, 5] | None = None
+    report_style: KpmStyle | None = None
     """KPM report style; None: 1 for report_format 1 of the spec, 4 for report_format 3."""
     measurements: tuple[MeasurementName, ...] = Field(default=(), max_length=128)
     """What to subscribe to; empty: everything the ingester uses."""
@@ -93,6 +108,8 @@ class NodeLink(_Model):
     """Style 4: only UEs of the slices of the network. False: one condition that all UEs meet."""
     ue_ids: tuple[str, ...] = Field(default=(), max_length=64)
     """Styles 2 and 5: the UEs, as "du:<gNB-CU-UE-F1AP-ID>" or "cuup:<gNB-CU-CP-UE-E1AP-ID>"."""
+    parts: tuple[PartLink, ...] = Field(default=(), max_length=8)
+    """Further E2 nodes of the same gNB, where its parts connect to the RIC one by one."""
     control: ControlLink = ControlLink()
     flexric: FlexRicLink | None = None
     pm_objects: dict[str, str] = Field(default={}, max_length=4096)
@@ -111,6 +128,7 @@ class NodesFile(_Model):
     @model_validator(mode="after")
     def _names(self) -> NodesFile:
         names = [link.ran_name for link in self.nodes.values() if link.ran_name]
+        names += [part.ran_name for link in self.nodes.values() for part in link.parts]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"ran_name {twice[0]!r} belongs to more than one node")
@@ -125,7 +143,7 @@ class Nodes:
         given = {} if file is None else file.nodes
         self.link = {node.id: given.get(node.id, NodeLink()) for node in spec.e2_nodes}
         self.node: dict[str, E2Node] = {node.id: node for node in spec.e2_nodes}
-        self._by_ran_name = {self.ran_name(node.id): node.id for node in spec.e2_nodes}
+        self._by_ran_name = {name: node.id for node in spec.e2_nodes for name in self.ran_names(node.id)}
         self.cells = {n: tuple(cell for cell in spec.cells if cell.e2_node == n) for n in self.node}
         unknown = sorted(set(given) - set(self.node))
         if unknown:
@@ -149,17 +167,29 @@ class Nodes:
         """The RIC's name of a node."""
         return self.link[node_id].ran_name or node_id
 
+    def ran_names(self, node_id: str) -> tuple[str, ...]:
+        """The RIC's names of a node and of its parts."""
+        return self.ran_name(node_id), *(part.ran_name for part in self.link[node_id].parts)
+
     def of_ran_name(self, ran_name: str) -> str | None:
         """The spec's id of a node the RIC knows by that name."""
         return self._by_ran_name.get(ran_name)
 
-    def report_style(self, node_id: str) -> int:
-        """KPM report style of a node's subscriptions."""
-        return self.link[node_id].report_style or (4 if self.node[node_id].report_format == 3 else 1)
+    def links(self, node_id: str) -> list[NodeLink]:
+        """The node's link and those of its parts, each with its RAN name and report style."""
+        link = self.link[node_id]
+        style = link.report_style or (4 if self.node[node_id].report_format == 3 else 1)
+        whole = link.model_copy(update={"ran_name": self.ran_name(node_id), "report_style": style})
+        return [whole, *(_part(whole, part) for part in link.parts)]
 
     def report_period_ms(self, node_id: str) -> int:
         """Event trigger period of a node's subscriptions."""
         return self.link[node_id].report_period_ms or max(round(self.node[node_id].report_period_s * 1000), 1)
+
+
+def _part(whole: NodeLink, part: PartLink) -> NodeLink:
+    given = {name: value for name, value in part if value not in (None, ())}
+    return whole.model_copy(update={"kpm_function_id": None, "measurements": (), **given})
 
 
 def load_nodes(spec: NetworkSpec, path: Path | None) -> Nodes:

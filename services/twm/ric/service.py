@@ -90,7 +90,7 @@ async def _oransc(settings: RicSettings, nodes: Nodes, runtime: Runtime, forward
             inventory = sdl.inventory
         elif settings.ric_discovery == "e2mgr":
             manager = E2Manager(client(settings.ric_e2mgr_url))
-            names = [nodes.ran_name(node_id) for node_id in nodes.node]
+            names = [name for node_id in nodes.node for name in nodes.ran_names(node_id)]
             inventory = lambda: manager.inventory(names)
 
         book = Book(callback_s=settings.ric_callback_s, retry_s=settings.ric_retry_s)
@@ -136,7 +136,7 @@ async def _oransc(settings: RicSettings, nodes: Nodes, runtime: Runtime, forward
                 nodes,
                 transport,
                 settings.ric_control,
-                lambda node_id: functions.get(node_id, Functions()),
+                lambda node_id: functions.get(nodes.ran_name(node_id), Functions()),
                 requestor_id=settings.ric_requestor_id,
                 ack_s=settings.ric_control_ack_s,
                 file=AppliedFile(settings.state_dir / f"ric-control-{nodes.spec.area_id}.json"),

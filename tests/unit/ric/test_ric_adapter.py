@@ -153,7 +153,7 @@ async def test_subscriptions_follow_the_inventory(
         platform.states = {"gnb_001": "CONNECTED", "gnb-2": "DISCONNECTED", "stranger": "CONNECTED"}
         await until(lambda: len(submgr.active) == 2)
         assert {(p["Meid"], p["RANFunctionID"]) for p in submgr.posts} == {("gnb_001", 147)}
-        assert functions["gnb-1"].kpm == 147
+        assert functions["gnb_001"].kpm == 147
         callback()
         first = set(submgr.active)
         sub_ids = sorted(held["instance"] for held in submgr.active.values())

@@ -44,6 +44,8 @@ nodes:
         ("nodes: {gnb-1: {ran_name: 'a b'}}", "ran_name"),
         ("nodes: {gnb-1: {ran_name: x}, gnb-2: {ran_name: x}}", "more than one node"),
         ("nodes: {gnb-1: {report_style: 6}}", "report_style"),
+        ("nodes: {gnb-1: {ran_name: x, parts: [{ran_name: x}]}}", "more than one node"),
+        ("nodes: {gnb-1: {parts: [{}]}}", "ran_name"),
         ("nodes: {gnb-1: {report_style: 2}}", "ue_ids"),
         ("nodes: {gnb-1: {colour: red}}", "colour"),
         ("nodes: {gnb-1: {ue_slices: {a: gold}}}", "gold"),
@@ -63,6 +65,28 @@ def test_a_node_that_cannot_be_told_apart_is_left_out(spec: NetworkSpec, tmp_pat
     wanted, problems = subscriptions(nodes, {"gnb-2": Functions(kpm=4)})
     assert "2 cells" in problems["gnb-1"] and not [entry for entry in wanted if entry.node_id == "gnb-1"]
     assert {entry.function_id for entry in wanted if entry.node_id == "gnb-2"} == {9}, "what is configured comes first"
+
+
+def test_parts_of_a_split_gnb_report_on_the_same_cells(spec: NetworkSpec, tmp_path: Path) -> None:
+    text = """
+nodes:
+  gnb-1:
+    ran_name: gnbd_1
+    kpm_function_id: 5
+    report_style: 4
+    parts: [{ran_name: gnb_1, report_style: 1, measurements: [DRB.PdcpSduVolumeDL], slice_labels: false}]
+"""
+    nodes = load_nodes(spec, written(tmp_path, text))
+    wanted, problems = subscriptions(nodes, {"gnb_1": Functions(kpm=9)})
+    mine = [entry for entry in wanted if entry.node_id == "gnb-1"]
+    assert not problems and len({entry.key for entry in wanted}) == len(wanted) == 12
+    assert [(e.ran_name, e.cell_id, e.function_id, e.action_definition[2]) for e in mine] == [
+        ("gnbd_1", "cell-0", 5, 4),
+        ("gnbd_1", "cell-1", 5, 4),
+        ("gnb_1", "cell-0", 9, 1),
+        ("gnb_1", "cell-1", 9, 1),
+    ]
+    assert nodes.of_ran_name("gnb_1") == "gnb-1"
 
 
 @pytest.mark.parametrize("text", ["", "du:", "du:4294967296", "ran:00", "du:1x", "amf:1"])

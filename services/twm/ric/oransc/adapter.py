@@ -43,7 +43,7 @@ class ControlAnswers(Protocol):
 class OranScAdapter:
     """Dispatches messages and keeps the subscriptions in step with the inventory.
 
-    `functions`: RAN functions by node id, which it fills from the inventory for all who need them.
+    `functions`: RAN functions by RAN name, which it fills from the inventory for all who need them.
     """
 
     def __init__(
@@ -147,17 +147,17 @@ class OranScAdapter:
     async def _look(self) -> None:
         assert self._inventory is not None
         records = {record.ran_name: record for record in await self._inventory()}
-        for node_id in self._nodes.node:
-            record = records.get(self._nodes.ran_name(node_id))
-            before, now = self._connected.get(node_id), record is not None and record.connected
+        for ran_name in (name for node_id in self._nodes.node for name in self._nodes.ran_names(node_id)):
+            record = records.get(ran_name)
+            before, now = self._connected.get(ran_name), record is not None and record.connected
             if record is not None and record.functions:
-                self._functions[node_id] = functions_of(record.functions)
+                self._functions[ran_name] = functions_of(record.functions)
             if before is False and now and self._subscriber is not None:
-                log.info("%s is connected again", node_id)
-                self._subscriber.node_back(node_id)
+                log.info("%s is connected again", ran_name)
+                self._subscriber.node_back(ran_name)
             elif before is not now:
-                log.info("%s is %s", node_id, "connected" if now else "not connected" if record else "not in the inventory")
-            self._connected[node_id] = now
+                log.info("%s is %s", ran_name, "connected" if now else "not connected" if record else "not in the inventory")
+            self._connected[ran_name] = now
         connected = sum(self._connected.values())
         metrics.RIC_NODES.labels("connected").set(connected)
         metrics.RIC_NODES.labels("away").set(len(self._connected) - connected)
@@ -167,9 +167,9 @@ class OranScAdapter:
         wanted, problems = subscriptions(self._nodes, self._functions)
         if problems != self._problems:
             self._problems = problems
-            for node_id, why in problems.items():
-                log.error("%s is not subscribed to: %s", node_id, why)
+            for ran_name, why in problems.items():
+                log.error("%s is not subscribed to: %s", ran_name, why)
         if self._inventory is not None:
             # A node that went away keeps its subscription wanted: the RIC drops it, and it is asked for again on return.
-            wanted = [entry for entry in wanted if self._connected.get(entry.node_id) or self._book.of_node(entry.node_id)]
+            wanted = [e for e in wanted if self._connected.get(e.ran_name) or self._book.of_ran_name(e.ran_name)]
         self._subscriber.want(wanted)

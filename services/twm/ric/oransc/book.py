@@ -178,9 +178,9 @@ class Book:
         """All of them."""
         return tuple(self._entries.values())
 
-    def of_node(self, node_id: str) -> list[Subscription]:
-        """Those of one node."""
-        return [entry for entry in self._entries.values() if entry.wanted.node_id == node_id]
+    def of_ran_name(self, ran_name: str) -> list[Subscription]:
+        """Those of one E2 node, by the RIC's name of it."""
+        return [entry for entry in self._entries.values() if entry.wanted.ran_name == ran_name]
 
     def counts(self) -> dict[State, int]:
         """How many there are in each state."""

@@ -22,7 +22,7 @@ from twm.ric.e2sm.kpm_subscription import (
     slice_condition,
     slice_label,
 )
-from twm.ric.nodes import CELL_MEASUREMENTS, SLICE_MEASUREMENTS, UE_MEASUREMENTS, Nodes
+from twm.ric.nodes import CELL_MEASUREMENTS, SLICE_MEASUREMENTS, UE_MEASUREMENTS, NodeLink, Nodes
 from twm.ric.oransc.discovery import Functions
 
 DEFAULT_KPM_FUNCTION_ID = 2
@@ -54,7 +54,7 @@ class Wanted:
     @property
     def key(self) -> str:
         """Which subscription of the area it is."""
-        return f"{self.node_id}/{self.cell_id}"
+        return f"{self.ran_name}/{self.cell_id}"
 
     @property
     def digest(self) -> str:
@@ -64,23 +64,24 @@ class Wanted:
 
 
 def subscriptions(nodes: Nodes, discovered: Mapping[str, Functions]) -> tuple[list[Wanted], dict[str, str]]:
-    """The subscriptions of a network, and by node id why a node has none. `discovered`: by node id, where it is told."""
+    """The subscriptions of a network, and by RAN name why a node has none. `discovered`: by RAN name, where it is told."""
     wanted: list[Wanted] = []
     problems: dict[str, str] = {}
     for node_id in nodes.node:
-        try:
-            wanted += _of_node(nodes, node_id, discovered.get(node_id, Functions()))
-        except InvalidInputError as error:
-            problems[node_id] = str(error)
+        for link in nodes.links(node_id):
+            try:
+                wanted += _of_node(nodes, node_id, link, discovered.get(link.ran_name, Functions()))
+            except InvalidInputError as error:
+                problems[link.ran_name] = str(error)
     return wanted, problems
 
 
-def _of_node(nodes: Nodes, node_id: str, functions: Functions) -> list[Wanted]:
-    link, cells, dialect = nodes.link[node_id], nodes.cells[node_id], nodes.node[node_id].kpm_dialect
+def _of_node(nodes: Nodes, node_id: str, link: NodeLink, functions: Functions) -> list[Wanted]:
+    cells = nodes.cells[node_id]
     if len(cells) > 1 and not link.cell_in_action:
         raise InvalidInputError(f"nodes.{node_id}.cell_in_action: false, and the node has {len(cells)} cells")
     if functions.kpm_oid:
-        check_kpm_dialect(functions.kpm_oid, dialect)
+        check_kpm_dialect(functions.kpm_oid, nodes.node[node_id].kpm_dialect)
     function_id = link.kpm_function_id
     if function_id is None:
         function_id = DEFAULT_KPM_FUNCTION_ID if functions.kpm is None else functions.kpm
@@ -90,19 +91,19 @@ def _of_node(nodes: Nodes, node_id: str, functions: Functions) -> list[Wanted]:
         Wanted(
             node_id=node_id,
             cell_id=cell.id,
-            ran_name=nodes.ran_name(node_id),
+            ran_name=link.ran_name,
             function_id=function_id,
             event_trigger=trigger,
-            action_definition=_action(nodes, node_id, cell, functions.kpm_definition),
+            action_definition=_action(nodes, node_id, link, cell, functions.kpm_definition),
             period_s=period_ms / 1000.0,
         )
         for cell in cells
     ]
 
 
-def _action(nodes: Nodes, node_id: str, cell: Cell, offer: KpmFunction | None) -> bytes:
-    spec, link, style = nodes.spec, nodes.link[node_id], nodes.report_style(node_id)
-    slices = [(entry.s_nssai.sst, entry.s_nssai.sd) for entry in spec.slices]
+def _action(nodes: Nodes, node_id: str, link: NodeLink, cell: Cell, offer: KpmFunction | None) -> bytes:
+    style = link.report_style or 1
+    slices = [(entry.s_nssai.sst, entry.s_nssai.sd) for entry in nodes.spec.slices]
     labels = tuple(slice_label(sst, sd) for sst, sd in slices) if link.slice_labels and style in (1, 3) else (NO_LABEL,)
     conditions: list[Condition] = []
     ue_ids: list[UeId] = []

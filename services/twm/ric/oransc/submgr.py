@@ -87,8 +87,8 @@ class SubscriptionManager:
     def __init__(self, client: HttpClient) -> None:
         self._client = client
 
-    async def subscribe(self, body: Mapping[str, Any]) -> str:
-        """POST: the SubscriptionId.
+    async def subscribe(self, body: Mapping[str, Any]) -> tuple[str, list[Answer]]:
+        """POST: the SubscriptionId, and what is said of its instances already (the callback says it, but for old managers).
 
         Raises UnavailableError where it may work later (503: the E2 node is not connected), ConflictError for 404 (the id in
         the body is not known any more) and InvalidInputError for what this request cannot be (400).
@@ -96,7 +96,8 @@ class SubscriptionManager:
         answer = await self._client.call("POST", "/ric/v1/subscriptions", body)
         if answer.status in (200, 201):
             data = answer.json()
-            return _text_id(data.get("SubscriptionId") if isinstance(data, Mapping) else None)
+            subscription_id = _text_id(data.get("SubscriptionId") if isinstance(data, Mapping) else None)
+            return subscription_id, [found for found in parse_response(data) if found.sub_id > 0]
         said = shown(answer.body.decode("utf-8", "replace"), 160)
         if answer.status == 404:
             raise ConflictError(f"subscription manager: HTTP 404 {said}")

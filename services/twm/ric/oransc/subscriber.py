@@ -19,7 +19,7 @@ from typing import Any
 from twm.core import metrics
 from twm.core.errors import ConflictError, InvalidInputError, TwmError, UnavailableError
 from twm.core.stream_worker import pause
-from twm.ric.oransc.book import Book, Subscription
+from twm.ric.oransc.book import Answer, Book, Subscription
 from twm.ric.oransc.plan import Wanted
 from twm.ric.oransc.submgr import ClientEndpoint, SubscriptionManager, parse_response, request_body
 
@@ -94,18 +94,7 @@ class Subscriber:
     def on_response(self, body: Any) -> None:
         """A callback. Raises InvalidInputError for a body that is none. From the event loop's thread only."""
         for answer in parse_response(body):
-            now_s = self._now_s()
-            entry = self._book.answered(answer, now_s)
-            if entry is None:
-                self._event("callback_unknown")
-                log.warning("callback for subscription %s, which is none of ours", answer.subscription_id)
-            elif answer.sub_id <= 0:
-                self._fail(entry, f"the RIC refused it: {answer.error or 'no reason given'}", "refused")
-            else:
-                self._event("active")
-                log.info(
-                    "%s active: sub_id %d%s", entry.wanted.key, answer.sub_id, f" ({answer.error})" if answer.error else ""
-                )
+            self._answered(answer)
         self._publish()
 
     def on_response_safely(self, body: Any) -> None:
@@ -116,9 +105,9 @@ class Subscriber:
             self._event("callback_malformed")
             log.warning("subscription callback refused: %s", error)
 
-    def node_back(self, node_id: str) -> None:
+    def node_back(self, ran_name: str) -> None:
         """A node has connected anew: the RIC has dropped what it had."""
-        for entry in self._book.of_node(node_id):
+        for entry in self._book.of_ran_name(ran_name):
             self._event("node_back")
             held = bool(entry.subscription_id)
             self._discard([entry.subscription_id] if held else [])
@@ -145,11 +134,22 @@ class Subscriber:
             await pause(stop, TICK_S)
         await self._shut_down()
 
+    def _answered(self, answer: Answer) -> None:
+        entry = self._book.answered(answer, self._now_s())
+        if entry is None:
+            self._event("callback_unknown")
+            log.warning("callback for subscription %s, which is none of ours", answer.subscription_id)
+        elif answer.sub_id <= 0:
+            self._fail(entry, f"the RIC refused it: {answer.error or 'no reason given'}", "refused")
+        else:
+            self._event("active")
+            log.info("%s active: sub_id %d %s", entry.wanted.key, answer.sub_id, answer.error)
+
     async def _ask(self, entry: Subscription) -> None:
         self._book.asking(entry, self._now_s())
         body = request_body(entry.wanted, entry.event_id, self._endpoint)
         try:
-            subscription_id = await self._manager.subscribe(body)
+            subscription_id, answers = await self._manager.subscribe(body)
         except UnavailableError as error:
             self.answering = error.reason.startswith("http_")
             self._fail(entry, str(error), error.reason)
@@ -162,6 +162,9 @@ class Subscriber:
         self._event("asked")
         if not self._book.posted(entry, subscription_id):
             self._discard([subscription_id])
+            return
+        for answer in answers:
+            self._answered(answer)
 
     async def _delete(self, subscription_id: str) -> None:
         try:
