@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from planner_peers import ArithmeticPeers, frame_messages
 
+from twm.api.intent.v1 import intent_pb2
 from twm.api.planning.v1 import planning_pb2
 from twm.core.actions import decode_policies
 from twm.core.clock import SystemClock
@@ -43,6 +44,7 @@ async def planned(
     prepare: Any = None,
     need_S: tuple[float, ...] = NEED,
     budget_s: float = 20.0,
+    intents: bytes = b"",
 ) -> tuple[planning_pb2.Proposal, ArithmeticPeers]:
     async with ArithmeticPeers(spec, need_S) as peers, grpc_channel(peers.target) as channel:
         peers.world.behaviour.change = wide_links(spec)
@@ -52,7 +54,7 @@ async def planned(
         cycle = PlanningCycle(
             spec, replace(PLAIN, corner=corner, budget_s=budget_s), Peers.on(spec, channel, channel, clock), clock
         )
-        proposal = await cycle.plan(frame_messages(spec, steps), last, offer=offer)
+        proposal = await cycle.plan(frame_messages(spec, steps), last, offer=offer, intents=intents)
         validate(proposal)
         return proposal, peers
 
@@ -247,3 +249,17 @@ async def test_the_prescreen_counts_and_spares(spec: NetworkSpec) -> None:
     assert not screened.corner.expected_mbps
     origins = {candidate.origin for candidate in screened.candidates}
     assert {"reactive", "running"} <= origins
+
+
+async def test_what_an_intent_wants_is_not_screened_away_and_no_template_breaks_it(spec: NetworkSpec) -> None:
+    intent = intent_pb2.IntentSpec(intent_id="cap", area_id=spec.area_id, priority=3)
+    intent.limits.add(scope=intent_pb2.Scope(slices=["embb"]), max_share=0.1)
+    active = intent_pb2.ActiveIntents(version=3, intents=[intent_pb2.ActiveIntent(spec=intent)])
+    corner = replace(EAGER, prescreen=True, starve_ratio=1.0)
+    boost = {"name": "boost_zone", "scope": "hospital", "amount": 0.3, "steps": 12}
+    proposal, _ = await planned(spec, corner, offer=offered([boost]), intents=active.SerializeToString())
+    assert proposal.intent_set_version == 3
+    assert not proposal.corner.screened
+    assert any(t.filled_by == "model" and t.HasField("score") for t in proposal.corner.templates)
+    policy = decode_policies(proposal.policy, spec)
+    assert policy.prb_share_KHCS[0, 1:, :, 0].max() <= 0.1 + 1e-3
