@@ -145,6 +145,14 @@ class RicSettings(ServiceSettings):
     """Kafka brokers, host:port separated by commas, whose VES fileReady notifications name files."""
     pm_kafka_topic: str = Field(default="unauthenticated.VES_NOTIFICATION_OUTPUT", max_length=249, pattern=r"^[A-Za-z0-9_.-]+$")
     """Topic of the notifications."""
+    pm_kafka_security: Literal["plaintext", "ssl", "sasl_ssl"] = "plaintext"
+    """How brokers are spoken to; with TLS by TWM_RIC_TLS_CA, _CERT and _KEY."""
+    pm_kafka_mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"] = "SCRAM-SHA-512"
+    """SASL mechanism."""
+    pm_kafka_user: str = Field(default="", max_length=256)
+    """SASL user."""
+    pm_kafka_password_file: Path | None = None
+    """File with the SASL password."""
     pm_hosts: str = Field(default="", max_length=2048)
     """Hosts (host or host:port, separated by commas) that files may be fetched from by http(s); empty: from none."""
     pm_volume_unit: Literal["mbit", "kbit"] = "mbit"
@@ -182,6 +190,8 @@ class RicSettings(ServiceSettings):
             raise ValueError("TWM_RIC_ADAPTER=pm needs TWM_PM_FOLDER or TWM_PM_KAFKA")
         if self.ric_control != "off" and self.ric_adapter != "oransc":
             raise ValueError("TWM_RIC_CONTROL needs TWM_RIC_ADAPTER=oransc")
+        if self.pm_kafka_security == "sasl_ssl" and not (self.pm_kafka_user and self.pm_kafka_password_file):
+            raise ValueError("TWM_PM_KAFKA_SECURITY=sasl_ssl needs TWM_PM_KAFKA_USER and TWM_PM_KAFKA_PASSWORD_FILE")
         return self
 
     @property

@@ -41,11 +41,8 @@ class PmAdapter:
         """Raises UnavailableError where Kafka is asked for and its client is missing."""
         self._forwarder, self._settings = forwarder, settings
         self._reports = PmReports(nodes, settings.pm_volume_unit)
-        self._fetcher = Fetcher(
-            settings.pm_folder,
-            settings.pm_hosts,
-            tls_context(settings.ric_tls_ca, settings.ric_tls_cert, settings.ric_tls_key),
-        )
+        self._tls = tls_context(settings.ric_tls_ca, settings.ric_tls_cert, settings.ric_tls_key)
+        self._fetcher = Fetcher(settings.pm_folder, settings.pm_hosts, self._tls)
         self._group = f"twm-{nodes.spec.area_id}"
         self._seen_file = settings.state_dir / f"ric-pm-{nodes.spec.area_id}.json"
         self._seen: OrderedDict[str, None] = OrderedDict()
@@ -128,14 +125,16 @@ class PmAdapter:
         """Notifications of a consumer group; committed when their files were taken or given up."""
         backoff = Backoff()
         while not stop.is_set():
-            consumer = self._consumer_of(
-                self._settings.pm_kafka_topic,
-                bootstrap_servers=self._settings.pm_kafka,
-                group_id=self._group,
-                enable_auto_commit=False,
-                auto_offset_reset="latest",
-            )
+            consumer: Any = None
             try:
+                consumer = self._consumer_of(
+                    self._settings.pm_kafka_topic,
+                    bootstrap_servers=self._settings.pm_kafka,
+                    group_id=self._group,
+                    enable_auto_commit=False,
+                    auto_offset_reset="latest",
+                    **self._security(),
+                )
                 await consumer.start()
                 log.info("listening to %s", self._settings.pm_kafka_topic)
                 while not stop.is_set():
@@ -150,7 +149,23 @@ class PmAdapter:
                 log.warning("Kafka: %s; trying again", shown(str(error), 200))
                 await backoff.wait(stop)
             finally:
-                await consumer.stop()
+                if consumer is not None:
+                    await consumer.stop()
+
+    def _security(self) -> dict[str, Any]:
+        """Options of the client; the password is read for each connection, so that it may be renewed."""
+        settings = self._settings
+        if settings.pm_kafka_security == "plaintext":
+            return {}
+        options: dict[str, Any] = {"security_protocol": settings.pm_kafka_security.upper(), "ssl_context": self._tls}
+        if settings.pm_kafka_security == "sasl_ssl" and settings.pm_kafka_password_file is not None:
+            password = settings.pm_kafka_password_file.read_text(encoding="utf-8").strip()
+            options |= {
+                "sasl_mechanism": settings.pm_kafka_mechanism,
+                "sasl_plain_username": settings.pm_kafka_user,
+                "sasl_plain_password": password,
+            }
+        return options
 
     def _parse_at(self, location: str) -> list[Measured]:
         file: BinaryIO
