@@ -29,6 +29,7 @@ PORT: Schema = {"type": "integer", "minimum": 1, "maximum": 65535}
 
 # What the chart sets itself; a second value for the same variable would win or lose by chance.
 CHART_SETTINGS = (
+    "TWM_OTLP_ENDPOINT", "TWM_OTLP_RATIO",
     "TWM_NETWORK", "TWM_REDIS_URL", "TWM_GRPC_LISTEN", "TWM_HTTP_LISTEN", "TWM_INSTANCE", "TWM_LOG_LEVEL", "TWM_STATE_DIR",
     "TWM_ZOO", "TWM_USE_CUDA", "TWM_WORKER_THREADS", "TWM_GUARDRAIL", "TWM_AUTH", "TWM_AUTH_ISSUER", "TWM_AUTH_AUDIENCE",
     "TWM_AUTH_JWKS", "TWM_A1_PEER", "TWM_A1_URL", "TWM_A1_RIC_ID", "TWM_A1_ID_PREFIX", "TWM_A1_CALLBACK_URL", "TWM_A1_TLS_CA",
@@ -189,6 +190,8 @@ def by_path(processes: list[str]) -> dict[str, Schema]:
         "a1.oauth.tokenUrl": URL,
         "a1.tls.certManager.issuerRef.kind": {"enum": ["Issuer", "ClusterIssuer"]},
         "languageModel.url": URL,
+        "tracing.endpoint": URL,
+        "tracing.ratio": {"type": "number", "minimum": 0, "maximum": 1},
         "languageModel.prompt": {"enum": ["full", "short"]},
         "processes.emulator.replicas": {"type": "integer", "minimum": 0, "maximum": 1},
         "processes.inference.gpu.count": {"type": "integer", "minimum": 1},
@@ -246,7 +249,7 @@ def schema_of(value: Any, path: str, rules: dict[str, Schema], texts: dict[str, 
     elif isinstance(value, dict):
         schema = closed({k: schema_of(v, f"{path}.{k}".lstrip("."), rules, texts) for k, v in value.items()})
     else:
-        schema = {"type": {bool: "boolean", int: "integer", str: "string"}[type(value)]}
+        schema = {"type": {bool: "boolean", int: "integer", float: "number", str: "string"}[type(value)]}
     if path not in texts:
         return schema
     return {"description": texts[path], **({"allOf": [schema]} if "$ref" in schema else schema)}

@@ -27,6 +27,8 @@ IMAGES = {
     "twin": ("twin",),
 }
 """Extras of each image that has any; the planner needs the base only."""
+BASE = ("otel",)
+"""Extras of every image."""
 OLDEST_PYTHON = "3.11"
 HEADER = "# Written by `python deploy/lock.py`; do not edit.\n"
 
@@ -57,10 +59,10 @@ def pin(block: str) -> str:
 
 def locks() -> dict[str, str]:
     """Content of every lock file by name."""
-    base = resolve(())
+    base = resolve(BASE)
     files = {"base.txt": HEADER + "\n".join(base.values()) + "\n"}
     for image, extras in IMAGES.items():
-        whole = resolve(extras)
+        whole = resolve((*BASE, *extras))
         different = [name for name in base if pin(whole.get(name, base[name])) != pin(base[name])]
         if different:
             raise SystemExit(f"image {image} needs another version of {', '.join(different)} than the base")

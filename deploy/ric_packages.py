@@ -3,7 +3,7 @@
     python deploy/ric_packages.py --values my-values.yaml --namespace twm --out build/packages
 
 Renders the chart with real Helm (PyPI helm-python-sdk, in the test extra) and writes
-  xapp/config-file.json, schema.json   the RIC process as an xApp that the RIC's own onboarder deploys, with controls that lead to
+  xapp/config-file.json, schema.json   the RIC process as an xApp that the RIC's onboarder deploys, with controls that lead to
                                        the release's other processes; switch processes.ric off in the release then
   rapp/twm-<version>.csar              the whole chart with these values as an rApp of the O-RAN SC rApp manager
 Exit 2 where the values cannot be an xApp's (a descriptor carries neither files nor secrets) or are refused by the chart.

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import functools
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from chart_render import (
     CHART,
     NAMESPACE,
     RELEASE,
+    REPO,
     VALUE_SETS,
     component,
     objects,
@@ -74,6 +77,13 @@ def _schemas_read_once() -> Iterator[None]:
 @functools.cache
 def _fits_kubernetes(text: str) -> None:
     kubernetes_validate.validate(json.loads(text), KUBERNETES, strict=True)
+
+
+def test_the_schema_is_what_its_command_writes() -> None:
+    done = subprocess.run(
+        [sys.executable, REPO / "deploy/chart_schema.py", "--check"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("name", VALUE_SETS)

@@ -187,7 +187,8 @@ def test_network_policies_are_the_declared_flows(name: str) -> None:
     for process, spec in policies(found).items():
         assert spec["policyTypes"] == ["Ingress", "Egress"]
         asks_dns = [rule for rule in spec["egress"] if {"port": 53, "protocol": "UDP"} in rule["ports"]]
-        assert bool(asks_dns) == (process not in ("twin", "redis")), process
+        traced = merged(value_set(name))["tracing"]["endpoint"] and process != "redis"
+        assert bool(asks_dns) == (bool(traced) or process not in ("twin", "redis")), process
 
 
 def test_what_reaches_outside_is_named() -> None:

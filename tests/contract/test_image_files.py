@@ -31,7 +31,7 @@ TARGETS = {
     "ric": ["python", "-m", "twm.ric"],
     "twin": ["python", "-m", "twm_twin"],
 }
-EXTRAS = {"base": [], "ric": ["ric-oransc", "ric-kafka"]}
+EXTRAS = {"base": ["otel"], "ric": ["ric-oransc", "ric-kafka"]}
 """Extras of a lock file; by default the one of its name."""
 
 

@@ -12,6 +12,12 @@
     fieldRef: {fieldPath: metadata.name}
 - name: TWM_LOG_LEVEL
   value: {{ $v.logLevel | quote }}
+{{- if $v.tracing.endpoint }}
+- name: TWM_OTLP_ENDPOINT
+  value: {{ $v.tracing.endpoint | quote }}
+- name: TWM_OTLP_RATIO
+  value: {{ toJson $v.tracing.ratio | quote }}
+{{- end }}
 - name: TWM_HTTP_LISTEN
   value: {{ printf "%s:8080" $host | quote }}
 {{- if .facts.grpc }}
