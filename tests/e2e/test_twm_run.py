@@ -62,7 +62,7 @@ def test_run_prints_policies_and_ends_by_itself(environment: dict[str, str], tmp
     assert policies, done.stdout
     for word in ("[shadow]", "predicted SCM", "saving", "guardrail passed", "mean PRB embb"):
         assert word in policies[-1]
-    assert "REST     http://127.0.0.1:" in done.stdout
+    assert "REST     http://127.0.0.1:" in done.stdout and "console  http://127.0.0.1:" in done.stdout
     assert "6 steps done" in done.stdout
     assert list(scratch.glob("twm-*")) == []
 

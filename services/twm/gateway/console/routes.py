@@ -11,7 +11,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, HTTPException, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from google.protobuf.message import DecodeError as ProtobufDecodeError
 from pydantic import BaseModel
 
 from twm.api.planning.v1 import planning_pb2
@@ -28,7 +27,7 @@ from twm.gateway.console.history import frame_tail
 from twm.gateway.console.layers import layers_of
 from twm.gateway.console.live import Live, Pulse
 from twm.gateway.console.now import Overview
-from twm.gateway.console.series import field_view, series_view
+from twm.gateway.console.series import Outlook, field_view, outlook_of, series_view
 from twm.gateway.console.tail import Tail
 from twm.gateway.console.trail import audit_tail
 from twm.gateway.explain.routes import explanation_step, parse
@@ -73,6 +72,7 @@ class Console:
         self._layers = {layer.id: layer for layer in layers_of(spec)}
         self._map = map_view(spec, tuple(self._layers.values()))
         self._frames = frame_tail(streams, names, spec)
+        self._proposals = Tail(streams, names.proposals, 1, lambda entry: outlook_of(entry, spec))
         self._verdicts: Tail[policy_pb2.Verdict] = Tail(streams, names.verdicts, views.MAX_ROWS, views.verdict_of)
         self._outlooks = Tail(streams, names.explanations, views.MAX_ROWS, views.outlook_of)
         self._forecaster = Forecaster(streams, names, spec, deps.inference_target, deps.clock)
@@ -84,14 +84,10 @@ class Console:
         await self._deps.stop.wait()
         await self._forecaster.close()
 
-    async def _proposal(self) -> planning_pb2.Proposal | None:
+    async def _newest(self) -> tuple[int, Outlook] | None:
         """The newest proposal that can be read."""
-        for entry in await self._deps.streams.last(self._deps.names.proposals, 1):
-            try:
-                return planning_pb2.Proposal.FromString(entry.payload)
-            except (ProtobufDecodeError, UnicodeDecodeError):
-                return None
-        return None
+        rows = await self._proposals.rows()
+        return rows[-1] if rows else None
 
     def routes(self) -> APIRouter:
         """The routes; all need a viewer."""
@@ -127,7 +123,7 @@ class Console:
         async def series(request: Request, after: After = -1) -> Response:
             """Slice KPIs of the last hour, and the fans of the newest proposal."""
             rows = [(step, row) for step, row in await self._frames.rows() if step > after]
-            return packed(request, series_view(rows, await self._proposal(), spec))
+            return packed(request, series_view(rows, await self._newest()))
 
         @routes.get("/field", response_model=models.FieldView)
         async def field(
@@ -183,8 +179,8 @@ class Console:
         @routes.get("/models", response_model=models.ModelsView)
         async def cards(request: Request) -> Response:
             """Model cards of the zoo; those the newest proposal names first."""
-            proposal = await self._proposal()
-            in_use = set() if proposal is None else {(m.name, m.digest) for m in proposal.models}
+            newest = await self._newest()
+            in_use = frozenset() if newest is None else newest[1].models
             return packed(request, await asyncio.to_thread(models_view, deps.zoo, spec, in_use))
 
         @routes.get("/events", response_class=StreamingResponse, responses={200: {"content": {"text/event-stream": {}}}})

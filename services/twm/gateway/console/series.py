@@ -6,13 +6,17 @@ Shape suffixes: H slow steps, Q quantile levels, S slices, P KPIs, C cells, T of
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
+from google.protobuf.message import DecodeError as ProtobufDecodeError
 
 from twm.api.planning.v1 import planning_pb2
 from twm.core.kpis import KPI_NAMES
 from twm.core.network import NetworkSpec
+from twm.core.streams import Entry
+from twm.core.text import clean
 from twm.gateway.console.forecast import FieldForecast
 from twm.gateway.console.history import Seen
 from twm.gateway.console.layers import Layer, layer_values, plain
@@ -24,15 +28,32 @@ _LEVEL_TOLERANCE = 1e-3
 _DIGITS = 5
 
 
-def series_view(rows: Sequence[tuple[int, Seen]], proposal: planning_pb2.Proposal | None, spec: NetworkSpec) -> SeriesView:
-    """The charts' numbers. `proposal`: the newest one; None: there is none yet."""
-    fans = [] if proposal is None else fan_blocks(proposal, spec)
-    if proposal is None:
-        problem = "no proposal has come yet"
-    elif not fans:
-        problem = proposal.fallback_reason[:300] or "the newest proposal carries no forecast"
-    else:
-        problem = ""
+@dataclass(frozen=True)
+class Outlook:
+    """What is kept of the newest proposal."""
+
+    fans: list[FanBlock]
+    problem: str
+    """Why there are no fans; empty: there are."""
+    models: frozenset[tuple[str, str]]
+    """(name, digest) of the models that answered."""
+
+
+def outlook_of(entry: Entry, spec: NetworkSpec) -> tuple[int, Outlook] | None:
+    """(step, outlook) of a proposal; None where it is none."""
+    try:
+        proposal = planning_pb2.Proposal.FromString(entry.payload)
+        fans = fan_blocks(proposal, spec)
+    except (ProtobufDecodeError, UnicodeDecodeError, ValueError):
+        return None
+    said = clean(proposal.fallback_reason, 300).text or "the newest proposal carries no forecast"
+    return proposal.step, Outlook(fans, "" if fans else said, frozenset((m.name, m.digest) for m in proposal.models))
+
+
+def series_view(rows: Sequence[tuple[int, Seen]], newest: tuple[int, Outlook] | None) -> SeriesView:
+    """The charts' numbers. `newest`: the newest proposal; None: there is none yet."""
+    fans = [] if newest is None else newest[1].fans
+    problem = "no proposal has come yet" if newest is None else newest[1].problem
     return SeriesView(
         kpis=list(KPI_NAMES),
         steps=[step for step, _ in rows],
@@ -42,7 +63,7 @@ def series_view(rows: Sequence[tuple[int, Seen]], proposal: planning_pb2.Proposa
         scm=_rows(plain(np.array([row.scm for _, row in rows]), 4)),
         link_used=_rows([plain(row.link_used_L, 3) for _, row in rows]),
         link_up=_rows([plain(row.link_up_L, 3) for _, row in rows]),
-        forecast_step=None if proposal is None or not fans else proposal.step,
+        forecast_step=None if newest is None or not fans else newest[0],
         fans=fans,
         forecast_problem=problem,
     )

@@ -117,7 +117,7 @@ export class FanChart {
       scales: { x: { time: true }, y: { distr: this.log ? 3 : 1, range: (_, low, high) => this.range(low, high) } },
       axes: [
         { stroke: muted, font, size: 24, gap: 2, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, size: 3 }, space: 60, values: (_, at) => at.map((v) => f.clock(v)) },
-        { stroke: muted, font, size: 52, gap: 3, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, size: 3 }, space: 26, values: (_, at) => at.map((v) => (v === null ? "" : this.tick(v))) },
+        { stroke: muted, font, size: 52, gap: 3, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, size: 3 }, space: 26, values: (_, at) => at.map((v) => (v === null ? "" : this.tick(v))), ...(this.log ? { splits: (_: uPlotNs, __: number, low: number, high: number) => logTicks(low, high), filter: (_: uPlotNs, at: number[]) => at } : {}) },
       ],
       series, bands,
       hooks: { draw: [(plot) => this.marks(plot)] },
@@ -176,6 +176,13 @@ export class FanChart {
     const width = this.element.clientWidth;
     if (this.plot && width > 0 && width !== this.plot.width) this.plot.setSize({ width, height: this.height });
   }
+}
+
+/** 1 and 3 times the powers of ten. */
+function logTicks(low: number, high: number): number[] {
+  const out: number[] = [];
+  for (let p = Math.floor(Math.log10(low)); p <= Math.log10(high); p++) for (const m of [1, 3]) if (m * 10 ** p >= low && m * 10 ** p <= high) out.push(m * 10 ** p);
+  return out;
 }
 
 export interface Line { label: string; stroke: string; dash?: number[]; values: Num[] }

@@ -37,6 +37,8 @@ export function overviewView(app: App): View {
   const legendBox = h("div.legend");
   const note = h("p.muted.slider-note", { "aria-live": "off" });
   const slider = h("input", { type: "range", min: "0", max: "1", step: "1", value: "0", id: "time", "aria-label": "Time shown" });
+  const scaleNow = h("span.now", {}, "now");
+  const scaleBox = h("div.scale", { "aria-hidden": "true" }, h("span"), scaleNow, h("span"));
   const play = h("button", { type: "button", id: "play", "aria-label": "Play the hour and the forecast", title: "Play", click: () => togglePlay() }, "▶");
   const nowButton = h("button", { type: "button", id: "to-now", click: () => setAt(null) }, "Now");
   const charts = h("div.charts");
@@ -66,7 +68,7 @@ export function overviewView(app: App): View {
     h("div.columns", {},
       h("div.column", {},
         panel("Field", [layers, toggle("zones", "Zones"), toggle("links", "Links")], map.element, legendBox,
-          h("div.slider", {}, play, slider, nowButton), note),
+          h("div.slider", {}, play, h("div.track", {}, slider, scaleBox), nowButton), note),
         panel("Cells", [filterField], cellsBox)),
       h("div.column", {},
         panel("Slice indicators", [slices.length > SLICES_SHOWN ? sliceSelect : null, pairs], charts, chartKey()),
@@ -217,6 +219,10 @@ export function overviewView(app: App): View {
       slider.min = String(Math.min(series.steps[0]!, newest));
       slider.max = String(newest + horizon);
       slider.value = String(step);
+      const first = Number(slider.min), last = Number(slider.max);
+      scaleBox.firstElementChild!.textContent = f.clock(timeOf(first));
+      scaleBox.lastElementChild!.textContent = f.clock(timeOf(last));
+      scaleNow.style.left = `${(((newest - first) / Math.max(1, last - first)) * 100).toFixed(1)}%`;
       slider.setAttribute("aria-valuetext", `${f.clock(timeOf(step))} UTC, ${step > newest ? `${step - newest} steps ahead` : step === newest ? "now" : `${newest - step} steps ago`}`);
     }
     slider.disabled = !series?.steps.length;
