@@ -174,8 +174,11 @@ class Engine:
                 continue
             missing += bool(record.present) and remote_id in self._wanted
             record.present, record.digest, record.enforced = False, "", None
-            record.refused_digest = "" if record.state == TYPE_MISSING else record.refused_digest
             self._schedule(remote_id, 0.0 if record.attempts == 0 else None)
+        for record in self.records.values():
+            if record.state == TYPE_MISSING and record.refused_digest:
+                record.refused_digest = ""
+                self._schedule(record.remote_id, 0.0)
         self._choose_for_check(verify)
         self.dirty = True
         seconds = self._steady() - began_s
@@ -385,13 +388,13 @@ class Engine:
             self._ended(record, answer, DELIVERED)
             self._tell("put", record, answer, sha256=instance.digest)
             return None
-        if answer.outcome is Outcome.REJECTED or (answer.outcome is Outcome.ABSENT and answer.code):
+        if answer.outcome is Outcome.REJECTED:
             record.refused_digest = instance.digest
             self._ended(record, answer, REJECTED)
             self._tell("rejected", record, answer, sha256=instance.digest)
-            return self._options.retry.delay_s(Answer(Outcome.REJECTED), 1)
-        if answer.outcome is Outcome.ABSENT:  # the type is not there; asked for again with the next listing
-            record.sent = bool(record.present)
+            return self._options.retry.delay_s(answer, 1)
+        if answer.outcome is Outcome.ABSENT:  # what it hangs on is not there; asked for again with the next listing
+            record.sent = record.sent if answer.code else bool(record.present)
             record.refused_digest = instance.digest
             self._ended(record, answer, TYPE_MISSING)
             return None

@@ -30,7 +30,7 @@ from twm.gateway.delivery.callbacks import RIC, STATUS, CallbackUrls, callback_k
 from twm.gateway.delivery.desired import Desired, Naming, desired_of
 from twm.gateway.delivery.engine import VERIFY_BATCH, Engine
 from twm.gateway.delivery.lease import Lease
-from twm.gateway.delivery.peer import Peer, PeerError
+from twm.gateway.delivery.peer import Outcome, Peer, PeerError
 from twm.gateway.delivery.settings import DeliverySettings, peer_of
 from twm.gateway.modes.state import MODE_KEY, ModeState
 from twm.gateway.recorder import Composition, Recorder
@@ -306,7 +306,8 @@ class Delivery:
                         )
                 except PeerError as error:
                     attempts += 1
-                    next_s = now_s + min(retry.delay_s(error.answer, attempts), self.settings.reconcile_s)
+                    busy = replace(error.answer, outcome=Outcome.BUSY)  # a listing is asked for again whatever the answer
+                    next_s = now_s + min(retry.delay_s(busy, attempts), self.settings.reconcile_s)
                     self._state = replace(self._state, problem=str(error)[:300])
                     log.warning("A1 delivery: %s: %s", self.settings.shown_url, error)
                     if self._opened and now_s - began_s > LIST_PATIENCE_S:

@@ -22,7 +22,7 @@ class RetryPolicy:
 
     first_s: float = 0.5
     most_s: float = 30.0
-    rejected_s: float = 300.0
+    rejected_s: float = 60.0
     """After an answer that says that it will not be done as it stands."""
 
     def delay_s(self, answer: Answer, attempts: int, uniform: Callable[[float, float], float] = random.uniform) -> float:
