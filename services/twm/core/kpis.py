@@ -29,6 +29,9 @@ reactive rule the pooled percentile lies 2 % above this mean (9 % with exponent 
 LEVELS_PER_COMPONENT = (-1.4051, -0.5688, 0.0, 0.5688, 1.4051)
 """Standard normal quantiles at 0.08, 0.285, 0.5, 0.715, 0.92: one component as five equally weighted points (variance 0.92)."""
 
+ASKED_RATIO = 0.97
+"""A least throughput asks for no more than this share of what is offered."""
+
 _LOSS, _DELAY, _USED, _SERVED = range(4)
 Array = NDArray[np.floating]
 

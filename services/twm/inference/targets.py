@@ -19,7 +19,7 @@ from twm.api.intent.v1 import intent_pb2
 from twm.api.worldmodel.v1 import worldmodel_pb2
 from twm.core.errors import InvalidInputError
 from twm.core.frames import FAST_FEATURES, FrameArrays
-from twm.core.kpis import DELAY_FLOOR_MS, KPI_NAMES, LEVELS_PER_COMPONENT, LOSS_SCALE_RATIO, weighted_p99
+from twm.core.kpis import ASKED_RATIO, DELAY_FLOOR_MS, KPI_NAMES, LEVELS_PER_COMPONENT, LOSS_SCALE_RATIO, weighted_p99
 from twm.core.network import NetworkSpec
 from twm.core.queueing import Loads, QueueConstants, QueueModel, SliceFlow, pooled_delay
 from twm.inference.states import state_of
@@ -39,8 +39,6 @@ _P99, _MEAN, _LOST, _THROUGHPUT, _UTILISATION = (
 _OFFSET = {_P99: 0.0, _MEAN: 0.0, _LOST: LOSS_SCALE_RATIO, _THROUGHPUT: 1.0, _UTILISATION: 0.02}
 """Added before the logarithm in which errors of the queueing model are taken to be Gaussian."""
 _BIAS_MAX, _SIGMA_LEAST, _SIGMA_MOST, _SIGMA_UNSEEN = 0.4, 0.05, 0.25, 0.1
-_ASKED_RATIO = 0.99
-"""A throughput bound asks for no more than this share of what is offered."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -341,7 +339,7 @@ def stand(target: Target, draw_DKJ: Float, asked_DKJ: Float, state_count: int) -
         bound: Float | float = target.bound
         if target.kpi == _THROUGHPUT and not target.at_most:
             asked = np.broadcast_to(asked_DKJ[:, :, here if asked_DKJ.shape[2] > 1 else [0]], (len(draw_DKJ), 1, len(here)))
-            bound = np.minimum(target.bound, _ASKED_RATIO * np.moveaxis(asked, 1, -1).reshape(-1, 1))
+            bound = np.minimum(target.bound, ASKED_RATIO * np.moveaxis(asked, 1, -1).reshape(-1, 1))
         beyond = draw - bound if target.at_most else bound - draw
         relative = np.clip(beyond / max(target.bound, 1e-6), 0.0, EXCESS_MAX)
         level = 1.0 - target.accepted_probability if target.at_most else target.accepted_probability

@@ -260,7 +260,12 @@ class Decision:
             look = draft.looks[index]
             if goals.targets and look.standing is not None:
                 look.standing = verified_standing(
-                    goals.targets, look.standing, verdict.target_measured_M, verdict.target_PJM[p], state_J
+                    goals.targets,
+                    look.standing,
+                    verdict.target_measured_M,
+                    verdict.target_PJM[p],
+                    state_J,
+                    futures.demand_mbps_JHCS,
                 )
         count = len(played)
         return verdict.scm_PJ[:count], verdict.violated_PJ[:count].mean(1)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from twm.api.intent.v1 import intent_pb2
 from twm.api.planning.v1 import planning_pb2
 from twm.api.worldmodel.v1 import worldmodel_pb2
-from twm.core.kpis import LEVELS_PER_COMPONENT
+from twm.core.kpis import ASKED_RATIO, LEVELS_PER_COMPONENT
 from twm.planner.goals import Goals, Objective, Target
 from twm.planner.objective import Predictions
 from twm.planner.peers import TargetColumns
@@ -85,15 +85,17 @@ def verified_standing(
     measured_M: NDArray[np.bool_],
     value_JM: Float,
     state_J: NDArray[np.intp],
+    demand_mbps_JHCS: NDArray[np.floating],
 ) -> Standing:
-    """The same with the twin's values in its futures."""
+    """The same with the twin's values in its futures; `demand_mbps_JHCS`: what was played."""
     violation, excess = predicted.violation_M.copy(), predicted.excess_M.copy()
     quantiles, reach = predicted.quantiles_MQ.copy(), predicted.reach_M.copy()
     basis = list(predicted.basis_M)
     for m, target in enumerate(targets):
         if not measured_M[m]:
             continue
-        p, q, r, over = _twin_word(target.message, value_JM[:, m], state_J)
+        bound_J = _bounds(target.message, demand_mbps_JHCS)
+        p, q, r, over = _twin_word(target.message, value_JM[:, m], bound_J, state_J)
         if predicted.known_M[m]:
             p, q, r = 0.5 * (p + violation[m]), 0.5 * (q + quantiles[m]), 0.5 * (r + reach[m])
             over = 0.5 * (over + float(excess[m]))
@@ -109,8 +111,20 @@ def verified_standing(
     )
 
 
+def _bounds(message: worldmodel_pb2.KpiTarget, demand_mbps_JHCS: NDArray[np.floating]) -> Float:
+    """The bound in each future [J]: of a throughput no more is asked than is offered."""
+    bound_J = np.full(len(demand_mbps_JHCS), float(message.bound))
+    if message.kpi != intent_pb2.KPI_THROUGHPUT_MBPS or message.comparator == intent_pb2.COMPARATOR_AT_MOST:
+        return bound_J
+    offered = demand_mbps_JHCS.astype(np.float64)
+    for indices, axis in ((message.slices, 3), (message.cells, 2), (message.steps, 1)):
+        kept = [i for i in indices if i < offered.shape[axis]]
+        offered = offered.take(kept, axis) if kept else offered
+    return np.asarray(np.minimum(bound_J, ASKED_RATIO * offered.sum((2, 3)).mean(1)))
+
+
 def _twin_word(
-    message: worldmodel_pb2.KpiTarget, value_J: Float, state_J: NDArray[np.intp]
+    message: worldmodel_pb2.KpiTarget, value_J: Float, bound_J: Float, state_J: NDArray[np.intp]
 ) -> tuple[float, Float, float, float]:
     """(violation probability, quantiles, bound held, excess) in the worst state, from its futures.
 
@@ -118,20 +132,21 @@ def _twin_word(
     that fails in one of them is no reason to expect the worse of the others.
     """
     at_most = message.comparator == intent_pb2.COMPARATOR_AT_MOST
-    offset, bound = _OFFSET.get(message.kpi, 0.0), float(message.bound)
+    offset = _OFFSET.get(message.kpi, 0.0)
     found = []
     for state in message.states or sorted(set(state_J.tolist())):
-        log = np.log(np.maximum(value_J[state_J == state] + offset, 1e-6))
+        log, bound = np.log(np.maximum(value_J[state_J == state] + offset, 1e-6)), bound_J[state_J == state]
         if not log.size:
             continue
         quarter, three = np.quantile(log, (0.25, 0.75))
         width = max(_KERNEL * min(float(log.std()), float(three - quarter) / 1.34) * log.size**-0.2, _SPREAD_LEAST)
-        z = (math.log(bound + offset + 1e-9) - log) / width
+        z = (np.log(bound + offset + 1e-9) - log) / width
         below = float(np.mean([0.5 * (1.0 + math.erf(v / math.sqrt(2.0))) for v in z.tolist()]))
         level = 1.0 - message.accepted_probability if at_most else message.accepted_probability
-        draws = np.exp(log[:, None] + width * np.array(LEVELS_PER_COMPONENT)).ravel() - offset
+        draws = np.exp(log[:, None] + width * np.array(LEVELS_PER_COMPONENT)) - offset
         values = np.maximum(np.quantile(draws, (0.05, 0.5, 0.95, level)), 0.0)
-        over = float(np.clip((draws - bound) * (1.0 if at_most else -1.0) / max(bound, 1e-6), 0.0, 3.0).mean())
+        beyond = (draws - bound[:, None]) * (1.0 if at_most else -1.0)
+        over = float(np.clip(beyond / max(float(message.bound), 1e-6), 0.0, 3.0).mean())
         found.append((1.0 - below if at_most else below, values, over))
     worst = np.maximum if at_most else np.minimum
     values = worst.reduce([f[1] for f in found])
