@@ -129,7 +129,7 @@ async def run(
 ) -> E2Termination:
     peer = E2Termination()
     controller = E2Controller(
-        nodes, peer, model, lambda _: Functions(ccc=9), requestor_id=1021, ack_s=5.0, file=AppliedFile(file)
+        nodes, peer, model, lambda _: Functions(ccc=9), requestor_id=1021, ack_s=0.5, file=AppliedFile(file)
     )  # type: ignore[arg-type]
     peer.controller = controller
     stop = asyncio.Event()
@@ -206,6 +206,27 @@ async def test_what_nobody_renews_ends(streams: Streams, redis_url: str, tmp_pat
     header = decode_rc_header(peer.sent[0][1][22])
     assert (header.style, header.action, header.ue_id.key) == (2, 6, "du:0")
     assert peer.sent[0][1][5] == 3, "the usual id of E2SM-RC, where the inventory does not say"
+
+
+async def test_what_was_never_acknowledged_is_taken_back_too(streams: Streams, redis_url: str, tmp_path: Path) -> None:
+    """A node that does not answer may have what it was sent: over a restart, the withdrawal goes to it."""
+    spec, file = load_network(find_network("explora-cell")), tmp_path / "c.json"
+
+    async def first(peer: E2Termination) -> None:
+        peer.answer = "silence"
+        await write(streams, spec, policy(spec, policy_pb2.ENFORCEMENT_ENFORCE))
+        await until(lambda: len(peer.sent) == 1)
+
+    await run(Nodes(spec), redis_url, file, first)
+    assert json.loads(file.read_text())["applied"] == {} and list(json.loads(file.read_text())["sent"]) == ["scope-bs"]
+    await write(streams, spec, policy(spec, policy_pb2.ENFORCEMENT_WITHDRAW))
+
+    async def second(peer: E2Termination) -> None:
+        await until(lambda: len(peer.sent) == 1 and json.loads(file.read_text())["sent"] == {})
+
+    peer = await run(Nodes(spec), redis_url, file, second)
+    ((_, body),) = peer.sent
+    assert [change.new.maximum for c in decode_ccc_message(body[23]) for change in c.changes] == [100, 100, 100]
 
 
 def test_rc_needs_a_ue_to_name_a_cell(spec: NetworkSpec) -> None:

@@ -67,13 +67,15 @@ class E2Controller:
     ) -> None:
         self._nodes, self._transport, self._model, self._functions = nodes, transport, model, functions
         self._requestor_id, self._ack_s, self._file, self._now_s = requestor_id, ack_s, file, now_s
-        self._applied: Applied
-        self._applied, self._until_s = file.read()
+        self._given = file.read()
         self._wanted: Applied = {}
         self._tries: dict[str, _Try] = {}
         self._free = deque(range(FIRST_INSTANCE, LAST_INSTANCE + 1))
         self._waiting: dict[int, asyncio.Future[str]] = {}
         self._cursor = ""
+        self._busy: dict[str, asyncio.Task[None]] = {}
+        self._version = 0
+        """Counts changes of what is wanted: requests for an older one stop where they are."""
 
     def answered(self, message: RmrMessage) -> None:
         """RIC_CONTROL_ACK or RIC_CONTROL_FAILURE, on the event loop's thread."""
@@ -107,9 +109,12 @@ class E2Controller:
                     log.warning("policies: %s; trying again", error)
                     await backoff.wait(stop)
                 self._expire()
-                await self._bring_about(stop)
+                self._bring_about()
                 await pause(stop, POLL_S)
         finally:
+            for task in self._busy.values():
+                task.cancel()
+            await asyncio.gather(*self._busy.values(), return_exceptions=True)
             if streams is not None:
                 await streams.close()
 
@@ -122,7 +127,7 @@ class E2Controller:
             log.error("policy entry %s is malformed", entry.id)
             return
         if policy.enforcement == policy_pb2.ENFORCEMENT_WITHDRAW:
-            self._wanted, self._until_s, self._tries = {}, 0.0, {}
+            self._want({}, 0.0)
             log.info("policy %s withdrawn", policy.policy_set_id[:80])
             return
         if policy.enforcement != policy_pb2.ENFORCEMENT_ENFORCE:
@@ -131,12 +136,16 @@ class E2Controller:
         if until_s <= self._now_s():
             return
         try:
-            self._wanted = by_node(self._nodes, cell_quotas(policy))
+            wanted = by_node(self._nodes, cell_quotas(policy))
         except InvalidInputError as error:
             log.error("policy %s is not sent: %s", policy.policy_set_id[:80], error)
             self._count("refused_policy")
             return
-        self._until_s, self._tries = until_s, {}
+        self._want(wanted, until_s)
+
+    def _want(self, wanted: Applied, until_s: float) -> None:
+        self._wanted, self._given.until_s, self._tries = wanted, until_s, {}
+        self._version += 1
 
     async def _read(self, streams: Streams, stream: str) -> None:
         if not self._cursor:
@@ -150,28 +159,37 @@ class E2Controller:
                 self.take(entry)
 
     def _expire(self) -> None:
-        if self._wanted and self._now_s() >= self._until_s:
+        if self._wanted and self._now_s() >= self._given.until_s:
             log.warning("the policy in force has not been renewed in time: nodes go back to no quotas")
-            self._wanted, self._tries = {}, {}
+            self._want({}, 0.0)
 
-    async def _bring_about(self, stop: asyncio.Event) -> None:
+    def _bring_about(self) -> None:
+        """Set to work on every node that has not what it is to have, without waiting: a withdrawal must not wait either."""
         now_s = self._now_s()
-        work = []
-        for node_id in {*self._wanted, *self._applied}:
+        given = self._given
+        for node_id in {*self._wanted, *given.applied, *given.sent}:
             target = self._wanted.get(node_id)
-            has = self._applied.get(node_id)
-            if target is None and has is not None:
-                if not self._wanted and now_s < self._until_s:
+            if target is None:
+                if not self._wanted and now_s < given.until_s:
                     continue  # given by an earlier run, neither withdrawn nor over
-                target = neutral(has)
-            if target is None or target == has or self._tries.setdefault(node_id, _Try()).due_s > now_s:
+                target = neutral(given.sent.get(node_id) or given.applied[node_id])
+            elif target == given.applied.get(node_id) and node_id not in given.sent:
                 continue
-            work.append(self._give(node_id, target, relieved=node_id not in self._wanted))
-        if work and not stop.is_set():
-            await asyncio.gather(*work)
+            if node_id in self._busy or self._tries.setdefault(node_id, _Try()).due_s > now_s:
+                continue
+            task = asyncio.create_task(self._give(node_id, target, relieved=node_id not in self._wanted))
+            self._busy[node_id] = task
+            task.add_done_callback(lambda done, node_id=node_id: self._done(node_id, done))  # type: ignore[misc]
+
+    def _done(self, node_id: str, task: asyncio.Task[None]) -> None:
+        del self._busy[node_id]
+        if not task.cancelled() and task.exception() is not None:
+            log.error("E2 control of %s failed", node_id, exc_info=task.exception())
+            self._tries.setdefault(node_id, _Try()).due_s = self._now_s() + RETRY_MOST_S
 
     async def _give(self, node_id: str, target: tuple[CellQuotas, ...], *, relieved: bool) -> None:
-        running = {entry.cell: entry.quotas for entry in self._applied.get(node_id, ())}
+        given, version = self._given, self._version
+        running = {entry.cell: entry.quotas for entry in given.applied.get(node_id, ())}
         attempt = self._tries.setdefault(node_id, _Try())
         try:
             asked = requests(self._nodes, node_id, self._model, target, running)
@@ -180,7 +198,11 @@ class E2Controller:
             self._count("not_expressible")
             attempt.due_s = self._now_s() + RETRY_MOST_S
             return
+        given.sent[node_id] = target  # noted before it goes out: whatever becomes of us or of the answer, the node may have it
+        self._file.write(given)
         for request in asked:
+            if version != self._version:
+                return
             problem = await self._ask(node_id, request)
             if problem:
                 attempt.failures += 1
@@ -188,12 +210,13 @@ class E2Controller:
                 attempt.due_s = self._now_s() + wait_s
                 log.warning("E2 control of %s: %s; again in %.0f s", node_id, problem, wait_s)
                 return
+        given.sent.pop(node_id, None)
         if relieved:
-            self._applied.pop(node_id, None)
+            given.applied.pop(node_id, None)
         else:
-            self._applied[node_id] = target
+            given.applied[node_id] = target
         attempt.failures = 0
-        self._file.write(self._applied, self._until_s)
+        self._file.write(given)
         log.info("%s: %s", node_id, "no quotas any more" if relieved else f"quotas of {len(target)} cells")
 
     async def _ask(self, node_id: str, request: ControlRequest) -> str:
@@ -209,9 +232,6 @@ class E2Controller:
         instance = self._free.popleft()
         answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._waiting[instance] = answer
-        if node_id not in self._applied and self._wanted.get(node_id):
-            # Noted before it is sent: after a crash the node may have it.
-            self._file.write({**self._applied, node_id: self._wanted[node_id]}, self._until_s)
         try:
             pdu = encode_control_request(self._requestor_id, instance, function_id, request.header, request.message)
             message = RmrMessage(MessageType.RIC_CONTROL_REQ, pdu, meid=self._nodes.ran_name(node_id))

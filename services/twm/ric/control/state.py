@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -49,32 +50,48 @@ def quotas_of_json(data: Sequence[Any]) -> tuple[CellQuotas, ...]:
     )
 
 
+@dataclass
+class Given:
+    """Quotas that nodes were given and not yet relieved of, by node id."""
+
+    applied: Applied = field(default_factory=dict)
+    """Acknowledged."""
+    sent: Applied = field(default_factory=dict)
+    """Sent last, and not acknowledged: the node may have them."""
+    until_s: float = 0.0
+    """Until when the policy they come from holds [Unix time]."""
+
+
 class AppliedFile:
-    """Quotas that nodes were given and not yet relieved of, by node id, and until when they hold [Unix time]."""
+    """Keeps what nodes were given."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
 
-    def read(self) -> tuple[Applied, float]:
+    def read(self) -> Given:
         """What an earlier run left."""
         if self._path is None:
-            return {}, 0.0
+            return Given()
         try:
             if self._path.stat().st_size > MAX_FILE_BYTES:
                 raise ValueError(f"more than {MAX_FILE_BYTES} bytes")
             data = json.loads(self._path.read_text(encoding="utf-8"))
-            return {str(node): quotas_of_json(entries) for node, entries in data["applied"].items()}, float(data["until_s"])
+            applied, sent = (
+                {str(node): quotas_of_json(entries) for node, entries in data[name].items()} for name in ("applied", "sent")
+            )
+            return Given(applied, sent, float(data["until_s"]))
         except FileNotFoundError:
-            return {}, 0.0
+            return Given()
         except (OSError, ValueError, KeyError, TypeError, AttributeError, InvalidInputError) as error:
             log.error("%s: not read (%s): nodes controlled by an earlier run are not known", self._path, str(error)[:120])
-            return {}, 0.0
+            return Given()
 
-    def write(self, applied: Mapping[str, Sequence[CellQuotas]], until_s: float) -> None:
+    def write(self, given: Given) -> None:
         """Keep it."""
         if self._path is None:
             return
-        text = json.dumps({"applied": {node: quotas_json(q) for node, q in applied.items()}, "until_s": until_s})
+        applied, sent = ({node: quotas_json(q) for node, q in part.items()} for part in (given.applied, given.sent))
+        text = json.dumps({"applied": applied, "sent": sent, "until_s": given.until_s})
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             temporary = self._path.with_suffix(".new")

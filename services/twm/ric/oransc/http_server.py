@@ -78,6 +78,11 @@ class XappHttp:
         return 200, "application/json", b"{}"
 
 
+def _path(target: str) -> str:
+    """The path of a request target, without query and without a slash at the end."""
+    return target.partition("?")[0].rstrip("/")
+
+
 def _health(good: bool, word: str) -> Answer:
     body = {"status": word if good else f"not {word}"}
     return (200 if good else 503), "application/json", json.dumps(body).encode()
@@ -132,7 +137,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Health, configuration, metrics."""
-        self._answer(self.server.get(self.path.partition("?")[0]))
+        self._answer(self.server.get(_path(self.path)))
 
     def do_POST(self) -> None:
         """The subscription callback."""
@@ -140,7 +145,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if not (length.isascii() and length.isdigit()) or int(length) > MAX_BODY_BYTES:
             self._answer((413 if length.isdigit() else 411, "application/json", b'{"error":"body length"}'))
             return
-        self._answer(self.server.post(self.path.partition("?")[0], self.rfile.read(int(length))))
+        self._answer(self.server.post(_path(self.path), self.rfile.read(int(length))))
 
     def log_message(self, format: str, *args: object) -> None:
         """Quiet."""
