@@ -35,6 +35,8 @@ let place = "";
 let dirty = new Set<string>();
 let timer = 0;
 let busy = false;
+/** A view that reads for the first time. */
+let reading: View | null = null;
 
 function toast(kind: "good" | "bad" | "info", text: string): void {
   const note = h(`div.toast.${kind}`, {}, text);
@@ -50,7 +52,7 @@ function soon(changed: Set<string>): void {
 async function refresh(): Promise<void> {
   timer = 0;
   if (!app || !shell) return;
-  if (busy) { timer = window.setTimeout(() => void refresh(), REFRESH_MS); return; }
+  if (busy || (reading !== null && reading === view)) { timer = window.setTimeout(() => void refresh(), REFRESH_MS); return; }
   busy = true;
   const changed = dirty;
   dirty = new Set();
@@ -83,7 +85,11 @@ function route(): void {
   shell.at(chosen, VIEWS);
   document.title = `${VIEWS[chosen]!.label} · ${app.session.area_id} · twm`;
   const made = view;
-  void made.update(ALL).catch((error: unknown) => {
+  reading = made;
+  void made.update(ALL).finally(() => {
+    if (reading === made) reading = null;
+    if (dirty.size) soon(new Set());
+  }).catch((error: unknown) => {
     const said = inWords(error);
     if (view === made) replace(body, empty(said.title, said.text, h("button", { type: "button", click: () => { place = ""; route(); } }, "Try again")));
   });

@@ -32,6 +32,7 @@ export function decisionsView(app: App, rest: string[]): View {
   const asked = /^\d{1,19}$/.test(rest[0] ?? "") ? Number(rest[0]) : null;
   let chosen: number | null = asked;
   let shown = "";
+  let closed = false;
   const list = h("div.list");
   const detail = h("div.detail", {}, loading());
   const charts: FanChart[] = [];
@@ -67,6 +68,7 @@ export function decisionsView(app: App, rest: string[]): View {
       replace(detail, empty(said.title, said.text));
       return;
     }
+    if (closed) return;
     shown = key;
     for (const chart of charts) chart.close();
     charts.length = 0;
@@ -85,7 +87,7 @@ export function decisionsView(app: App, rest: string[]): View {
     await showDetail(chosen, false);
   }
 
-  return { element, update, recolour: () => { if (chosen !== null) void showDetail(chosen, true).catch(() => undefined); }, close: () => { for (const chart of charts) chart.close(); } };
+  return { element, update, recolour: () => { if (chosen !== null) void showDetail(chosen, true).catch(() => undefined); }, close: () => { closed = true; for (const chart of charts) chart.close(); } };
 }
 
 function sections(app: App, d: Decision, charts: FanChart[]): HTMLElement[] {

@@ -32,6 +32,7 @@ export function overviewView(app: App): View {
   let pair = PAIRS[0]!;
   let firstSlice = 0;
   let player = 0;
+  let closed = false;
 
   const tiles = h("div.tiles");
   const legendBox = h("div.legend");
@@ -129,7 +130,7 @@ export function overviewView(app: App): View {
     legend(legendBox, layer);
     draw();
     field = await get<Field>(`v1/console/field?layer=${encodeURIComponent(entry.id)}`).catch(() => null);
-    if (layer === entry) draw();
+    if (layer === entry && !closed) draw();
   }
 
   function buildCharts(): void {
@@ -260,6 +261,7 @@ export function overviewView(app: App): View {
     }
     if (first || touches(changed, "verdicts", "approvals", "explanations")) latest = (await get<{ items: DecisionRow[] }>("v1/console/decisions?limit=4")).items;
     if (first || touches(changed, "drift")) drift = await get<Drift>("v1/drift");
+    if (closed) return;
     if (first) { buildCharts(); legend(legendBox, layer); }
     drawTiles();
     draw();
@@ -270,7 +272,7 @@ export function overviewView(app: App): View {
   return {
     element, update,
     recolour: () => { map.recolour(); legend(legendBox, layer); for (const { chart } of fans) chart.recolour(); },
-    close: () => { stopPlay(); map.close(); for (const { chart } of fans) chart.close(); },
+    close: () => { closed = true; stopPlay(); map.close(); for (const { chart } of fans) chart.close(); },
   };
 }
 

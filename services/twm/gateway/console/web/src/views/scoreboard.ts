@@ -14,10 +14,12 @@ export function scoreboardView(app: App): View {
   const body = h("div", {}, loading());
   const element = h("div.stack", {}, h("h1.hidden", {}, "Shadow scoreboard"), body);
   let read = false;
+  let closed = false;
 
   async function update(changed: Set<string>): Promise<void> {
     if (read && !touches(changed, "scores", "mode")) return;
     const [summary, page, mode] = await Promise.all([get<ScoreSummary>("v1/scores/summary"), get<{ items: Score[] }>("v1/scores?limit=100"), get<Mode>("v1/mode")]);
+    if (closed) return;
     read = true;
     const scores = [...page.items].sort((a, b) => a.step - b.step);
     if (!scores.length) {
@@ -51,7 +53,7 @@ export function scoreboardView(app: App): View {
       { label: "predicted for the recommendation", stroke: "series-plan", dash: [6, 3], values: scores.map((s) => s.recommended_predicted_scm) },
     ]);
   }
-  return { element, update, recolour: () => chart.recolour(), close: () => chart.close() };
+  return { element, update, recolour: () => chart.recolour(), close: () => { closed = true; chart.close(); } };
 }
 
 function difference(a: Num, b: Num): Num { return a === null || b === null ? null : a - b; }
