@@ -86,6 +86,29 @@ def test_the_schema_is_what_its_command_writes() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_every_value_is_described() -> None:
+    """Each key has a `# --` comment, which is its description in the schema."""
+    silent = []
+
+    def look(properties: dict[str, Any], path: str) -> None:
+        for key, schema in properties.items():
+            if "properties" in schema and "description" not in schema:
+                look(schema["properties"], f"{path}.{key}")
+            elif not schema.get("description"):
+                silent.append(f"{path}.{key}")
+
+    look(json.loads((CHART / "values.schema.json").read_text())["properties"], "")
+    assert silent == []
+
+
+def test_an_unreachable_gateway_is_not_scraped() -> None:
+    """Without tokens it listens inside its pod; the alert that a process is down must not fire for it."""
+    (closed,) = of_kind(set_objects("lab"), "PodMonitor")
+    assert closed["spec"]["selector"]["matchExpressions"][0]["values"] == ["gateway"]
+    (opened,) = of_kind(set_objects("production"), "PodMonitor")
+    assert "matchExpressions" not in opened["spec"]["selector"]
+
+
 @pytest.mark.parametrize("name", VALUE_SETS)
 def test_lint_finds_nothing(name: str) -> None:
     report = helm.lint(CHART, value_set(name), strict=True, namespace=NAMESPACE)
