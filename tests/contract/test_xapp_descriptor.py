@@ -16,7 +16,7 @@ import pytest
 from twm.core.errors import InvalidInputError
 from twm.ric.descriptor import write
 from twm.ric.rmr.messages import MessageType
-from twm.ric.settings import RicSettings
+from twm.ric.settings import RicSettings, public_config
 
 ROOT = Path(__file__).resolve().parents[2]
 SEMVER = (
@@ -37,7 +37,9 @@ def array(items: Any) -> dict[str, Any]:
     return {"type": "array", "items": items}
 
 
-IMAGE = obj("registry name tag", registry=text(pattern=r"^[A-Za-z0-9\.-]{1,}\.[A-Za-z]{1,}(?:\:\d+)?$"), name=text(), tag=text())
+IMAGE = obj(
+    "registry name tag", registry=text(pattern=r"^[A-Za-z0-9\.-]{1,}\.[A-Za-z]{1,}(?:\:\d+)?$"), name=text(), tag=text()
+)
 PROBE = {
     **obj(
         "",
@@ -135,6 +137,8 @@ def test_controls_become_settings_below_the_environment(tmp_path: Path, monkeypa
     settings = RicSettings.load()
     assert settings.network == "explora-cell"
     assert settings.a1_types == (20101, 20103), "the environment comes first"
+    secret = {"controls": {"TWM_REDIS_URL": "redis://:hunter2@x:6379/0"}}
+    assert "hunter2" not in json.dumps(public_config(secret)) and "redis://" in json.dumps(public_config(secret))
     path.write_text("no json")
     with pytest.raises(InvalidInputError, match="CONFIG_FILE"):
         RicSettings.load()

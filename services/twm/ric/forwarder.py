@@ -7,6 +7,7 @@ least. A batch counts as handed over when the ingester has stored it; resending 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 import time
@@ -63,7 +64,8 @@ class Forwarder:
         if dropped:
             metrics.RIC_REPORTS.labels("queue_full").inc(dropped)
         if waiting - dropped <= 1 or waiting >= BATCH_REPORTS:
-            self._loop.call_soon_threadsafe(self._filled.set)
+            with contextlib.suppress(RuntimeError):  # the loop is closed: the process ends
+                self._loop.call_soon_threadsafe(self._filled.set)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Hand over until `stop`, then what is left, for DRAIN_S at most."""

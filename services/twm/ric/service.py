@@ -17,7 +17,7 @@ from twm.ric.descriptor import xapp_version
 from twm.ric.forwarder import Forwarder
 from twm.ric.http_client import HttpClient, tls_context
 from twm.ric.nodes import Nodes, load_nodes
-from twm.ric.settings import RicSettings, xapp_config
+from twm.ric.settings import RicSettings, public_config, xapp_config
 
 
 async def serve() -> int:
@@ -101,7 +101,7 @@ async def _oransc(settings: RicSettings, nodes: Nodes, runtime: Runtime, forward
             if subscriber is not None:
                 loop.call_soon_threadsafe(subscriber.on_response_safely, body)
 
-        config = xapp_config()
+        config = public_config(xapp_config())
         http = XappHttp(host, port, runtime.health, lambda: _config_list(settings, config), on_response)
         stack.callback(http.close)
         endpoint = ClientEndpoint(

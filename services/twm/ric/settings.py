@@ -13,6 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource
 
 from twm.core.errors import InvalidInputError
+from twm.core.redis_link import redact_url
 from twm.core.settings import Address, ServiceSettings
 
 Url = Annotated[str, Field(max_length=512, pattern=r"^(https?://\S+)?$")]
@@ -39,6 +40,14 @@ def xapp_config() -> dict[str, Any]:
     if not isinstance(data, dict):
         raise InvalidInputError(f"{CONFIG_FILE}: {path[:200]}: top level is no object")
     return data
+
+
+def public_config(config: dict[str, Any]) -> dict[str, Any]:
+    """The descriptor as others may read it: without the passwords that URLs in its controls may hold."""
+    controls = config.get("controls")
+    if not isinstance(controls, dict):
+        return config
+    return {**config, "controls": {k: redact_url(v) if isinstance(v, str) else v for k, v in controls.items()}}
 
 
 class RicSettings(ServiceSettings):

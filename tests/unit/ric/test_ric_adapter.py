@@ -18,6 +18,7 @@ from twm.core.network import NetworkSpec
 from twm.core.probes import Health
 from twm.ric.http_client import HttpClient
 from twm.ric.nodes import NodeLink, Nodes, NodesFile
+from twm.ric.oransc import discovery
 from twm.ric.oransc.adapter import OranScAdapter
 from twm.ric.oransc.appmgr import registration, stay_registered
 from twm.ric.oransc.book import Book
@@ -112,14 +113,15 @@ async def until(check: Any, timeout_s: float = 10.0) -> None:
 
 
 async def test_subscriptions_follow_the_inventory(
-    peers: tuple[Platform, SubscriptionManagerPeer], spec: NetworkSpec, tmp_path: Path
+    peers: tuple[Platform, SubscriptionManagerPeer], spec: NetworkSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only connected nodes are subscribed to, by the function id they announce; one that comes back is asked again."""
+    monkeypatch.setattr(discovery, "DETAILS_S", 0.0)
     platform, submgr = peers
     nodes = Nodes(spec, NodesFile(nodes={"gnb-1": NodeLink(ran_name="gnb_001")}))
     client, manager = HttpClient(submgr.url, timeout_s=5), HttpClient(platform.url, timeout_s=5)
     endpoint = ClientEndpoint(host="127.0.0.1", http_port=9, rmr_port=4560)
-    book = Book()
+    book, e2_manager = Book(), E2Manager(manager)
     subscriber = Subscriber(
         SubscriptionManager(client), book, endpoint, tmp_path / "s.json", Patience(settle_s=0.1, silence_s=60, check_s=0)
     )
@@ -134,7 +136,7 @@ async def test_subscriptions_follow_the_inventory(
         a1=None,
         control=None,
         functions=functions,
-        inventory=lambda: E2Manager(manager).inventory([nodes.ran_name(n) for n in nodes.node]),
+        inventory=lambda: e2_manager.inventory([nodes.ran_name(n) for n in nodes.node]),
         inventory_s=0.1,
         health=health,
     )

@@ -36,6 +36,11 @@ def test_life_of_a_subscription() -> None:
     assert not book.silent(14.9, None, 5.0), "10 s at least"
     (silent,) = book.silent(15.1, None, 5.0)
     assert book.failed(silent, 15.1) < 2.0
+    book.asking(silent, 16.0)
+    book.answered(Answer("id-2", silent.event_id, 7, ""), 16.0)
+    assert not book.silent(35.9, None, 5.0), "in vain once: twice as patient"
+    assert book.silent(36.1, None, 5.0) == [silent]
+    book.failed(silent, 36.1)
     assert book.indication(7, 16.0) is None, "an id given up is nobody's"
     assert book.want([], 17.0) == []
 

@@ -19,6 +19,7 @@ from twm.ric.oransc.plan import Wanted
 
 MAX_EVENT_ID = 65535
 RETRY_FIRST_S, RETRY_MOST_S = 1.0, 30.0
+SILENCE_MOST_S = 300.0
 
 
 class State(StrEnum):
@@ -115,13 +116,17 @@ class Book:
         return [entry for entry in self._entries.values() if entry.state is State.ASKED and entry.due_s <= now_s]
 
     def silent(self, now_s: float, silence_s: float | None, period_factor: float) -> list[Subscription]:
-        """Active ones without an indication for `silence_s`, or for `period_factor` report periods (10 s at least)."""
-        return [
-            entry
-            for entry in self._entries.values()
-            if entry.state is State.ACTIVE
-            and now_s - entry.last_s > (silence_s or max(period_factor * entry.wanted.period_s, 10.0))
-        ]
+        """Active ones without an indication for `silence_s`, or for `period_factor` report periods (10 s at least).
+
+        Each renewal in vain doubles that, up to SILENCE_MOST_S: a cell without UEs may have nothing to report.
+        """
+        found = []
+        for entry in self._entries.values():
+            bound_s = silence_s or max(period_factor * entry.wanted.period_s, 10.0)
+            bound_s = max(bound_s, min(bound_s * 2.0 ** min(entry.failures, 10), SILENCE_MOST_S))
+            if entry.state is State.ACTIVE and now_s - entry.last_s > bound_s:
+                found.append(entry)
+        return found
 
     def asking(self, entry: Subscription, now_s: float) -> None:
         """A POST is on its way: a callback may overtake its answer."""

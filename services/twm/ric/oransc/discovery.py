@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import quote
@@ -15,6 +16,9 @@ from twm.ric.http_client import HttpClient
 from twm.ric.sdl.rnib import NodeRecord, RanFunction
 
 log = logging.getLogger(__name__)
+
+DETAILS_S = 120.0
+"""How long a connected node's RAN functions are taken for unchanged."""
 
 Model = Literal["kpm", "rc", "ccc"]
 _OID = re.compile(r"^1\.3\.6\.1\.4\.1\.53148\.1\.(\d{1,5})\.2\.(\d{1,5})$", re.ASCII)
@@ -60,8 +64,10 @@ def functions_of(functions: Sequence[RanFunction]) -> Functions:
 class E2Manager:
     """REST of the E2 manager (ric-plt-e2mgr), such as http://service-ricplt-e2mgr-http.ricplt:3800."""
 
-    def __init__(self, client: HttpClient) -> None:
-        self._client = client
+    def __init__(self, client: HttpClient, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._client, self._now_s = client, now_s
+        self._known: dict[str, tuple[float, NodeRecord]] = {}
+        """Details by RAN name, and until when they count: they are one call a node."""
 
     async def inventory(self, names: Sequence[str]) -> list[NodeRecord]:
         """Nodes of these RAN names, as far as the E2 manager knows them. Raises UnavailableError."""
@@ -78,9 +84,16 @@ class E2Manager:
         for name in names:
             if name not in states:
                 continue
-            connected = states[name] == "CONNECTED"
-            details = await self._details(name) if connected else None
-            records.append(details or NodeRecord(name, connected))
+            if states[name] != "CONNECTED":
+                self._known.pop(name, None)
+                records.append(NodeRecord(name, False))
+                continue
+            until_s, details = self._known.get(name, (0.0, None))
+            if details is None or self._now_s() >= until_s:
+                details = await self._details(name) or NodeRecord(name, True)
+                if details.functions:
+                    self._known[name] = self._now_s() + DETAILS_S, details
+            records.append(details)
         return records
 
     async def _details(self, name: str) -> NodeRecord | None:
