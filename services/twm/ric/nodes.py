@@ -114,8 +114,16 @@ class NodeLink(_Model):
     flexric: FlexRicLink | None = None
     pm_objects: dict[str, str] = Field(default={}, max_length=4096)
     """Cell id by (the end of) a measured object's name in PM files, where it holds neither cell id nor NR cell identity."""
-    ue_slices: dict[str, str] = Field(default={}, max_length=65536)
-    """Slice id by UE key, sent to the ingester at start and every minute."""
+    ue_slices: dict[Annotated[str, Field(min_length=1, max_length=64)], str] = Field(default={}, max_length=65536)
+    """Slice id by UE key, sent to the ingester at start and every minute. Prefixes ("ran:01*") stand in network.yaml only."""
+
+    @field_validator("ue_slices")
+    @classmethod
+    def _exact(cls, value: dict[str, str]) -> dict[str, str]:
+        for key in value:
+            if key.endswith("*"):
+                raise ValueError(f"{key[:40]!r} is a prefix: it belongs into e2_nodes[].ue_slices of network.yaml")
+        return value
 
 
 class NodesFile(_Model):

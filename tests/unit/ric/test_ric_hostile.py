@@ -110,6 +110,11 @@ def test_mutants_are_refused_by_name(name: str, seed: bytes, parse: Callable[[by
     assert psutil.Process().memory_info().rss - rss < RSS_GROWTH
 
 
+def test_a1_requests_with_a_terminator_or_encoded_twice() -> None:
+    assert parse_request(A1 + b"\0") == parse_request(A1) == parse_request(json.dumps(A1.decode()).encode())
+    assert parse_request(A1.replace(b'"20103"', b"20103")).policy_type_id == 20103
+
+
 @pytest.fixture
 def xapp() -> Iterator[tuple[XappHttp, list[Any]]]:
     bodies: list[Any] = []

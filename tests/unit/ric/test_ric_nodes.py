@@ -49,6 +49,7 @@ nodes:
         ("nodes: {gnb-1: {report_style: 2}}", "ue_ids"),
         ("nodes: {gnb-1: {colour: red}}", "colour"),
         ("nodes: {gnb-1: {ue_slices: {a: gold}}}", "gold"),
+        ("nodes: {gnb-1: {ue_slices: {'ran:01*': embb}}}", "network.yaml"),
         ("nodes: {gnb-1: {pm_objects: {a: cell-99}}}", "cell-99"),
         ("nodes: {gnb-1: {control: {nesting: odd}}}", "odd"),
         ("{", "not YAML"),

@@ -55,7 +55,7 @@ class PolicyRequest:
 def parse_request(payload: bytes) -> PolicyRequest:
     """Read a 20010 message. Raises InvalidInputError naming the field."""
     try:
-        data = json.loads(payload)
+        data = json.loads(payload.rstrip(b"\0"))  # C senders count their terminator
         if isinstance(data, str):  # some senders encode twice
             data = json.loads(data)
     except (ValueError, RecursionError) as error:
