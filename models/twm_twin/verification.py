@@ -16,6 +16,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from twm.api.intent.v1 import intent_pb2
 from twm.core.actions import PolicyArrays, saving_ratio
 from twm.core.errors import InvalidInputError
 from twm.core.frames import FrameArrays
@@ -56,6 +57,9 @@ class Verifier:
         for played in (h, max(h - 1, 1)):
             start = FrameArrays.missing(self.spec, 0)
             self.verify(start, policies, demand, efficiency_JHC, capacity, seed=0, played_steps=played)
+        futures = self.futures(FrameArrays.missing(self.spec, 0), demand, efficiency_JHC, capacity, 0)
+        whole = Part(kpi=intent_pb2.KPI_LOSS_RATIO, slices=tuple(range(s)), cells=tuple(range(c)), links=(), steps=())
+        self.scoped(policies, futures.first(1), [whole])
 
     def verify(
         self,

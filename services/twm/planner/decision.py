@@ -128,7 +128,8 @@ class Decision:
                     draft.situation.history,
                     self.space.policies(rows_KHRS if trajectories or account is None else rows_KHRS[:, : self.ahead]),
                     seed=draft.situation.seed,
-                    sample_count=goals.sample_count(samples),
+                    # Scored again, the states share the samples there are: what follows the search must not take its time.
+                    sample_count=samples if part == "rerank" else goals.sample_count(samples),
                     with_trajectories=trajectories,
                     deadline=deadline,
                     account=account,

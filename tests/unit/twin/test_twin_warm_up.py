@@ -12,6 +12,7 @@ from twm.core.frames import FrameArrays
 from twm.core.network import load_network
 from twm.core.paths import find_network
 from twm_twin import kernel
+from twm_twin.scoped import Part
 from twm_twin.verification import Verifier
 
 spec = load_network(find_network("poc-city"))
@@ -31,6 +32,9 @@ demand, efficiency = flat[:first].reshape(4, h, c, s), flat[first:second].reshap
 capacity, start = flat[second:].reshape(4, h, n_links), FrameArrays.missing(spec, 0)
 for played in (None, 5):
     verifier.verify(start, policies, demand, efficiency, capacity, seed=1, played_steps=played)
+    parts = [Part(kpi=kpi, slices=(1,), cells=(0, 1), links=links, steps=()) for kpi, links in ((1, ()), (3, ()), (5, (0, 1)))]
+    futures = verifier.futures(start, demand, efficiency, capacity, 1).first(played or h)
+    verifier.scoped(policies, futures, parts)
 assert {name: len(f.signatures) for name, f in compiled.items()} == before
 """
 
