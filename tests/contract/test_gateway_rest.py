@@ -101,7 +101,9 @@ PATHS = (
     "/v1/audit/verify",
     "/v1/network",
     "/v1/status",
+    "/v1/alarms",
     "/v1/deliveries",
+    "/v1/sla-policies",
     "/v1/tools",
     "/v1/console/session",
     "/v1/console/now",
@@ -125,6 +127,7 @@ CHANGING = {
     ("post", "/v1/approvals/{step}/reject"),
     ("put", "/v1/other-policies/{policy_id}"),
     ("delete", "/v1/other-policies/{policy_id}"),
+    ("post", "/v1/alarms"),
     ("post", "/v1/tools/{name}"),
     ("post", "/v1/tools-pipeline"),
 }

@@ -27,6 +27,7 @@ from twm.gateway import rest_models as models
 from twm.gateway.a1 import A1Options
 from twm.gateway.a1_inbound import TypeIds
 from twm.gateway.a1_policies import SlaPolicies
+from twm.gateway.a1_routes import router as sla_policy_routes
 from twm.gateway.access.configured import access_of
 from twm.gateway.alarms.book import AlarmBook
 from twm.gateway.alarms.routes import router as alarm_routes
@@ -174,6 +175,7 @@ class GatewayService:
             ),
             trace_routes(self._streams, names),
             delivery_routes(self._delivery, self._clock),
+            sla_policy_routes(self._sla_policies),
             tool_routes(tools),
             *([] if self._language is None else [assistant_routes(tools, self._language.client)]),
             alarm_routes(AlarmBook(self._streams, names, self._spec), self._clock.now_s),
