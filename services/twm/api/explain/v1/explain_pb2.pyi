@@ -197,7 +197,7 @@ class Turn(_message.Message):
     def __init__(self, outcome: _Optional[str] = ..., quantity: _Optional[str] = ..., unit: _Optional[str] = ..., now: _Optional[float] = ..., turning_point: _Optional[float] = ..., settable: _Optional[bool] = ..., check: _Optional[str] = ...) -> None: ...
 
 class Explanation(_message.Message):
-    __slots__ = ("proposal_id", "area_id", "step", "decision", "source", "fallback_reason", "moves", "forecasts", "outlooks", "binding", "checks", "confidence", "turns", "horizon_steps", "headline", "text", "text_source", "text_findings", "handling")
+    __slots__ = ("proposal_id", "area_id", "step", "decision", "source", "fallback_reason", "moves", "forecasts", "outlooks", "binding", "checks", "confidence", "turns", "horizon_steps", "headline", "text", "text_source", "text_findings", "handling", "intents")
     PROPOSAL_ID_FIELD_NUMBER: _ClassVar[int]
     AREA_ID_FIELD_NUMBER: _ClassVar[int]
     STEP_FIELD_NUMBER: _ClassVar[int]
@@ -217,6 +217,7 @@ class Explanation(_message.Message):
     TEXT_SOURCE_FIELD_NUMBER: _ClassVar[int]
     TEXT_FINDINGS_FIELD_NUMBER: _ClassVar[int]
     HANDLING_FIELD_NUMBER: _ClassVar[int]
+    INTENTS_FIELD_NUMBER: _ClassVar[int]
     proposal_id: str
     area_id: str
     step: int
@@ -236,4 +237,5 @@ class Explanation(_message.Message):
     text_source: TextSource
     text_findings: _containers.RepeatedScalarFieldContainer[str]
     handling: _policy_pb2.Handling
-    def __init__(self, proposal_id: _Optional[str] = ..., area_id: _Optional[str] = ..., step: _Optional[int] = ..., decision: _Optional[_Union[_policy_pb2.Decision, str]] = ..., source: _Optional[str] = ..., fallback_reason: _Optional[str] = ..., moves: _Optional[_Iterable[_Union[Move, _Mapping]]] = ..., forecasts: _Optional[_Iterable[_Union[KpiForecast, _Mapping]]] = ..., outlooks: _Optional[_Iterable[_Union[PolicyOutlook, _Mapping]]] = ..., binding: _Optional[_Union[Binding, _Mapping]] = ..., checks: _Optional[_Iterable[_Union[CheckMargin, _Mapping]]] = ..., confidence: _Optional[_Union[Confidence, _Mapping]] = ..., turns: _Optional[_Iterable[_Union[Turn, _Mapping]]] = ..., horizon_steps: _Optional[int] = ..., headline: _Optional[str] = ..., text: _Optional[str] = ..., text_source: _Optional[_Union[TextSource, str]] = ..., text_findings: _Optional[_Iterable[str]] = ..., handling: _Optional[_Union[_policy_pb2.Handling, str]] = ...) -> None: ...
+    intents: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, proposal_id: _Optional[str] = ..., area_id: _Optional[str] = ..., step: _Optional[int] = ..., decision: _Optional[_Union[_policy_pb2.Decision, str]] = ..., source: _Optional[str] = ..., fallback_reason: _Optional[str] = ..., moves: _Optional[_Iterable[_Union[Move, _Mapping]]] = ..., forecasts: _Optional[_Iterable[_Union[KpiForecast, _Mapping]]] = ..., outlooks: _Optional[_Iterable[_Union[PolicyOutlook, _Mapping]]] = ..., binding: _Optional[_Union[Binding, _Mapping]] = ..., checks: _Optional[_Iterable[_Union[CheckMargin, _Mapping]]] = ..., confidence: _Optional[_Union[Confidence, _Mapping]] = ..., turns: _Optional[_Iterable[_Union[Turn, _Mapping]]] = ..., horizon_steps: _Optional[int] = ..., headline: _Optional[str] = ..., text: _Optional[str] = ..., text_source: _Optional[_Union[TextSource, str]] = ..., text_findings: _Optional[_Iterable[str]] = ..., handling: _Optional[_Union[_policy_pb2.Handling, str]] = ..., intents: _Optional[_Iterable[str]] = ...) -> None: ...
