@@ -223,7 +223,7 @@ export function overviewView(app: App): View {
       const first = Number(slider.min), last = Number(slider.max);
       scaleBox.firstElementChild!.textContent = f.clock(timeOf(first));
       scaleBox.lastElementChild!.textContent = f.clock(timeOf(last));
-      scaleNow.style.left = `${(((newest - first) / Math.max(1, last - first)) * 100).toFixed(1)}%`;
+      scaleNow.style.left = `calc(8px + ${((newest - first) / Math.max(1, last - first)).toFixed(4)} * (100% - 16px))`;
       slider.setAttribute("aria-valuetext", `${f.clock(timeOf(step))} UTC, ${step > newest ? `${step - newest} steps ahead` : step === newest ? "now" : `${newest - step} steps ago`}`);
     }
     slider.disabled = !series?.steps.length;
