@@ -215,4 +215,4 @@ def wait_until(check: Callable[[], object], timeout_s: float = 15.0, what: str =
     until = time.monotonic() + timeout_s
     while not check():
         assert time.monotonic() < until, f"{what} did not come about"
-        time.sleep(0.02)
+        time.sleep(0.1)
