@@ -1,6 +1,6 @@
-// Colours: a scale that reads the same with every kind of colour vision and in grey (anchors of cividis), and the page's own tokens.
+// Colours: a scale that reads the same with every kind of colour vision and in grey (anchors of viridis), and the page's own tokens.
 const ANCHORS: [number, number, number][] = [
-  [0, 34, 78], [18, 53, 112], [59, 73, 108], [87, 93, 109], [112, 113, 115], [138, 134, 120], [165, 156, 116], [195, 179, 105], [225, 204, 85], [254, 232, 56],
+  [68, 1, 84], [72, 40, 120], [62, 74, 137], [49, 104, 142], [38, 130, 142], [31, 158, 137], [53, 183, 121], [109, 205, 89], [180, 222, 44], [253, 231, 37],
 ];
 
 export type Rgb = [number, number, number];
