@@ -45,6 +45,7 @@ async def test_a_sentence_has_its_effect(case: Case, spec: NetworkSpec, models: 
     assert not first.proposal.intent_problem
     assert played.accepted >= 1, "the guardrail lets the plan pass"
     assert "plan of step" in first.explanation
+    assert ("Intents: " in first.explanation) is bool(played.standings[0].get("told"))
     read = {one.name for one in first.proposal.tape.inputs}
     assert read == {"intents"}, "what was read of intents stands on the tape"
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from google.protobuf.message import DecodeError as ProtobufDecodeError
 
+from twm.api.intent.v1 import intent_pb2
 from twm.api.planning.v1 import planning_pb2, trace_pb2
 from twm.api.policy.v1 import policy_pb2
 from twm.api.telemetry.v1 import telemetry_pb2
@@ -181,7 +182,12 @@ def _gate(
     if text is None or verdict is None:
         report.left_out("text", "there was none" if text is None else "the verdict is trimmed")
         return
-    told = explain(proposal, verdict, spec, _drift(text["drift"]))
+    kept = next((item.content for item in evidence.inputs if item.name == "intents"), None)
+    if kept is None and gate["situation"].get("intents") is not None:
+        report.left_out("text", "the intents it tells of are not kept (trimmed, or too large)")
+        return
+    intents = None if kept is None else intent_pb2.ActiveIntents.FromString(kept)
+    told = explain(proposal, verdict, spec, _drift(text["drift"]), intents)
     report.add("text", digest_message(told) == text["explanation_sha256"], told.headline)
 
 

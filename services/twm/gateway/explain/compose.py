@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from twm.api.explain.v1 import explain_pb2
+from twm.api.intent.v1 import intent_pb2
 from twm.api.planning.v1 import planning_pb2
 from twm.api.policy.v1 import policy_pb2
 from twm.core.drift import DriftStatus
@@ -15,8 +16,9 @@ from twm.gateway.explain.moves import moves_of
 from twm.gateway.explain.outlook import PROPOSED, binding_of, fans_of, forecasts_of, outlooks_of
 from twm.gateway.explain.template import write_text
 from twm.gateway.explain.turns import turns_of
+from twm.gateway.intents.standing import standing_of
 
-MAX_REASON, MAX_MESSAGE, MAX_ORIGIN = 400, 1000, 128
+MAX_REASON, MAX_MESSAGE, MAX_ORIGIN, MAX_INTENT = 400, 1000, 128, 600
 SOURCES = {
     planning_pb2.PROPOSAL_SOURCE_SEARCH: "search",
     planning_pb2.PROPOSAL_SOURCE_ACTOR: "actor",
@@ -25,9 +27,16 @@ SOURCES = {
 
 
 def explain(
-    proposal: planning_pb2.Proposal, verdict: policy_pb2.Verdict, spec: NetworkSpec, drift: DriftStatus | None = None
+    proposal: planning_pb2.Proposal,
+    verdict: policy_pb2.Verdict,
+    spec: NetworkSpec,
+    drift: DriftStatus | None = None,
+    intents: intent_pb2.ActiveIntents | None = None,
 ) -> explain_pb2.Explanation:
-    """The explanation of `verdict` with the template's text. What the proposal does not say stays absent."""
+    """The explanation of `verdict` with the template's text. What the proposal does not say stays absent.
+
+    `intents`: those that were active, as the guardrail saw them.
+    """
     accepted = verdict.decision == policy_pb2.DECISION_ACCEPTED
     fans = fans_of(proposal, spec)
     checks = margins_of(verdict.checks)
@@ -49,6 +58,7 @@ def explain(
         horizon_steps=fans[PROPOSED].steps if PROPOSED in fans else 0,
         confidence=_confidence(proposal, drift),
         text_source=explain_pb2.TEXT_SOURCE_TEMPLATE,
+        intents=_intents(proposal, spec, intents),
     )
     for outlook in found.outlooks:
         outlook.origin = clean(outlook.origin, MAX_ORIGIN).text
@@ -57,6 +67,20 @@ def explain(
         found.binding.CopyFrom(binding)
     found.headline, found.text = write_text(found)
     return found
+
+
+def _intents(proposal: planning_pb2.Proposal, spec: NetworkSpec, active: intent_pb2.ActiveIntents | None) -> list[str]:
+    """How the plan stands to the intents, in words; what does not hold first."""
+    if active is None or not (proposal.intent_outcomes or proposal.objective_outcomes):
+        return []
+    found: list[tuple[bool, str]] = []
+    for entry in active.intents:
+        standing = standing_of(entry.spec, proposal, spec)
+        if standing is not None:
+            met = [o.met for o in standing.constraints] + [o.met for o in standing.objectives]
+            found += zip(met, standing.lines, strict=True)
+    told = [clean(line, MAX_INTENT).text for _, line in sorted(found, key=lambda item: item[0])]
+    return [line for line in told if line][:64]
 
 
 def _confidence(proposal: planning_pb2.Proposal, drift: DriftStatus | None) -> explain_pb2.Confidence:

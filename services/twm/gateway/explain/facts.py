@@ -15,7 +15,7 @@ from twm.api.explain.v1 import explain_pb2
 from twm.core.network import NetworkSpec
 from twm.gateway.explain.margins import check_unit
 from twm.gateway.explain.rounding import INTERVAL_RATIO, UNITS, change_unit, kpi_unit
-from twm.gateway.explain.template import MOST_FAILED
+from twm.gateway.explain.template import MOST_FAILED, MOST_INTENTS
 
 PHRASES = ("p99", "worst quarter", "99th percentile", "one of", "no one", "this one", "that one", "the one", "one another")
 """Words of the trade that hold a number and say no amount."""
@@ -58,7 +58,7 @@ def facts_of(found: explain_pb2.Explanation, spec: NetworkSpec, *, times: Iterab
     names = set(subjects) | {found.proposal_id, found.area_id, spec.name, f"slot {found.step}"}
     names |= {o.origin for o in found.outlooks if o.origin}
     names |= {c.name for c in found.checks} | {t.quantity for t in found.turns} | {f.kpi for f in found.forecasts}
-    quotes = tuple(t for t in (found.fallback_reason.rstrip("."), *(c.message for c in found.checks)) if t)
+    quotes = tuple(t for t in (found.fallback_reason.rstrip("."), *(c.message for c in found.checks), *found.intents) if t)
     return Facts(numbers, frozenset(n for n in names if n), frozenset(subjects), quotes, frozenset(times))
 
 
@@ -71,6 +71,7 @@ def _numbers(found: explain_pb2.Explanation) -> Iterator[Fact]:
     yield Fact("failed_checks", failed, "count")
     yield Fact("failed_checks_besides", max(failed - 1, 0), "count")
     yield Fact("failed_checks_not_told", max(failed - MOST_FAILED, 0), "count")
+    yield Fact("intents_not_told", max(len(found.intents) - MOST_INTENTS, 0), "count")
     for i, move in enumerate(found.moves):
         about = frozenset(filter(None, (move.slice, move.scope)))
         yield Fact(f"moves.{i}.before", move.before_share, "share", about)

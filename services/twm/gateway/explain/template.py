@@ -1,4 +1,4 @@
-"""The text that is always there: five lines an operator reads in ten seconds, every number out of the explanation's fields."""
+"""The text that is always there: a few lines an operator reads in ten seconds, every number out of the explanation's fields."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from twm.gateway.explain.margins import check_unit
 from twm.gateway.explain.rounding import INTERVAL_TEXT, kpi_unit, kpi_words, write, write_apart, write_range
 
 MAX_HEADLINE, MAX_TEXT = 500, 4000
-MOST_MOVES, MOST_KPIS, MOST_FAILED, MOST_TURNS = 3, 2, 4, 3
+MOST_MOVES, MOST_KPIS, MOST_FAILED, MOST_TURNS, MOST_INTENTS = 3, 2, 4, 3, 3
 LEAST_CHANGE = 0.02
 """KPIs that change by less, relative to the larger value, are left out."""
 ZONE_RATIO = 0.6
@@ -149,6 +149,13 @@ def _why(found: explain_pb2.Explanation) -> str:
     return f"Why: {'; '.join(parts)}.{ranges}"
 
 
+def _intents(found: explain_pb2.Explanation) -> str:
+    if not found.intents:
+        return ""
+    more = len(found.intents) - MOST_INTENTS
+    return f"Intents: {'; '.join(found.intents[:MOST_INTENTS])}{f' (and {more} more)' if more > 0 else ''}."
+
+
 def _told_kpis(found: explain_pb2.Explanation) -> list[explain_pb2.KpiForecast]:
     """The KPIs that change most against doing nothing, those with an SLA bound first."""
 
@@ -258,4 +265,4 @@ def _turn_words(turn: explain_pb2.Turn) -> str:
     return f"with {quantity_words(turn.quantity)} at {then} instead of {now} {_OUTCOMES.get(turn.outcome, turn.outcome)}"
 
 
-_PARTS: tuple[Callable[[explain_pb2.Explanation], str], ...] = (_what, _why, _limits, _sure, _turns)
+_PARTS: tuple[Callable[[explain_pb2.Explanation], str], ...] = (_what, _why, _intents, _limits, _sure, _turns)

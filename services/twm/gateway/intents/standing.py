@@ -172,7 +172,7 @@ def rounded(value: float, *, up: bool) -> float:
     if not math.isfinite(value) or value <= 0:
         return 0.0
     scale = 10.0 ** (math.floor(math.log10(value)) - 1)
-    return float((math.ceil(value / scale - 1e-9) if up else math.floor(value / scale + 1e-9)) * scale)
+    return float((math.ceil(value / scale - 1e-5) if up else math.floor(value / scale + 1e-5)) * scale)
 
 
 def _percent(ratio: float) -> str:

@@ -49,7 +49,7 @@ def attach(
     """Explanation and trace of `verdict`, whose headline is set here. `payload`: the proposal as it came."""
     explanation: explain_pb2.Explanation | None = None
     try:
-        explanation = explain(proposal, verdict, spec, drift)
+        explanation = explain(proposal, verdict, spec, drift, situation.intents)
     except Exception:  # a defect in here must not cost the verdict
         log.exception("step %d: no explanation", verdict.step)
     outputs: list[Output] = []
