@@ -185,6 +185,16 @@ class RicSettings(ServiceSettings):
         }
         return init_settings, env_settings, InitSettingsSource(settings_cls, init_kwargs=given)
 
+    @field_validator("ric_submgr_url", "ric_appmgr_url", "ric_e2mgr_url")
+    @classmethod
+    def _base(cls, value: str) -> str:
+        """Other frameworks want the base path in the URL, here it is added."""
+        bare = value.rstrip("/")
+        for path in ("/ric/v1/subscriptions", "/ric/v1", "/v1"):
+            if bare.endswith(path):
+                return bare.removesuffix(path)
+        return bare
+
     @field_validator("ric_a1_types")
     @classmethod
     def _numbers(cls, value: str) -> str:

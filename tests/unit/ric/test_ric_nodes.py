@@ -96,6 +96,12 @@ def test_ue_ids_that_are_none(text: str) -> None:
         ue_id(text)
 
 
+@pytest.mark.parametrize("path", ["", "/", "/ric/v1", "/ric/v1/", "/ric/v1/subscriptions"])
+def test_base_paths_in_urls_are_taken_off(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    monkeypatch.setenv("TWM_RIC_SUBMGR_URL", f"http://10.0.2.13:8088{path}")
+    assert RicSettings.load().ric_submgr_url == "http://10.0.2.13:8088"
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
