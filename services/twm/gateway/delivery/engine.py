@@ -137,7 +137,7 @@ class Engine:
         return len(over)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop`; what is in flight then is finished or cut off at its deadline."""
+        """Work until `stop`; then what is in flight is finished. Cancelled, it is cut off."""
         tasks: set[asyncio.Task[None]] = set()
         try:
             while (remote_id := await self._next(stop)) is not None:
@@ -146,9 +146,11 @@ class Engine:
                 task = asyncio.create_task(self._turn(remote_id))
                 tasks.add(task)
                 task.add_done_callback(tasks.discard)
-        finally:
             if tasks:
                 await asyncio.wait(set(tasks))
+        finally:
+            for task in tasks:
+                task.cancel()
 
     async def reconcile(self, *, verify: int = VERIFY_BATCH) -> Comparison:
         """Compare with what the peer holds, and put right what differs. `verify`: contents that are compared as well.

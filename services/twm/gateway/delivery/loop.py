@@ -113,6 +113,9 @@ class Delivery:
             except TwmError as error:
                 log.warning("A1 delivery: %s", error)
                 await backoff.wait(stop)
+            except Exception:  # whatever it is, judging proposals goes on
+                log.exception("A1 delivery: begins anew")
+                await backoff.wait(stop)
             metrics.A1_LEADER.set(0)
             await pause(stop, 1.0)
 
@@ -172,10 +175,11 @@ class Delivery:
         engine.records = records.decode(await self._streams.get(self._names.key(RECORDS_KEY)) or b"")
         self._engine = engine
         over = asyncio.Event()
-        works = {"A1 engine": engine.run(over), "A1 peer": self._mind(peer, engine, over)}
+        working = asyncio.create_task(engine.run(over), name="A1 engine")
+        minding = [asyncio.create_task(self._mind(peer, engine, over), name="A1 peer")]
         if peer.keep_alive_s:
-            works["A1 keep-alive"] = self._keep_alive(peer, engine, over)
-        tasks = [asyncio.create_task(work, name=name) for name, work in works.items()]
+            minding.append(asyncio.create_task(self._keep_alive(peer, engine, over), name="A1 keep-alive"))
+        tasks = [working, *minding]
         metrics.A1_LEADER.set(1)
         log.info("A1 delivery: this process delivers to %s (%s)", self.settings.shown_url, self.settings.kind)
         try:
@@ -184,6 +188,10 @@ class Delivery:
                 await pause(stop, TICK_S)
         finally:
             over.set()
+            for task in minding:
+                task.cancel()
+            await asyncio.wait((working,), timeout=self.settings.client.timeout_s + 1.0)
+            working.cancel()
             results = await asyncio.gather(*tasks, return_exceptions=True)
             await self._guarded(self._save(engine, now=True))
             self._engine = None
