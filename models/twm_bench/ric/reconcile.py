@@ -4,6 +4,8 @@
 lost and reset ones after the work was done), and the termination restarts in the middle. Several areas share it, each delivered
 by the product's own loop from its own policy stream on a real Redis; policies of somebody else stand there too. Ends when each
 area's delivery has nothing left to do and a comparison with failures switched off agrees.
+
+With `--url` (and `--kind`) it delivers to a termination that runs already, compares, and takes everything back.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ from twm.core.streams import KeyWrite, Output, StreamNames, Streams
 from twm.gateway.a1 import SLA_TYPE_1
 from twm.gateway.delivery.connections import Attempt, Connections
 from twm.gateway.delivery.loop import Delivery
-from twm.gateway.delivery.settings import DeliverySettings
+from twm.gateway.delivery.settings import DeliverySettings, peer_of
 from twm.gateway.modes.state import MODE_KEY, ModeState
 from twm.gateway.recorder import Recorder
 from twm.gateway.settings import GatewaySettings
@@ -93,6 +95,14 @@ class _Area:
             )
         await self._streams.append(Output(self.names.policies, policy.SerializeToString()))
 
+    async def withdraw(self) -> None:
+        """Nothing is in force any more."""
+        policy = policy_pb2.SlicePolicy(
+            policy_set_id=f"{self.names.area_id}/withdraw", area_id=self.names.area_id, mode=policy_pb2.MODE_SHADOW, ttl_s=1.0,
+            enforcement=policy_pb2.ENFORCEMENT_WITHDRAW, mode_version=1,
+        )  # fmt: skip
+        await self._streams.append(Output(self.names.policies, policy.SerializeToString()))
+
     def settled(self, version: int) -> bool:
         """Whether the delivery has nothing left to do for that version."""
         engine = self.delivery.engine
@@ -148,6 +158,83 @@ class _Ric:
         await self._process.wait()
 
 
+async def run_outside(kind: str, policies: int, url: str, *, redis_url: str, ric_id: str, concurrency: int = 16) -> Outcome:
+    """Deliver to a termination that is not ours (its policy types must be there), compare, and take everything back."""
+    async with AsyncExitStack() as stack:
+        areas = [
+            await _area(stack, number, size, kind, url, redis_url, ric_id, 5.0, concurrency)
+            for number, size in enumerate(_sizes(policies))
+        ]
+        stop = asyncio.Event()
+        tasks = [asyncio.create_task(area.delivery.run(stop)) for area in areas]
+        try:
+            began = time.monotonic()
+            await asyncio.gather(*(area.write(0) for area in areas))
+            await _until(lambda: all(area.settled(0) for area in areas))
+            seconds = time.monotonic() - began
+            peer = peer_of(areas[0].delivery.settings)
+            await peer.open()
+            own = [i for i in await peer.listed() if i.startswith("twm~area-")]
+            wanted = _wanted(areas)
+            wrong = 0
+            for remote_id in list(wanted)[:: max(1, len(wanted) // 500)]:
+                wrong += await peer.content(SLA_TYPE_1, remote_id) != wanted[remote_id]
+            for area in areas:
+                await area.withdraw()
+            await _until(lambda: all(area.delivery.engine is not None and not area.delivery.engine.records for area in areas))
+            left = [i for i in await peer.listed() if i.startswith("twm~area-")]
+            await peer.close()
+            return Outcome(
+                kind=kind,
+                policies=len(wanted),
+                seconds=round(seconds, 2),
+                orphans=len(set(own) - wanted.keys()) + len(left),
+                missing=len(wanted.keys() - set(own)),
+                duplicates=len(own) - len(set(own)),
+                wrong=wrong,
+                foreign_touched=0,
+                requests=0,
+                faults={},
+            )
+        finally:
+            stop.set()
+            await asyncio.gather(*tasks)
+
+
+def _sizes(policies: int) -> list[int]:
+    return [AREA_POLICIES] * (policies // AREA_POLICIES) + ([policies % AREA_POLICIES] if policies % AREA_POLICIES else [])
+
+
+async def _area(
+    stack: AsyncExitStack,
+    number: int,
+    size: int,
+    kind: str,
+    url: str,
+    redis_url: str,
+    ric_id: str,
+    timeout_s: float,
+    concurrency: int,
+) -> _Area:
+    streams = await Streams.connect(redis_url)
+    stack.push_async_callback(streams.close)
+    settings = GatewaySettings.model_validate(
+        {
+            "a1_peer": kind,
+            "a1_url": url,
+            "a1_ric_id": ric_id,
+            "a1_timeout_s": timeout_s,
+            "a1_concurrency": concurrency,
+            "a1_retry_first_s": 0.1,
+            "a1_retry_most_s": 2.0,
+            "a1_reconcile_s": 5.0,
+        }
+    )
+    found = DeliverySettings.of(settings, f"area-{number}")
+    assert found is not None
+    return _Area(f"area-{number}", size, found, streams)
+
+
 async def run(
     kind: str,
     policies: int,
@@ -159,7 +246,6 @@ async def run(
     keep: bool = True,
 ) -> Outcome:
     """One run. `ratio`: share of each kind of failure; `keep`: whether the termination holds its policies over the restart."""
-    sizes = [AREA_POLICIES] * (policies // AREA_POLICIES) + ([policies % AREA_POLICIES] if policies % AREA_POLICIES else [])
     version = {"a1p": "STD_2.0.0", "oransc": "OSC_2.1.0", "pms2": "PMS", "pms3": "PMS"}[kind]
     foreign = {} if kind == "oransc" else {f"foreign-{n}": _content("foreign", n, 0) for n in range(FOREIGN)}
     async with AsyncExitStack() as stack:
@@ -168,18 +254,8 @@ async def run(
         if foreign:
             await ric.ask("PUT", "/held", foreign)
         areas = []
-        for number, size in enumerate(sizes):
-            streams = await Streams.connect(redis_url)
-            stack.push_async_callback(streams.close)
-            found = DeliverySettings.of(
-                GatewaySettings(
-                    a1_peer=kind, a1_url=ric.url, a1_ric_id="ric1", a1_timeout_s=timeout_s, a1_concurrency=concurrency,
-                    a1_retry_first_s=0.1, a1_retry_most_s=2.0, a1_reconcile_s=5.0,
-                ),
-                f"area-{number}",
-            )  # fmt: skip
-            assert found is not None
-            areas.append(_Area(f"area-{number}", size, found, streams))
+        for number, size in enumerate(_sizes(policies)):
+            areas.append(await _area(stack, number, size, kind, ric.url, redis_url, "ric1", timeout_s, concurrency))
         stop = asyncio.Event()
         tasks = [asyncio.create_task(area.delivery.run(stop)) for area in areas]
         try:
@@ -212,6 +288,14 @@ async def _measure(
     return _judged(kind, await ric.ask("GET", "/held"), await ric.ask("GET", "/writes"), areas, foreign, seconds)
 
 
+def _wanted(areas: Sequence[_Area]) -> dict[str, Any]:
+    return {
+        f"twm~{area.names.area_id}~sla1~slice-{index}": _content(area.names.area_id, index, 0)
+        for area in areas
+        for index in range(area.count)
+    }
+
+
 async def _until(holds: Callable[[], bool]) -> None:
     while True:
         if holds():
@@ -227,11 +311,7 @@ def _judged(
     foreign: dict[str, Any],
     seconds: float,
 ) -> Outcome:
-    wanted = {
-        f"twm~{area.names.area_id}~sla1~slice-{index}": _content(area.names.area_id, index, 0)
-        for area in areas
-        for index in range(area.count)
-    }
+    wanted = _wanted(areas)
     held = {i: body for i, body in there.items() if i not in foreign}
     slices = [json.dumps(body["scope"], sort_keys=True) for body in held.values()]
     return Outcome(
@@ -254,6 +334,10 @@ def main() -> None:
     parser.add_argument("--policies", type=int, default=10_000)
     parser.add_argument("--kind", choices=("a1p", "oransc", "pms2", "pms3"), default="a1p")
     parser.add_argument("--lose-state", action="store_true", help="the termination forgets its policies in the restart")
+    parser.add_argument(
+        "--url", help="a termination that runs already, such as the O-RAN SC A1 simulator: no failures are made"
+    )
+    parser.add_argument("--ric", default="ric1", help="with --url and a policy management service: the near-RT RIC")
     arguments = parser.parse_args()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -262,7 +346,11 @@ def main() -> None:
         redis = EmbeddedRedis(Path(folder), port, durable=False)
         redis.start()
         try:
-            found = asyncio.run(run(arguments.kind, arguments.policies, redis_url=redis.url, keep=not arguments.lose_state))
+            if arguments.url:
+                work = run_outside(arguments.kind, arguments.policies, arguments.url, redis_url=redis.url, ric_id=arguments.ric)
+            else:
+                work = run(arguments.kind, arguments.policies, redis_url=redis.url, keep=not arguments.lose_state)
+            found = asyncio.run(work)
         finally:
             redis.stop()
     print(json.dumps(asdict(found), indent=2))
