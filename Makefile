@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 RUN_ARGS ?=
 TEST_ARGS ?=
+# Modules are compiled once, whatever the environment says, and not by each of the many processes that runs and tests start.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: run test check bench proto format clean
 
@@ -35,7 +37,7 @@ run: $(VENV)/.run
 test: $(VENV)/.test
 ifeq ($(strip $(TEST_ARGS)),)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not alone" tests/unit tests/contract tests/integration
-	$(BIN)/python -m pytest -m alone tests/integration tests/e2e tests/bench
+	$(BIN)/python -m pytest -m alone $$(grep -l 'mark\.alone' tests/integration/*.py) tests/e2e tests/bench
 else
 	$(BIN)/python -m pytest $(TEST_ARGS)
 endif
