@@ -12,6 +12,7 @@ import pytest
 import yaml
 from chart_render import (
     CHART,
+    LOADER,
     NAMESPACE,
     RELEASE,
     REPO,
@@ -120,7 +121,7 @@ def test_an_own_target_takes_the_place_of_the_chart_s() -> None:
     values = {"processes": {"twin": {"enabled": False}, "planner": {"settings": {"TWM_TWIN_TARGET": "twin.elsewhere:50051"}}}}
     with helm.Chart.load(CHART) as chart:
         text = chart.render(values, name=RELEASE, namespace=NAMESPACE)["twm/templates/workloads.yaml"]
-    planner = workloads([o for o in yaml.safe_load_all(text) if o])["planner"]
+    planner = workloads([o for o in yaml.load_all(text, Loader=LOADER) if o])["planner"]
     targets = [e for e in planner["spec"]["template"]["spec"]["containers"][0]["env"] if e["name"] == "TWM_TWIN_TARGET"]
     assert targets == [{"name": "TWM_TWIN_TARGET", "value": "twin.elsewhere:50051"}]
 
@@ -294,10 +295,10 @@ def put(base: Any, over: Any) -> Any:
 
 def test_no_value_is_idle(tmp_path: Path) -> None:
     """Every key of values.yaml, changed, shows in what is rendered with one of the value sets, or is refused there."""
-    bare = shutil.copytree(CHART, tmp_path / "twm")
+    bare = shutil.copytree(CHART, tmp_path / "twm", ignore=shutil.ignore_patterns("dashboards", "alerts", "README.md", "ci"))
     (bare / "values.schema.json").unlink()
     for folder, file, content in (("dashboards", "any.json", "{}"), ("alerts", "any.yaml", "groups: [{name: any}]")):
-        (bare / folder).mkdir(exist_ok=True)
+        (bare / folder).mkdir()
         (bare / folder / file).write_text(content)
     with helm.Chart.load(bare) as chart:
 
