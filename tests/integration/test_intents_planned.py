@@ -11,10 +11,11 @@ from twm.api.intent.v1 import intent_pb2
 from twm.api.planning.v1 import planning_pb2
 from twm.api.twin.v1 import twin_pb2_grpc
 from twm.api.worldmodel.v1 import worldmodel_pb2_grpc
-from twm.core.clock import SystemClock
+from twm.core.clock import ManualClock, SystemClock
 from twm.core.errors import ModelMismatchError
 from twm.core.intents import ACTIVE_KEY, parse_active
-from twm.core.network import NetworkSpec
+from twm.core.network import NetworkSpec, load_network
+from twm.core.paths import find_network
 from twm.core.rpc import grpc_channel
 from twm.core.streams import GROUP_PLANNER, KeyWrite, Output, StreamNames, Streams
 from twm.gateway.intents.standing import newest_proposal, standing_of
@@ -27,7 +28,7 @@ from twm.planner.replay import replay
 from twm.planner.search import SearchSettings
 from twm.planner.service import PlannerService
 from twm.planner.tape import DecisionRecorder
-from twm_train.in_process import LocalPeers
+from twm_train.in_process import LocalPeers, run_now
 
 pytestmark = pytest.mark.redis
 QUICK = CycleSettings(budget_s=60.0, grace_s=30.0, library_count=24, search=SearchSettings(populations=(16, 16)))
@@ -111,7 +112,7 @@ async def test_a_decision_for_intents_runs_again_bit_for_bit(spec: NetworkSpec, 
     assert not parse_active(read.content).intents[0].spec.text, "words stay with the gateway"
     assert "intents" in next(step for step in proposal.trace if step.kind == "intent").inputs
 
-    again = LocalPeers(spec)
+    again = LocalPeers(spec, peers.models, verifier=peers.verifier)
     window = [f for f in history if f.step in {reference.step for reference in proposal.tape.frames}]
     found = await replay(proposal, window, b"", spec, again._rollout, again._verify, again._propose)
     assert found.differences == () and found.same
@@ -150,3 +151,36 @@ async def test_a_damaged_set_costs_the_intents_never_the_proposal(spec: NetworkS
         steps = {reference.step for reference in proposal.tape.frames}
         window = [frame for frame in history if frame.step in steps]
         assert (await replay(proposal, window, b"", spec, world.Rollout, twin.Verify, world.Propose)).same
+
+
+def test_a_network_without_links_and_zones_is_planned_for_too() -> None:
+    spec = load_network(find_network("explora-cell"))
+    history = frame_messages(spec, range(100, 108))
+    clock = ManualClock(1_800_000_000.0)
+    try:
+        peers = LocalPeers(spec, clock=clock)
+    except ModelMismatchError as error:
+        pytest.skip(f"no model for the cell in the zoo: {error}")
+    slices = [entry.id for entry in spec.slices]
+    everywhere = intent_pb2.Scope(slices=slices[:1])
+    active = intent_pb2.ActiveIntents(version=1)
+    intent = intent_pb2.IntentSpec(
+        intent_id="cell",
+        area_id=spec.area_id,
+        spec_digest=spec.digest(),
+        priority=3,
+        constraints=[
+            intent_pb2.KpiConstraint(kpi=kpi, scope=everywhere, comparator=1 + (kpi == 4), bound=bound)
+            for kpi, bound in ((1, 20.0), (2, 15.0), (3, 0.1), (4, 3.0), (5, 0.9))
+        ],
+        limits=[intent_pb2.ActionLimit(scope=intent_pb2.Scope(slices=slices[-1:]), min_share=0.4)],
+        context=intent_pb2.Context(surges=[intent_pb2.Surge(scope=intent_pb2.Scope(cells=[0]), factor=1.5)]),
+    )
+    active.intents.add(spec=intent)
+    cycle = PlanningCycle(spec, QUICK, peers, clock)
+    proposal = run_now(cycle.plan(history, None, intents=active.SerializeToString(deterministic=True)))
+    assert proposal.source == planning_pb2.PROPOSAL_SOURCE_SEARCH, proposal.fallback_reason
+    assert [o.constraint_index for o in proposal.intent_outcomes] == [0, 1, 2, 3, 4]
+    assert all(o.HasField("predicted") for o in proposal.intent_outcomes if o.constraint_index in (2, 3, 4))
+    shares = proposal.policy.prb_share[len(slices) - 1 :: len(slices)]
+    assert min(shares) >= 0.4 - 1e-4

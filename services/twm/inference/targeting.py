@@ -87,7 +87,7 @@ class Targeting:
 
         def futures(block: Single) -> Single:  # [H, E, J, ...] to [F, H, ...], members outermost
             moved = np.moveaxis(block, 0, 2)
-            return np.maximum(moved.reshape(-1, *moved.shape[2:]), 0.0)
+            return np.maximum(moved.reshape(moved.shape[0] * moved.shape[1], *moved.shape[2:]), 0.0)
 
         prb, bandwidth = np.split(action_KHA, [layout.cells * layout.slices], axis=-1)
         return Loads(

@@ -53,7 +53,7 @@ class Lab:
         c, s, n_links = spec.sizes
         prb, bandwidth = np.full((1, c, s), 1 / s), np.full((1, n_links, s), 1 / s)
         self.history = [self.codec.encode(twin.frames(twin.step(prb, bandwidth)).frame(0)) for _ in range(14)]
-        self.policies = library_policies(spec)[0].take(list(range(0, 256, 8)))
+        self.policies = library_policies(spec)[0].take(list(range(0, 256, 12)))
 
     def ask(self, policies: PolicyArrays, **parts: object) -> worldmodel_pb2.RolloutResponse:
         return self.peers.answers.rollout(
