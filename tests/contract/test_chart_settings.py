@@ -29,11 +29,13 @@ from chart_render import (
 from pydantic import AliasChoices
 
 from twm.core.errors import InvalidInputError
+from twm.core.network import NetworkSpec
 from twm.core.settings import ServiceSettings
 from twm.gateway.settings import GatewaySettings
 from twm.inference.settings import InferenceSettings
 from twm.ingester.settings import IngesterSettings
 from twm.planner.settings import PlannerSettings
+from twm.ric.nodes import load_nodes
 from twm.ric.settings import RicSettings
 from twm_twin.e2.settings import E2Settings
 from twm_twin.settings import TwinSettings
@@ -149,6 +151,13 @@ def test_configured_files_are_what_ships() -> None:
     assert yaml.safe_load(maps["twm-network"]["network.yaml"]) == yaml.safe_load(shipped)
     rules = (REPO / "deploy/guardrail/default.yaml").read_text()
     assert yaml.safe_load(maps["twm-guardrail"]["guardrail.yaml"]) == yaml.safe_load(rules)
+
+
+def test_names_of_e2_nodes_reach_the_ric_process(spec: NetworkSpec, tmp_path: Path) -> None:
+    (config,) = (o for o in of_kind(set_objects("production"), "ConfigMap") if o["metadata"]["name"] == "twm-ric-nodes")
+    path = tmp_path / "nodes.yaml"
+    path.write_text(config["data"]["nodes.yaml"])
+    assert load_nodes(spec, path).ran_name("gnb-1") == "gnbd_001_001_00019b_0"
 
 
 def policies(found: list[Object]) -> dict[str, Object]:
