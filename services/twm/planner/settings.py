@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from twm.core.settings import ServiceSettings
 from twm.planner.corner.settings import CornerSettings
 from twm.planner.cycle_settings import CycleSettings
+from twm.planner.goals import GoalSettings
 from twm.planner.objective import ObjectiveWeights
 from twm.planner.service import BacklogRules
 
@@ -40,6 +41,10 @@ class PlannerSettings(ServiceSettings):
     """Whether template parameters from the gateway are read, where templates are tried."""
     plan_prescreen: bool = True
     """Whether structurally unsafe candidates are turned away before they are scored; not while an intent bounds the plan."""
+    plan_accepted_violation: float = Field(default=GoalSettings().accepted_probability, ge=0, le=1)
+    """Violation probability that counts as held where an intent names none; as the guardrail's rules have it."""
+    plan_limit_lead_steps: int = Field(default=GoalSettings().lead_steps, ge=0, le=256)
+    """Slow steps that an intent's limit is held before its window begins: as long as a policy holds (TWM_POLICY_TTL_STEPS)."""
     plan_reduced_above: int = Field(default=4, ge=0)
     """Frames waiting above which the search is one small round."""
     plan_reactive_above: int = Field(default=24, ge=0)
@@ -68,6 +73,7 @@ class PlannerSettings(ServiceSettings):
                 templates=self.plan_corner_templates, offers=self.plan_corner_offers, prescreen=self.plan_prescreen
             ),
             weights=ObjectiveWeights(saving_wanted_ratio=self.plan_saving_wanted_ratio),
+            goals=GoalSettings(accepted_probability=self.plan_accepted_violation, lead_steps=self.plan_limit_lead_steps),
         )
 
     def backlog(self) -> BacklogRules:
