@@ -45,13 +45,11 @@ def test_without_the_extra_it_says_so() -> None:
 
 
 @pytest.mark.skipif(shipped_adapter() is None, reason="the zoo holds no adapter")
-def test_the_adapter_reads_plain_sentences(url: str, spec: NetworkSpec) -> None:
+def test_the_adapter_reads_a_plain_sentence(url: str, spec: NetworkSpec) -> None:
     compiler = ModelCompiler(ModelClient(Endpoint(url=url, model="offline", timeout_s=60)), "short", timeout_s=60)
     result = compiler.compile("keep urllc p99 delay below 12 ms in the hospital", spec, NOW)
     (only,) = result.spec.constraints
     assert (list(only.scope.slices), only.scope.zone, only.bound) == (["urllc"], "hospital", 12.0)
-    result = compiler.compile("cap embb at 40 % of the PRBs", spec, NOW)
-    assert result.spec.limits[0].max_share == pytest.approx(0.4)
 
 
 def test_the_api_holds_its_bounds(url: str) -> None:
