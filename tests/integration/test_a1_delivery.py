@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -20,6 +21,9 @@ from twm.gateway.delivery.callbacks import STATUS
 from twm_bench.ric.a1_faults import Faults
 
 pytestmark = pytest.mark.redis
+LONG = os.environ.get("TWM_LONG") == "1"
+RESTARTS = [(k, keep) for k in PEERS for keep in (True, False)] if LONG else [("a1p", True), ("oransc", False), ("pms3", False)]
+"""Terminations that restart, and whether they keep what they held."""
 
 
 @pytest.fixture
@@ -149,8 +153,7 @@ async def test_after_a_restart_of_ours_what_stands_is_adopted_without_a_write(ar
         assert ric.held.keys() == IDS and "changed" not in ric.held["twm~poc-city~sla3~fwa"]
 
 
-@pytest.mark.parametrize("kind", list(PEERS))
-@pytest.mark.parametrize("keep", [True, False])
+@pytest.mark.parametrize(("kind", "keep"), RESTARTS)
 async def test_after_a_restart_of_the_ric_everything_is_there_once(kind: str, keep: bool, area: Area) -> None:
     async with simulator(kind) as ric:
         await area.mode("autonomous")
@@ -163,7 +166,7 @@ async def test_after_a_restart_of_the_ric_everything_is_there_once(kind: str, ke
             assert sum(ric.counts[x] for x in ("created",)) == (4 if keep else 8)
 
 
-@pytest.mark.parametrize("kind", list(PEERS))
+@pytest.mark.parametrize("kind", list(PEERS) if LONG else ["oransc", "pms3"])
 async def test_failures_of_every_kind_leave_neither_orphans_nor_duplicates(kind: str, area: Area) -> None:
     async with simulator(kind) as ric:
         ric.faults = Faults(error_ratio=0.2, timeout_ratio=0.1, reset_ratio=0.2, seed=3)

@@ -82,7 +82,7 @@ class A1P:
         """Whether it is enforced."""
         known = self._known_as(policy_type_id)
         path = f"/policytypes/{segment(known)}/policies/{segment(held_id)}/status"
-        return read_status_answer(await self._client.call("status", "GET", path), held_id)
+        return read_status_answer(await self._client.call("status", "GET", path, tries=1), held_id)
 
     async def keep_alive(self) -> bool:
         """Nobody asks for it."""

@@ -69,13 +69,14 @@ class A1Client:
         params: dict[str, str] | None = None,
         content: str | None = None,
         timeout_s: float | None = None,
+        tries: int = READ_TRIES,
     ) -> Answer:
         """One request, with at most one more where the token was refused. `operation`: for metrics; `path`: from base_url.
 
-        Reads are tried a few times; when a write is tried again is for the caller to say.
+        Reads are tried `tries` times; when a write is tried again is for the caller to say.
         """
         answer = await self._counted(operation, method, path, params, content, timeout_s)
-        for attempt in range(READ_TRIES - 1 if method == "GET" else 0):
+        for attempt in range(tries - 1 if method == "GET" else 0):
             if answer.outcome not in (Outcome.BUSY, Outcome.UNKNOWN) or (answer.retry_after_s or 0.0) > READ_WAIT_MOST_S:
                 break
             await asyncio.sleep(max(random.uniform(0.5, 1.0) * READ_WAIT_S * 2**attempt, answer.retry_after_s or 0.0))

@@ -135,7 +135,7 @@ class Pms2:
     async def status(self, policy_type_id: str, held_id: str) -> EnforceStatus:
         """Whether the RIC enforces it."""
         path = f"/policies/{segment(held_id)}/status"
-        return read_status_answer(await self._client.call("status", "GET", path), held_id)
+        return read_status_answer(await self._client.call("status", "GET", path, tries=1), held_id)
 
     async def keep_alive(self) -> bool:
         """A sign of life."""
