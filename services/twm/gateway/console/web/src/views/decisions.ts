@@ -34,11 +34,12 @@ export function decisionsView(app: App, rest: string[]): View {
   let shown = "";
   let closed = false;
   const list = h("div.list");
+  const newer = h("p.newer", { hidden: true, role: "status" });
   const detail = h("div.detail", {}, loading());
   const charts: FanChart[] = [];
   const filters = h("fieldset.segments", {}, h("legend.hidden", {}, "Which decisions"), [["all", "All"], ["waiting", "Waiting"], ["refused", "Refused"]].map(([id, label]) =>
     h("label", {}, h("input", { type: "radio", name: "only", value: id, checked: id === only, change: () => { only = id!; drawList(); } }), h("span", {}, label))));
-  const element = h("div.split", {}, h("h1.hidden", {}, "Decisions"), panel("Decisions", [filters], list), detail);
+  const element = h("div.split", {}, h("h1.hidden", {}, "Decisions"), panel("Decisions", [filters], newer, list), detail);
 
   function drawList(): void {
     if (!rows) return;
@@ -84,6 +85,9 @@ export function decisionsView(app: App, rest: string[]): View {
       drawList();
     }
     if (chosen === null) { replace(detail, empty("No decision yet", "Decisions appear here as the planner proposes and the guardrail judges.")); return; }
+    const next = rows.find((r) => r.state === "pending" && r.step > chosen!);
+    newer.hidden = !next;
+    if (next) replace(newer, h("a", { href: `#/decisions/${next.step}` }, "A newer policy waits: ", f.time(next.start)));
     await showDetail(chosen, false);
   }
 
