@@ -28,7 +28,8 @@ class ServiceSettings(BaseSettings):
     network: str = "poc-city"
     """Name of a shipped network spec, or path of a network.yaml."""
     redis_url: str = Field(default="redis://127.0.0.1:6379/0", repr=False)
-    """Redis-protocol server with the streams; may hold a password, so it is never logged as it is."""
+    """Redis-protocol server with the streams, or its Sentinels (redis+sentinel://host:port,host:port/master-name/0); may hold a
+    password, so it is never logged as it is."""
     grpc_listen: Address = "127.0.0.1:0"
     """Where gRPC listens; port 0 takes a free one."""
     http_listen: Address = "127.0.0.1:0"
