@@ -2,7 +2,7 @@
 import { css, isDark, scale } from "./colour";
 import { h, svg } from "./dom";
 import * as f from "./format";
-import type { Decision, Num } from "./types";
+import type { Decision, FrontPoint, Num } from "./types";
 
 const W = 460, H = 250, LEFT = 46, RIGHT = 12, TOP = 12, BOTTOM = 34;
 interface Dot { x: number; y: number; p: Num; kind: "front" | "candidate" | "chosen" | "runner" | "running"; origin: string }
@@ -25,7 +25,10 @@ export function frontChart(decision: Decision): HTMLElement {
   for (const t of ticks(y0, y1)) parts.push(svg("line", { x1: LEFT, x2: W - RIGHT, y1: py(t), y2: py(t), class: "gridline" }), svg("text", { x: LEFT - 6, y: py(t) + 3.5, class: "tick", "text-anchor": "end" }, String(Number(t.toPrecision(3)))));
   parts.push(svg("text", { x: (LEFT + W - RIGHT) / 2, y: H - 4, class: "axis", "text-anchor": "middle" }, "control saving against uniform shares"));
   parts.push(svg("text", { x: 12, y: (TOP + H - BOTTOM) / 2, class: "axis", "text-anchor": "middle", transform: `rotate(-90 12 ${(TOP + H - BOTTOM) / 2})` }, "predicted SCM"));
-  const line = decision.front.filter((p) => p.saving_ratio !== null && p.scm_mean !== null).map((p) => `${px(p.saving_ratio!)},${py(p.scm_mean!)}`).join(" ");
+  // The front has three ends (saving, SCM, violation); the line joins what is best in the two that are drawn.
+  const known = decision.front.filter((p): p is FrontPoint & { saving_ratio: number; scm_mean: number } => p.saving_ratio !== null && p.scm_mean !== null);
+  const best = known.filter((p) => !known.some((o) => o !== p && o.saving_ratio >= p.saving_ratio && o.scm_mean > p.scm_mean)).sort((p, o) => p.saving_ratio - o.saving_ratio);
+  const line = best.map((p) => `${px(p.saving_ratio)},${py(p.scm_mean)}`).join(" ");
   if (line) parts.push(svg("polyline", { points: line, class: "frontline" }));
   const order = ["candidate", "front", "running", "runner", "chosen"];
   for (const dot of dots.sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind))) {
