@@ -296,7 +296,9 @@ async def operator(
     try:
         async with Runtime(chosen, "gateway", http=False, signals=False) as runtime:
             port = await GatewayService(chosen, streams, runtime.health, clock=clock).start(runtime)
-            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+            # No connection is kept: while a plan is made nothing else turns in this process, and the server gives idle ones up.
+            once = httpx.Limits(max_keepalive_connections=0)
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30, limits=once) as client:
                 yield Operator(network, models, settings, streams, client, clock)
     finally:
         await streams.close()

@@ -166,6 +166,8 @@ class PlanningCycle:
             reason = f"internal: {type(error).__name__}: {error}"[:_MAX_REASON]
         runner_up = 0 if reason.startswith("limits") and draft.final else None
         chosen = draft.add_fallback(space.policies(reactive), REACTIVE, self._spec)
+        if (held := decision.better_held(chosen)) is not None:
+            chosen, reason = held, f"{reason[: _MAX_REASON - 80]}; the running shares keep the intents better than the rule"
         return self._finish(decision, chosen, runner_up, _FROM_RULE, reason)
 
     async def _searched(self, decision: Decision, reactive: Rows, last: LastPlan | None, backlog: int) -> list[int]:

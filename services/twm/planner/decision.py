@@ -285,6 +285,21 @@ class Decision:
                 penalty[p] += goals.target_penalty(standing.violation_M[None], standing.excess_M[None])[0]
         return penalty + goals.settings.harm * goals.harm_of(predictions, self.draft.running, 0.0)
 
+    def better_held(self, fallback: int) -> int | None:
+        """The running shares' look where they keep the intents better than that of the fallback, and may be held; else None."""
+        running, looks = self.draft.find(RUNNING), self.draft.looks
+        if not self.goals.targets or running is None or running == fallback:
+            return None
+        if not self.space.allowed(self.space.stack(looks[running].policy))[0]:
+            return None
+        costs = []
+        for look in (looks[running], looks[fallback]):
+            if look.standing is None or look.predictions is None:
+                return None
+            cost = self.goals.target_penalty(look.standing.violation_M[None], look.standing.excess_M[None])
+            costs.append(float(cost[0] + self.goals.settings.harm * self._harm(look.predictions)[0]))
+        return running if costs[0] < costs[1] else None
+
     def _limits(self, reactive: int | None) -> PlanLimits:
         """The limits, without those on violations where the SLA window is lost whatever is done: where the rule that would be
         proposed instead exceeds them too, refusing a plan protects nothing."""
