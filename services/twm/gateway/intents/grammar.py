@@ -85,7 +85,7 @@ def _suspicious(signs: Sequence[str]) -> intent_pb2.Question:
     return question(
         "suspicious_text",
         "text",
-        f"The text holds what is no goal for the network ({', '.join(signs)[:300]}); please say the goal alone, in plain words.",
+        f"The text holds what is no goal for the network ({', '.join(signs)[:300]}); please say the goal alone and plainly.",
     )
 
 
