@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from planner_peers import frame_messages
 
 from twm.api.planning.v1 import planning_pb2
 from twm.api.worldmodel.v1 import worldmodel_pb2
+from twm.core.clock import ManualClock
+from twm.core.frames import FrameCodec
 from twm.core.network import NetworkSpec
 from twm.gateway.intents.standing import rounded
+from twm.planner.cycle_settings import CycleSettings
+from twm.planner.decision import Decision
+from twm.planner.draft import REACTIVE, RUNNING, Draft, Look
 from twm.planner.goals import Goals, Objective, Target
 from twm.planner.objective import Predictions
 from twm.planner.outcomes import (
@@ -19,7 +25,10 @@ from twm.planner.outcomes import (
     predicted_standing,
     verified_standing,
 )
+from twm.planner.pace import Pace
 from twm.planner.peers import TargetColumns
+from twm.planner.situation import Situation
+from twm.planner.space import ShareSpace
 
 
 def target(kpi: int = 1, bound: float = 8.0, *, at_most: bool = True, **parts: object) -> Target:
@@ -115,3 +124,33 @@ def test_objectives_are_told_with_what_the_front_offers(spec: NetworkSpec) -> No
 )
 def test_offers_are_rounded_to_the_safe_side(value: float, up: bool, offer: float) -> None:
     assert rounded(value, up=up) == pytest.approx(offer)
+
+
+@pytest.mark.parametrize(("running", "rule", "held"), [(0.3, 0.9, True), (0.9, 0.3, False), (0.3, 0.3, False)])
+def test_the_running_shares_are_held_where_they_keep_the_intents_better(
+    spec: NetworkSpec, running: float, rule: float, held: bool
+) -> None:
+    clock = ManualClock()
+    draft = Draft(situation=Situation.of(frame_messages(spec, range(3)), spec, FrameCodec(spec)))
+    space = ShareSpace(spec, draft.situation.running)
+    goals = Goals(targets=(target(),))
+    found = Predictions(
+        scm_mean_K=np.full(1, 0.4), violation_KS=np.zeros((1, 3)), any_violation_K=np.zeros(1), disagreement_K=np.zeros(1),
+        ood_K=np.zeros(1),
+    )  # fmt: skip
+    for origin, violation in ((RUNNING, running), (REACTIVE, rule)):
+        draft.looks.append(
+            Look(
+                origin=origin,
+                policy=space.policies(space.held_running()),
+                saving=0.0,
+                predictions=found,
+                standing=predicted_standing(goals.targets, columns(violation, 8.0, 8.5)),
+            )
+        )
+    decision = Decision(
+        spec=spec, settings=CycleSettings(), peers=None, clock=clock, pace=Pace(clock), draft=draft, space=space, begin=0.0,  # type: ignore[arg-type]
+        goals=goals,
+    )  # fmt: skip
+    assert (decision.better_held(1) == 0) is held
+    assert decision.better_held(0) is None
