@@ -1,11 +1,12 @@
 """Planning cycle of the PoC city with the real inference service and twin: what it takes and where the time goes.
 
 Prints figures; gates on shares of one run only: what the planner itself does (drawing, packing, scoring, choosing)
-must be small beside what the peers do.
+must be small beside what the peers do. `TWM_LONG=1` plans 30 frames each rather than 10.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,7 +32,7 @@ from twm_twin.simulator import Twin
 
 pytestmark = pytest.mark.bench
 PEER_PARTS = ("forecast", "rollout", "rerank", "trajectories", "verify")
-CYCLES, WARM_UP = 30, 3
+CYCLES, WARM_UP = 30 if os.environ.get("TWM_LONG") == "1" else 10, 3
 
 
 def histories(spec: NetworkSpec, count: int) -> Iterator[list[KpiFrame]]:

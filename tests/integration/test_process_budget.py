@@ -1,7 +1,7 @@
 """Each product process, started for real against a real Redis: ready within seconds, small, and gone when told so.
 
-Absolute seconds are printed, not asserted (the machine may be busy): asserted is the ratio to an interpreter that only does
-the same imports, measured in the same run. Memory is asserted as it is.
+Seconds are held to the budget of an idle machine; where they exceed it, the machine may be busy, and the ratio to an
+interpreter that only does the same imports at that moment counts. Memory is asserted as it is.
 """
 
 from __future__ import annotations
@@ -72,10 +72,25 @@ def started(service: str, env: dict[str, str], log: Path) -> Iterator[subprocess
         process.wait(10)
 
 
-def import_seconds(service: str, env: dict[str, str]) -> float:
+def import_seconds(*services: str) -> float:
     began = time.perf_counter()
-    subprocess.run([sys.executable, "-c", f"import twm.{service}.__main__"], env=env, check=True, timeout=GIVE_UP_S)
+    modules = ", ".join(f"twm.{service}.__main__" for service in services)
+    subprocess.run([sys.executable, "-c", f"import {modules}"], check=True, timeout=GIVE_UP_S)
     return time.perf_counter() - began
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _modules_are_compiled() -> None:
+    """As in an image: no start pays for what the first import on a fresh checkout writes."""
+    import_seconds(*SERVICES)
+
+
+@pytest.fixture(scope="module")
+def zoo(tmp_path_factory: pytest.TempPathFactory, spec: NetworkSpec) -> Path:
+    folder = tmp_path_factory.mktemp("zoo")
+    write_dynamics(folder, spec)
+    write_field(folder, spec)
+    return folder
 
 
 def ready_seconds(process: subprocess.Popen[bytes], port: int, began: float, log: Path) -> float:
@@ -89,18 +104,15 @@ def ready_seconds(process: subprocess.Popen[bytes], port: int, began: float, log
 @pytest.mark.parametrize("service", SERVICES)
 def test_ready_small_and_orderly(
     service: str,
-    spec: NetworkSpec,
+    zoo: Path,
     redis_url: str,
     tmp_path: Path,
     free_port: Callable[[], int],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Ready, under 200 MB, none of torch, numba and the twin loaded, and stopped by SIGTERM with 0 and no child left."""
-    zoo, log, port = tmp_path / "zoo", tmp_path / "log", free_port()
-    write_dynamics(zoo, spec)
-    write_field(zoo, spec)
+    log, port = tmp_path / "log", free_port()
     env = environment(redis_url, zoo, tmp_path / "state", port)
-    importing = import_seconds(service, env)
     began = time.perf_counter()
     with started(service, env, log) as process:
         seconds = ready_seconds(process, port, began, log)
@@ -108,14 +120,14 @@ def test_ready_small_and_orderly(
         rss_mb = watched.memory_info().rss / 1e6
         mapped = {Path(m.path).name for m in watched.memory_maps()}
         with capsys.disabled():
-            print(f"\n{service}: ready in {seconds:.2f} s (imports alone {importing:.2f} s), {rss_mb:.0f} MB")
+            print(f"\n{service}: ready in {seconds:.2f} s, {rss_mb:.0f} MB")
         assert not [name for name in mapped if name.startswith(("libtorch", "libllvmlite"))]
         process.send_signal(signal.SIGTERM)
         children = watched.children(recursive=True)
         assert process.wait(20) == 0, log.read_text()[-2000:]
         assert not [child for child in children if child.is_running()]
     assert rss_mb < RSS_MB
-    assert seconds < max(READY_S, READY_RATIO * importing)
+    assert seconds < READY_S or seconds < READY_RATIO * import_seconds(service)
 
 
 @pytest.mark.parametrize("service", SERVICES)
