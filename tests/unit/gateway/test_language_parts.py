@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 
 import jsonschema
 import pytest
+import yaml
 
 from twm.core.errors import InvalidInputError
 from twm.core.network import NetworkSpec
@@ -16,6 +18,7 @@ from twm.gateway.language.breaker import BreakerSettings, CircuitBreaker
 from twm.gateway.language.calling import call_or_answer, calling_schema, tool_lines
 from twm.gateway.language.compiler import decodable, pruned
 from twm.gateway.language.extract import one_object
+from twm.gateway.language.offline import shipped_adapter
 from twm.gateway.language.prompt import messages, ranges
 from twm.gateway.settings import GatewaySettings
 from twm.gateway.tools.cited import cited_facts
@@ -145,7 +148,15 @@ def test_an_agent_cites_what_tools_told_in_their_units(spec: NetworkSpec) -> Non
         assert not check_numbers(text, facts).ok, text
 
 
-def test_settings_of_the_language_layer(tmp_path: object) -> None:
+def test_the_shipped_adapter_is_that_of_its_card() -> None:
+    adapter = shipped_adapter()
+    assert adapter is not None
+    card = yaml.safe_load(adapter.with_name("card.yaml").read_text(encoding="utf-8"))
+    assert card["adapter"]["sha256"] == hashlib.sha256(adapter.read_bytes()).hexdigest()
+    assert card["contract"] == "chat/intent-short/1" and adapter.stat().st_size < 10e6
+
+
+def test_settings_of_the_language_layer() -> None:
     assert GatewaySettings().llm_url == "" and GatewaySettings(llm_api_key_file="").llm_api_key_file is None
     for wrong in (
         {"llm_url": "http://x/v1"},
