@@ -16,8 +16,22 @@ from twm.core.paths import find_network
 REPO_ROOT = Path(__file__).resolve().parents[1]
 ALONE = tuple(REPO_ROOT / "tests" / folder for folder in ("e2e", "bench"))
 """Folders whose tests run whole systems or measure, and so need the machine to themselves."""
-FIRST = tuple(REPO_ROOT / "tests" / folder for folder in ("integration", "unit/train"))
-"""Folders with the files that take longest: begun first, so that at the end no core waits for the others."""
+FIRST = tuple(
+    REPO_ROOT / "tests" / path
+    for path in (
+        "integration/test_second_network.py",
+        "integration/test_quick_bench.py",
+        "integration/test_stream_worker.py",
+        "integration/test_a1_delivery.py",
+        "integration/test_adaptation.py",
+        "unit/train/test_train_actor.py",
+        "integration",
+        "unit/train",
+        "unit/bench",
+        "contract",
+    )
+)
+"""Files and folders that take longest, begun in this order, so that at the end no core waits for the others."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -26,7 +40,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if any(item.path.is_relative_to(folder) for folder in ALONE):
             item.add_marker(pytest.mark.alone)
-    items.sort(key=lambda item: not any(item.path.is_relative_to(folder) for folder in FIRST))
+    items.sort(key=lambda item: next((i for i, path in enumerate(FIRST) if item.path.is_relative_to(path)), len(FIRST)))
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -21,7 +21,7 @@ def twm(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-m", "twm.cli", *arguments],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=90,
         **options,  # type: ignore[call-overload]
     )
 
@@ -86,7 +86,7 @@ def test_train_passes_arguments_and_exit_code_through(tmp_path: Path) -> None:
         [sys.executable, "-c", script, "train", "--help", "--epochs=3"],
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=90,
         env=environment,
     )
     assert (done.returncode, done.stdout) == (5, "['--help', '--epochs=3']\n")
@@ -112,5 +112,5 @@ def test_ctrl_c_ends_the_trained_module_with_it(tmp_path: Path) -> None:
     assert process.stdout.readline() == "up\n"
     time.sleep(0.1)
     os.killpg(process.pid, signal.SIGINT)
-    out, _ = process.communicate(timeout=10)
+    out, _ = process.communicate(timeout=60)
     assert (process.returncode, out) == (7, "saved\n")

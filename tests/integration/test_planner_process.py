@@ -57,7 +57,7 @@ async def proposals(streams: Streams, names: StreamNames) -> list[planning_pb2.P
     return [planning_pb2.Proposal.FromString(entry.payload) for entry in entries]
 
 
-async def settled(streams: Streams, names: StreamNames, timeout_s: float = 20.0) -> None:
+async def settled(streams: Streams, names: StreamNames, timeout_s: float = 60.0) -> None:
     """Wait until every frame is acknowledged."""
     until = time.monotonic() + timeout_s
     while await streams.lag(names.frames, GROUP_PLANNER) != (0, 0):
@@ -218,7 +218,7 @@ class Process:
         self.process = subprocess.Popen([sys.executable, "-m", "twm.planner"], env=environment, stderr=subprocess.PIPE)
 
     async def ready(self) -> None:
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while time.monotonic() < until:
             with contextlib.suppress(OSError):
                 if await asyncio.to_thread(self._status) == 200:
@@ -249,7 +249,7 @@ async def test_kill_nine_loses_and_repeats_nothing(
         process = Process(redis_url, peers.target, free_port())
         await process.ready()
         await put(streams, names, frame_messages(spec, range(40)))
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while len(await proposals(streams, names)) < 15:
             assert time.monotonic() < until
             await asyncio.sleep(0.01)
@@ -265,9 +265,7 @@ async def test_kill_nine_loses_and_repeats_nothing(
     assert "twm_plan_seconds_count" in metrics
 
 
-def test_wrong_settings_end_the_process_with_a_clear_line(redis_url: str, free_port: Callable[[], int]) -> None:
-    process = Process(redis_url, "127.0.0.1:1", free_port())
-    process.end(signal.SIGKILL)
+def test_wrong_settings_end_the_process_with_a_clear_line(redis_url: str) -> None:
     environment = os.environ | {"TWM_PLAN_BUDGET_S": "-3", "TWM_REDIS_URL": redis_url}
     result = subprocess.run(
         [sys.executable, "-m", "twm.planner"], env=environment, capture_output=True, timeout=30, check=False, text=True

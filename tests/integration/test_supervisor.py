@@ -73,13 +73,13 @@ def listening(port: int) -> bool:
 async def supervised(programs: list[Program], folder: Path, said: list[str] | None = None) -> AsyncIterator[Supervisor]:
     supervisor = Supervisor(programs, folder, (said if said is not None else []).append)
     try:
-        await supervisor.start(15.0)
+        await supervisor.start(60.0)
         yield supervisor
     finally:
         await supervisor.stop()
 
 
-async def until(condition: Callable[[], bool], timeout_s: float = 10.0) -> float:
+async def until(condition: Callable[[], bool], timeout_s: float = 40.0) -> float:
     began_s = time.monotonic()
     while not condition():
         assert time.monotonic() - began_s < timeout_s
@@ -201,7 +201,7 @@ def test_kill_9_of_the_supervisor_leaves_no_orphan(tmp_path: Path, free_port: Ca
     process, pids = _drive(tmp_path, ports)
     assert all(psutil.pid_exists(pid) for pid in pids.values())
     process.kill()
-    process.communicate(timeout=10)
+    process.communicate(timeout=60)
     _, alive = psutil.wait_procs([psutil.Process(pid) for pid in pids.values() if psutil.pid_exists(pid)], timeout=5)
     # A killed child may stay as a zombie of whoever inherits it; it holds nothing any more.
     assert [p for p in alive if p.status() != psutil.STATUS_ZOMBIE] == []
@@ -212,7 +212,7 @@ def test_ctrl_c_reaches_only_the_supervisor_and_leaves_nothing(tmp_path: Path, f
     ports = [free_port() for _ in range(3)]
     process, pids = _drive(tmp_path, ports, process_group=0)
     os.killpg(process.pid, signal.SIGINT)  # what a terminal does
-    process.communicate(timeout=10)
+    process.communicate(timeout=60)
     assert process.returncode == 0
     assert not any(psutil.pid_exists(pid) for pid in pids.values())
     assert not any(listening(port) for port in ports)

@@ -34,6 +34,7 @@ from twm_train.windows import Windows, WindowSampler
 
 COAST = Path(__file__).resolve().parents[2] / "fixtures" / "networks" / "coast.yaml"
 WINDOW = 4
+SHORT = ActorSizes(steps=2, batch=2, samples=2, look_steps=1, judged_windows=2, judged_seeds=1)
 Dynamics = tuple[ExogenousModel, ControllableModel]
 
 
@@ -180,10 +181,9 @@ def test_short_training_teaches_the_saving_and_repeats_bit_by_bit(
         costs = [float(actor.cost(actor(history, running, torch.full((6, 1), w), forecast), running).mean()) for w in wanted]
     assert all(a > b for a, b in pairwise(costs)), costs
     assert costs[0] - costs[-1] > 0.03
-    short = ActorSizes(steps=2, batch=2, samples=2, look_steps=1)
-    first, _ = train_policy(coast, *dynamics, training, short, seed=4, checkpoint=tmp_path / "actor.pt")
-    again, _ = train_policy(coast, *dynamics, training, short, seed=4)
-    resumed, _ = train_policy(coast, *dynamics, training, short, seed=4, checkpoint=tmp_path / "actor.pt")
+    first, _ = train_policy(coast, *dynamics, training, SHORT, seed=4, checkpoint=tmp_path / "actor.pt")
+    again, _ = train_policy(coast, *dynamics, training, SHORT, seed=4)
+    resumed, _ = train_policy(coast, *dynamics, training, SHORT, seed=4, checkpoint=tmp_path / "actor.pt")
     for name, value in first.state_dict().items():
         assert torch.equal(value, again.state_dict()[name]), name
         assert torch.equal(value, resumed.state_dict()[name]), name
@@ -200,14 +200,14 @@ def shipped(
         *dynamics,
         training,
         record(coast, VALIDATION_SEED, 4, 20),
-        ActorSizes.quick(),
+        SHORT,
         seed=1,
         folder=zoo / "actor" / "coast-1",
         data=data,
         command="test",
         checkpoint=work / "actor.pt",
     )
-    actor = Actor(coast, WINDOW, look_steps=ActorSizes.quick().look_steps)
+    actor = Actor(coast, WINDOW, look_steps=SHORT.look_steps)
     actor.load_state_dict(torch.load(work / "actor.pt", weights_only=True)["model"])
     return zoo, card, actor.eval()
 
