@@ -59,7 +59,7 @@ async def running(*workers: StreamWorker) -> AsyncIterator[None]:
         await asyncio.wait_for(asyncio.gather(*tasks), 10)
 
 
-async def until(condition: Callable[[], Awaitable[bool]], timeout_s: float = 15.0) -> None:
+async def until(condition: Callable[[], Awaitable[bool]], timeout_s: float = 40.0) -> None:
     async with asyncio.timeout(timeout_s):
         while not await condition():  # noqa: ASYNC110
             await asyncio.sleep(0.02)
@@ -186,12 +186,14 @@ async def test_entry_that_kills_its_process_ends_as_dead_letter_and_spares_those
         with contextlib.suppress(SystemExit):
             await worker(streams, handle).run(stop)
 
-    for _ in range(6):
+    for _ in range(40):
         stop = asyncio.Event()
         task = asyncio.create_task(life(stop))
         await asyncio.wait({task}, timeout=0.3)
         stop.set()
         await task
+        if await drained(streams):
+            break
     assert await payloads(streams, NAMES.proposals) == [b"1", b"2"]
     (letter,) = await streams.last(NAMES.dead, 5)
     assert letter.payload == b"killer"
@@ -262,10 +264,13 @@ async def _through_outage(
         seen[entry.payload] += 1
         return await copy(entry)
 
+    async def flowing() -> bool:
+        return sent > 20
+
     try:
         producer = asyncio.create_task(produce())
         async with running(worker(streams, handle, "a"), worker(streams, handle, "b")):
-            await asyncio.sleep(0.5)
+            await until(flowing)
             leave(server)
             await asyncio.sleep(away_s)
             back(server)
