@@ -46,9 +46,8 @@ class GrammarCompiler:
         signs = signs_in_intent(text)
         if not signs:
             return self._compile(text, spec, now)
-        # What it would have been is told as well, so that an operator sees both; the intent never stands.
-        found = self._compile(text, spec, now).questions.items
-        return asked([*found, _suspicious(signs)], NAME)
+        result = self._compile(text, spec, now)
+        return result if result.HasField("questions") else asked([_suspicious(signs)], NAME)
 
     def _compile(self, text: str, spec: NetworkSpec, now: dt.datetime) -> intent_pb2.CompileResult:
         cleaned = clean(text, MAX_CHARACTERS).text

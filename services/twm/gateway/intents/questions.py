@@ -41,7 +41,7 @@ CODES: dict[str, str] = {
     "no_goal": "the network is spoken of, but no goal",
     "not_understood": "a part with figures or names that means nothing here",
     "out_of_domain": "not about this network",
-    "suspicious_text": "reads like instructions to the system, or hides characters",
+    "suspicious_text": "reads like instructions to the system",
     "compilers_differ": "two compilers read it differently",
     "infeasible": "no plan reaches it",
 }

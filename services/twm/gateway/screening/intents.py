@@ -5,9 +5,10 @@ from __future__ import annotations
 from twm.gateway.screening.screen import screen
 
 _KINDS = frozenset({"override", "role", "forged_call", "leak", "encoded", "spelled_out"})
-"""Signs that no goal for a network needs. Acts on slices, limits and modes are what intents are made of, and no sign here."""
+"""Signs that no goal for a network needs. Acts on slices, limits and modes are what intents are made of, and no sign here; nor
+are invisible characters by themselves: they are taken out, and what was understood is told back."""
 
 
 def signs_in_intent(text: str) -> tuple[str, ...]:
     """Kinds of signs found in an intent's raw text; sorted."""
-    return tuple(s for s in screen(text, source="intent").signs if s in _KINDS or s.startswith("hidden_"))
+    return tuple(s for s in screen(text, source="intent").signs if s in _KINDS)
