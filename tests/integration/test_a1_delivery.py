@@ -15,7 +15,7 @@ from a1_area import IDS, PEERS, Area, simulator, until
 
 from twm.api.policy.v1 import policy_pb2
 from twm.core.network import NetworkSpec
-from twm.core.streams import Streams
+from twm.core.streams import Entry, Streams
 from twm.gateway.delivery.answers import EnforceStatus
 from twm.gateway.delivery.callbacks import STATUS
 from twm_bench.ric.a1_faults import Faults
@@ -151,6 +151,25 @@ async def test_after_a_restart_of_ours_what_stands_is_adopted_without_a_write(ar
             await until(lambda: delivery.engine.settled, "settled")
         assert ric.writes == before + 2
         assert ric.held.keys() == IDS and "changed" not in ric.held["twm~poc-city~sla3~fwa"]
+
+
+async def test_nothing_is_taken_for_left_over_while_redis_is_slow(area: Area, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with simulator("a1p") as ric:
+        await area.mode("autonomous")
+        async with area.delivering(area.settings("a1p", ric.url)):
+            await area.write(area.policy(100))
+            await until(lambda: len(ric.held) == 4, "delivered")
+        before, read = ric.writes, Streams.range
+
+        async def slowly(self: Streams, stream: str, *, after: str = "-", count: int) -> list[Entry]:
+            await asyncio.sleep(0.5)
+            return await read(self, stream, after=after, count=count)
+
+        monkeypatch.setattr(Streams, "range", slowly)
+        async with area.delivering(area.settings("a1p", ric.url)) as delivery:
+            await until(lambda: delivery.engine is not None and delivery.engine.settled and delivery._compared, "compared")
+            await asyncio.sleep(0.2)
+        assert ric.writes == before and ric.held.keys() == IDS
 
 
 @pytest.mark.parametrize(("kind", "keep"), RESTARTS)

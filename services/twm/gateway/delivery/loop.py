@@ -154,7 +154,7 @@ class Delivery:
         self._mode: ModeState | None = None
         self._state = PeerState()
         self._saved_s = float("-inf")
-        self._opened = self._compared = False
+        self._opened = self._compared = self._known = False
 
     async def _deliver(self, stop: asyncio.Event) -> None:
         """Deliver while the lease is held."""
@@ -218,6 +218,7 @@ class Delivery:
         moved = await self._follow()
         if await self._judge() or moved:
             engine.want({} if self._void else self._desired.instances)
+        self._known = True
         if engine.expire():
             log.info("A1 delivery: the time to live of %s is over", self._desired.entry_id)
         await self._save(engine)
@@ -288,7 +289,8 @@ class Delivery:
         last_s = float("-inf")
         all_checked = False
         while not over.is_set():
-            if not engine.concerns_peer:
+            # Compared before it is known what is wanted, everything at the peer would look left over.
+            if not self._known or not engine.concerns_peer:
                 self._opened = self._compared = all_checked = False
                 next_s = began_s = self._clock.monotonic_s()
                 attempts = 0
