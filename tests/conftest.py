@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from twm.cli.embedded_redis import EmbeddedRedis
+from twm.cli.free_ports import free_ports
 from twm.core.network import NetworkSpec, load_network
 from twm.core.paths import find_network
 
@@ -51,9 +52,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 def unused_port() -> int:
     """A loopback port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_ports(1)[0]
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from twm.cli.free_ports import free_ports
 from twm.core.errors import UnavailableError
 
 READY_S = 60.0
@@ -43,7 +43,7 @@ def running_peers(network: str, log_folder: Path, environment: Mapping[str, str]
 
 @contextmanager
 def _service(module: str, network: str, log_path: Path, environment: Mapping[str, str]) -> Iterator[str]:
-    grpc_port, http_port = _free_port(), _free_port()
+    grpc_port, http_port = free_ports(2)
     settings = {
         "TWM_NETWORK": network,
         "TWM_GRPC_LISTEN": f"127.0.0.1:{grpc_port}",
@@ -76,9 +76,3 @@ def _wait_ready(process: subprocess.Popen[bytes], http_port: int, module: str, l
             time.sleep(0.1)
     tail = log_path.read_text(errors="replace")[-600:]
     raise UnavailableError(f"{module} is not ready after {READY_S:g} s; end of {log_path}: {tail}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

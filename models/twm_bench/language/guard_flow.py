@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import json
-import socket
 import tempfile
 import time
 from collections import Counter
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from twm.api.planning.v1 import planning_pb2
 from twm.api.policy.v1 import policy_pb2
-from twm.cli.embedded_redis import EmbeddedRedis
+from twm.cli.embedded_redis import running_redis
 from twm.core.errors import TwmError
 from twm.core.frames import CELL_SLICE_FEATURES, LINK_SLICE_FEATURES, FrameArrays, FrameCodec
 from twm.core.network import load_network
@@ -138,25 +139,25 @@ ALICE, BOB = Principal.of("alice", APPROVER), Principal.of("bob", APPROVER)
 
 async def attack_approvals(count: int, seed: int) -> FlowCounts:
     """`count` attacks, kind after kind."""
-    with tempfile.TemporaryDirectory() as folder:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-        server = EmbeddedRedis(Path(folder) / "redis", port, durable=False)
-        server.start()
+    async with attacked_session([seed, 3]) as (session, folder):
+        return await _attacks(session, folder, count)
+
+
+@contextlib.asynccontextmanager
+async def attacked_session(seed: Sequence[int]) -> AsyncIterator[tuple[Session, Path]]:
+    """A session on a Redis server of its own, and a folder; both gone at the end."""
+    with tempfile.TemporaryDirectory() as folder, running_redis(Path(folder) / "redis") as url:
+        streams = await Streams.connect(url)
         try:
-            streams = await Streams.connect(server.url)
-            try:
-                return await _attacks(Session(streams, np.random.default_rng([seed, 3])), Path(folder), count)
-            finally:
-                await streams.close()
+            session = Session(streams, np.random.default_rng(seed))
+            await streams.ensure_group(session.names.proposals, GROUP_GATEWAY)
+            yield session, Path(folder)
         finally:
-            server.stop()
+            await streams.close()
 
 
 async def _attacks(session: Session, folder: Path, count: int) -> FlowCounts:
     counts, tokens = FlowCounts(), Tokens(folder)
-    await session.streams.ensure_group(session.names.proposals, GROUP_GATEWAY)
     for number in range(count):
         kind = KINDS[number % len(KINDS)]
         await session.mode("shadow" if kind == "shadow_mode" else "advisory")

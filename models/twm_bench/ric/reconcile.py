@@ -15,7 +15,6 @@ import asyncio
 import contextlib
 import hashlib
 import json
-import socket
 import sys
 import tempfile
 import time
@@ -26,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from twm.api.policy.v1 import policy_pb2
-from twm.cli.embedded_redis import EmbeddedRedis
+from twm.cli.embedded_redis import running_redis
 from twm.core.clock import SystemClock
 from twm.core.errors import UnavailableError
 from twm.core.paths import a1_folder
@@ -339,20 +338,12 @@ def main() -> None:
     )
     parser.add_argument("--ric", default="ric1", help="with --url and a policy management service: the near-RT RIC")
     arguments = parser.parse_args()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with tempfile.TemporaryDirectory() as folder:
-        redis = EmbeddedRedis(Path(folder), port, durable=False)
-        redis.start()
-        try:
-            if arguments.url:
-                work = run_outside(arguments.kind, arguments.policies, arguments.url, redis_url=redis.url, ric_id=arguments.ric)
-            else:
-                work = run(arguments.kind, arguments.policies, redis_url=redis.url, keep=not arguments.lose_state)
-            found = asyncio.run(work)
-        finally:
-            redis.stop()
+    with tempfile.TemporaryDirectory() as folder, running_redis(Path(folder)) as url:
+        if arguments.url:
+            work = run_outside(arguments.kind, arguments.policies, arguments.url, redis_url=url, ric_id=arguments.ric)
+        else:
+            work = run(arguments.kind, arguments.policies, redis_url=url, keep=not arguments.lose_state)
+        found = asyncio.run(work)
     print(json.dumps(asdict(found), indent=2))
 
 

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import socket
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from twm.api.policy.v1 import policy_pb2
-from twm.cli.embedded_redis import EmbeddedRedis
+from twm.cli.embedded_redis import running_redis
 from twm.core.network import load_network
 from twm.core.paths import find_network
 from twm.planner.cycle_settings import CycleSettings
@@ -49,7 +48,7 @@ async def _all(cases: Sequence[Case], steps: int, *, whole: bool) -> tuple[list[
     spec = load_network(find_network("poc-city"))
     models, lines, ok = Models.of(spec), [], True
     for case in cases:
-        with tempfile.TemporaryDirectory() as folder, _redis(Path(folder)) as url:
+        with tempfile.TemporaryDirectory() as folder, running_redis(Path(folder) / "redis", durable=True) as url:
             played = await play(case, spec, models, UNHURRIED, url, Path(folder), steps)
         claims = case.claims(played, Place(spec), range(steps))
         ok = ok and all(claim.holds for claim in claims)
@@ -93,7 +92,7 @@ async def _unreachable(models: Models) -> list[str]:
     """A sentence that no plan reaches: the nearest feasible offer, and the offer taken."""
     spec = load_network(find_network("poc-city"))
     case = CASES[0]
-    with tempfile.TemporaryDirectory() as folder, _redis(Path(folder)) as url:
+    with tempfile.TemporaryDirectory() as folder, running_redis(Path(folder) / "redis", durable=True) as url:
         network = Network(spec, 0xB0021, case.disturbances(Place(spec)))
         async with operator(network, models, UNHURRIED, url, Path(folder)) as person:
             said = await person.say(UNREACHABLE)
@@ -103,23 +102,6 @@ async def _unreachable(models: Models) -> list[str]:
     for question in plan["questions"]:
         lines += [f"{question['code']}: {question['text']}", *(f"  - {choice}" for choice in question["choices"])]
     return [*lines, "```", ""]
-
-
-class _redis:
-    """An embedded server on a free port."""
-
-    def __init__(self, folder: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-        self._server = EmbeddedRedis(folder / "redis", port)
-
-    def __enter__(self) -> str:
-        self._server.start()
-        return self._server.url
-
-    def __exit__(self, *_: object) -> None:
-        self._server.stop()
 
 
 if __name__ == "__main__":

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from twm.cli.free_ports import free_ports
 from twm.core.errors import InvalidInputError, UnavailableError
 
 MAX_MEMORY_MB = 1024
@@ -115,3 +117,14 @@ class EmbeddedRedis:
             self._process.kill()
             self._process.wait(10)
         self._process = None
+
+
+@contextlib.contextmanager
+def running_redis(folder: Path, *, durable: bool = False) -> Iterator[str]:
+    """URL of a server on a free port, its data in `folder`, stopped at the end."""
+    server = EmbeddedRedis(folder, free_ports(1)[0], durable=durable)
+    server.start()
+    try:
+        yield server.url
+    finally:
+        server.stop()

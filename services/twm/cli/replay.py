@@ -18,9 +18,9 @@ import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from twm.cli.free_ports import free_ports
 from twm.cli.replay_feed import Feed, Plan
 from twm.cli.replay_report import collect, table
-from twm.cli.run import free_ports
 from twm.cli.run import plan as plan_programs
 from twm.cli.supervisor import Supervisor
 from twm.cli.terminal import Terminal

@@ -21,7 +21,7 @@ from twm.api.telemetry.v1 import telemetry_pb2
 from twm.api.twin.v1 import twin_pb2_grpc
 from twm.api.worldmodel.v1 import worldmodel_pb2_grpc
 from twm.cli.decision_bundle import gather, history_of, load_bundle, record_of, save_bundle
-from twm.cli.run import free_ports
+from twm.cli.free_ports import free_ports
 from twm.cli.supervisor import Program, Supervisor
 from twm.core.digest import digest_bytes, digest_message
 from twm.core.drift import STATES, DriftStatus

@@ -9,7 +9,6 @@ import fcntl
 import os
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 import time
@@ -19,6 +18,7 @@ from pathlib import Path
 
 from twm.api.telemetry.v1 import telemetry_pb2
 from twm.cli.embedded_redis import server_command
+from twm.cli.free_ports import free_ports
 from twm.cli.progress import Progress
 from twm.cli.supervisor import Program, Supervisor
 from twm.cli.terminal import Terminal
@@ -266,15 +266,3 @@ async def _unless(stop: asyncio.Event, task: asyncio.Task[None]) -> bool:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     return False
-
-
-def free_ports(count: int) -> list[int]:
-    """Loopback ports that were free a moment ago, all different."""
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()

@@ -14,8 +14,6 @@ import asyncio
 import datetime as dt
 import json
 import re
-import socket
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -24,20 +22,17 @@ from pathlib import Path
 from typing import Any
 
 import grpc.aio
-import numpy as np
 from pydantic import ValidationError
 from rich.progress import track
 
 from twm.api.policy.v1 import policy_pb2
 from twm.api.twin.v1 import twin_pb2_grpc
 from twm.api.worldmodel.v1 import worldmodel_pb2_grpc
-from twm.cli.embedded_redis import EmbeddedRedis
 from twm.core.clock import SystemClock
 from twm.core.errors import TwmError
 from twm.core.network import load_network
 from twm.core.paths import find_network
 from twm.core.rpc import grpc_channel
-from twm.core.streams import GROUP_GATEWAY, Streams
 from twm.gateway.alarms.book import AlarmBook, AlarmNotification
 from twm.gateway.intents.grammar import GrammarCompiler
 from twm.gateway.intents.store import IntentStore
@@ -47,7 +42,7 @@ from twm.gateway.screening.screen import screen
 from twm.gateway.screening.views import readings
 from twm.gateway.tools.agent import ChatTurn, ToolCall, run_agent
 from twm.gateway.tools.session import SessionLimits, ToolDeps, ToolSession
-from twm_bench.language.guard_flow import ALICE, Session
+from twm_bench.language.guard_flow import ALICE, Session, attacked_session
 from twm_bench.language.injections.adaptive import Attempt, attack
 from twm_bench.language.injections.attacks import Attack, static_attacks
 from twm_bench.language.injections.benign import alarms
@@ -150,27 +145,13 @@ class Obedient:
 
 async def attack_gateway(attacks: Sequence[Attack], seed: int) -> System:
     """Every attack by every way in."""
-    with tempfile.TemporaryDirectory() as folder:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-        server = EmbeddedRedis(Path(folder) / "redis", port, durable=False)
-        server.start()
-        try:
-            streams = await Streams.connect(server.url)
-            try:
-                # Nobody listens there: world model and twin are not what is attacked.
-                async with grpc_channel("127.0.0.1:1") as nobody:
-                    return await _attack_all(Session(streams, np.random.default_rng([seed, 5])), nobody, attacks)
-            finally:
-                await streams.close()
-        finally:
-            server.stop()
+    # Nobody listens there: world model and twin are not what is attacked.
+    async with attacked_session([seed, 5]) as (session, _), grpc_channel("127.0.0.1:1") as nobody:
+        return await _attack_all(session, nobody, attacks)
 
 
 async def _attack_all(session: Session, nobody: grpc.aio.Channel, attacks: Sequence[Attack]) -> System:
     found, streams, names = System(), session.streams, session.names
-    await streams.ensure_group(names.proposals, GROUP_GATEWAY)
     await session.mode("advisory")
     await session.propose()
     recorder = Recorder(streams, names, session.now_s)
