@@ -145,7 +145,7 @@ def _same(a: Any, b: Any) -> bool:
 
 def _with_window(item: Item, window: dict[str, str] | None) -> Item:
     for name, value in (window or {}).items():
-        item[f"window.{name}"] = value if name == "occasion" else dt.datetime.fromisoformat(value).timestamp()
+        item[f"window.{name}"] = value if name == "occasion" else _utc(value)
     return item
 
 
@@ -186,6 +186,11 @@ def _window(out: dict[str, Any], message: Any) -> None:
 
 def _stamp(moment: Timestamp) -> str:
     return moment.ToDatetime(dt.UTC).isoformat()
+
+
+def _utc(moment: str) -> str:
+    """A moment as text: equal to the second or not, where numbers agree within a tolerance."""
+    return dt.datetime.fromisoformat(moment).astimezone(dt.UTC).isoformat(timespec="seconds")
 
 
 def _low(name: str, prefix: str) -> str:
