@@ -7,11 +7,16 @@ their entry points, and the rehearsal starts their commands.
 from __future__ import annotations
 
 import functools
+import hashlib
 import io
+import json
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -104,19 +109,39 @@ def test_only_the_gpu_image_stands_on_another_base() -> None:
 
 
 def test_installs_are_locked_and_entry_points_are_tried() -> None:
-    """pip never without hashes, never with a build from source; each process is imported while its image is built."""
+    """Everything is installed by deploy/install.py; each process is imported while its image is built."""
     text = DOCKERFILE.read_text()
     runs = [value for its in stages().values() for instruction, value in its if instruction == "RUN"]
-    installs = [value for value in runs if '"install", "--no' in value]
-    assert len(installs) == 8
-    for install in installs:
-        assert '"--require-hashes"' in install
-        assert '"--only-binary=:all:"' in install
-        assert '"--no-deps"' in install
+    installs = [json.loads(value) for value in runs if value.startswith("[") and "install.py" in value]
+    assert Counter(lock for _, _, lock, *_ in installs) == Counter({"base": 2, **{t: 1 for t in TARGETS if t != "planner"}})
+    assert {(program, script) for program, script, *_ in installs} == {("python", "/locks/install.py")}
+    assert {(lock == "base", folder) for _, _, lock, folder, *_ in installs} == {
+        (True, "/opt/twm/lib"),
+        (False, "/opt/twm/extra"),
+    }
+    assert not [value for value in runs if re.search(r"\bpip\b", value.replace("python3-pip", ""))]
     for module in ("ingester", "inference", "planner", "gateway", "ric"):
         assert f"import twm.{module}.__main__" in text or f", twm.{module}.__main__" in text
     assert "import twm_twin.__main__, twm_twin.e2.__main__" in text
     assert not re.search(r"curl|wget|twm_train|twm_bench|torch ", text.replace("holds torch, a compiler", ""))
+
+
+def test_an_install_takes_no_wheel_without_its_hash(tmp_path: Path) -> None:
+    for script in ("install.py", "prune.py"):
+        shutil.copy(REPO / "deploy" / script, tmp_path)
+    wheel = tmp_path / "tiny-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as packed:
+        packed.writestr("tiny.py", "")
+        packed.writestr("tiny-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\nRequires-Dist: no\n")
+        packed.writestr("tiny-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        packed.writestr("tiny-1.0.dist-info/RECORD", "")
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    for name, options in (("none", ""), ("good", f" --hash=sha256:{digest}")):
+        (tmp_path / f"{name}.txt").write_text(f"tiny @ {wheel.as_uri()}{options}\n")
+        command = [sys.executable, "install.py", name, str(tmp_path / name), "--no-index"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+        assert (done.returncode == 0) is (name == "good"), done.stdout + done.stderr
+        assert (tmp_path / name / "tiny.py").is_file() is (name == "good")
 
 
 @pytest.mark.parametrize("lock", ["base", *(t for t in TARGETS if t != "planner")])
