@@ -14,7 +14,8 @@ from twm.gateway.intents.assemble import Assembler
 from twm.gateway.intents.chunks import Chunker
 from twm.gateway.intents.clauses import clauses, ranges
 from twm.gateway.intents.compiler import asked, compiled
-from twm.gateway.intents.meaning import Reader, Understood
+from twm.gateway.intents.context import Understood
+from twm.gateway.intents.meaning import Reader
 from twm.gateway.intents.names import NameIndex
 from twm.gateway.intents.questions import question
 from twm.gateway.intents.tokens import MAX_CHARACTERS, tokenize

@@ -1,0 +1,150 @@
+"""What counts wherever it stands in a clause: names that are none, KPIs that are not predicted, urgency, events, leftovers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twm.gateway.intents.chunks import FUZZY, UNKNOWN, UNKNOWN_NAME
+from twm.gateway.intents.clauses import Clause
+from twm.gateway.intents.cores import KPI_TAGS, figures
+from twm.gateway.intents.drafts import EventDraft
+from twm.gateway.intents.names import CELL, LINK, SLICE, ZONE
+from twm.gateway.intents.questions import quoted
+
+if TYPE_CHECKING:
+    from twm.gateway.intents.meaning import Reader
+
+_BEFORE_ACTION = frozenset(
+    {"filler", "then", "and", "but", "now", "first", "second", "third", "neg", "punct", "pronoun", "unknown", "with"}
+)
+
+
+def notice(reader: Reader, clause: Clause) -> None:
+    """What counts wherever it stands: names that are none, urgency, events."""
+    tags = clause.tags
+    if tags & (
+        KPI_TAGS
+        | {
+            "name",
+            "demand",
+            "share",
+            "prb",
+            "slicenoun",
+            "cellnoun",
+            "zonenoun",
+            "linknoun",
+            "sla",
+            "slicetype",
+            "maint",
+            "place",
+        }
+    ):
+        reader.out.touched = True
+    for chunk in clause.chunks:
+        if chunk.tag == FUZZY:
+            text, near = chunk.value
+            kind = near[0].kind
+            choices = list(dict.fromkeys(n.id for n in near))
+            reader.ask(
+                "fuzzy_name",
+                _field(kind),
+                f"{quoted(text)} is no name of this network. Is {' or '.join(choices[:3])} meant?",
+                choices,
+            )
+        elif chunk.tag == UNKNOWN_NAME:
+            kind, text, candidates = chunk.value
+            if candidates:
+                reader.ask(
+                    "ambiguous_name",
+                    _field(kind),
+                    f"{kind} {quoted(text)} fits {', '.join(candidates)}. Which is meant?",
+                    candidates,
+                )
+            else:
+                unknown(reader, kind, text)
+        elif chunk.tag == "name" and len({n.kind for n in chunk.value}) > 1:
+            kinds = [n.kind for n in chunk.value]
+            reader.ask(
+                "ambiguous_name", "", f"{quoted(chunk.value[0].id)} is a {' and a '.join(kinds)}. Which is meant?", kinds
+            )
+        elif chunk.tag == "jitter":
+            reader.ask(
+                "unsupported_kpi",
+                "constraints.kpi",
+                f"{quoted(chunk.word)} is not predicted here. Which of these may stand for it?",
+                ("p99 delay", "mean delay", "loss", "throughput", "utilisation"),
+            )
+        elif chunk.tag == "median" or (chunk.tag == "percentile" and chunk.value not in (None, "99", "99.0")):
+            reader.ask(
+                "unsupported_kpi",
+                "constraints.kpi",
+                "Of the delay, only the 99th percentile and the mean are predicted. Which is meant?",
+                ("p99 delay", "mean delay"),
+            )
+    if "urgent" in tags and reader.out.priority in (0, 2):
+        reader.out.priority = 1
+    elif not clause.slices and not reader.out.priority:
+        reader.out.priority = (
+            2 if "highprio" in tags else 4 if "lowprio" in tags else 5 if "lowestprio" in tags else _numbered_priority(clause)
+        )
+    for i, chunk in enumerate(clause.chunks):
+        if chunk.tag == "event" and chunk.word not in ("event", "events"):
+            before = clause.chunks[i - 1] if i else None
+            words = f"{before.word} {chunk.word}" if before is not None and before.tag == UNKNOWN else chunk.word
+            reader.out.items.append(EventDraft(clause=chunk.start, name=words))
+
+
+def unknown(reader: Reader, kind: str, text: str) -> None:
+    choices = reader.names.nearest(kind, text, 6)
+    has = (
+        f"It has {', '.join(choices)}" + (" and more" if len(reader.names.ids[kind]) > len(choices) else "")
+        if choices
+        else f"It has no {kind}s"
+    )
+    code = {SLICE: "unknown_slice", ZONE: "unknown_zone", CELL: "unknown_cell", LINK: "unknown_link"}[kind]
+    reader.ask(code, _field(kind), f"No {kind} {quoted(text)} in this network. {has}. Which is meant?", choices)
+
+
+def action(reader: Reader, clause: Clause) -> bool:
+    """Whether it asks for something this system does not do; then that is a question."""
+    for chunk in clause.chunks:
+        if chunk.tag == "action":
+            reader.ask(
+                "unsupported_action",
+                "",
+                f"{quoted(chunk.word)} is nothing that can be asked for here. "
+                "An intent bounds KPIs, limits shares, sets priorities or savings, or announces surges and maintenance. "
+                "What is the goal?",
+            )
+            return True
+        if chunk.tag not in _BEFORE_ACTION:
+            return False
+    return False
+
+
+def leftover(reader: Reader, clause: Clause) -> bool:
+    """A figure that belongs to nothing."""
+    found = [
+        i for i in figures(clause) if clause.chunks[i].tag == "range" or clause.chunks[i].value.dim not in ("count", "fraction")
+    ]
+    found = [i for i in found if clause.chunks[i].tag == "range" or clause.chunks[i].value.dim not in ("duration", "seconds")]
+    if found:
+        reader.ask("not_understood", "", "A figure was named, but not what it bounds. What is meant by it?")
+    return bool(found)
+
+
+def _numbered_priority(clause: Clause) -> int:
+    for i, chunk in enumerate(clause.chunks[:-1]):
+        nxt = clause.chunks[i + 1]
+        if (
+            chunk.word == "priority"
+            and nxt.tag == "quantity"
+            and nxt.value.dim == "count"
+            and nxt.value.value in (1, 2, 3, 4, 5)
+        ):
+            return int(nxt.value.value)
+    return 0
+
+
+def _field(kind: str) -> str:
+    return {SLICE: "scope.slices", ZONE: "scope.zone", CELL: "scope.cells", LINK: "scope.links"}.get(kind, "scope")

@@ -1,0 +1,90 @@
+"""Which statements a window holds for: one at the head of a sentence for all, in the middle for its own, at the end for the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from twm.api.intent.v1 import intent_pb2
+from twm.gateway.intents.clauses import Clause
+from twm.gateway.intents.context import Context
+from twm.gateway.intents.cores import core_of
+from twm.gateway.intents.drafts import Item, MaintenanceDraft
+from twm.gateway.intents.times import Part, combine
+
+
+def give_windows(context: Context, items: Sequence[Item], starts: Sequence[tuple[Clause, int, int]], head: list[Part]) -> None:
+    """Give the drafts of a sentence their windows: head of the sentence for all, tail for all where there is no other."""
+    heading = context.heading.windows() if context.heading is not None else []
+    own = [(clause, clause.windows()) for clause, _, _ in starts]
+    tail: list[Part] = []
+    with_parts = [parts for _, parts in own if parts]
+    if len(starts) > 1 and len(with_parts) == 1 and own[-1][1] and _ends_in_window(own[-1][0]):
+        tail = own[-1][1]
+    maintained = [c for c, a, b in starts if any(isinstance(i, MaintenanceDraft) for i in items[a:b]) and c.opener == "while"]
+    for clause, start, end in starts:
+        for item in items[start:end]:
+            parts = item.parts
+            if any(p.back for p in parts):
+                parts = [p for p in parts if not p.back] or _back(context, parts)
+            elif not parts:
+                parts = head or tail or heading
+                if maintained and clause not in maintained and not parts:
+                    parts = [Part(occasion=intent_pb2.OCCASION_MAINTENANCE)]
+            elif head and parts != head and not any(p in head for p in parts):
+                parts = parts if _complete(parts) else [*head, *parts]
+            item.parts = _event_times(parts)
+            if item.parts:
+                context.parts = item.parts
+
+
+def _back(context: Context, parts: Sequence[Part]) -> list[Part]:
+    if any(p.back == "time" for p in parts):
+        return context.parts
+    occasion = context.occasion
+    return [Part(occasion=occasion)] if occasion else context.parts
+
+
+def _event_times(parts: Sequence[Part]) -> list[Part]:
+    """With times of its own, an event's name is no second condition."""
+    total = combine(parts)
+    if total is not None and total.occasion == intent_pb2.OCCASION_EVENT and (total.start or total.end or total.day):
+        return [replace(p, occasion=0) for p in parts]
+    return list(parts)
+
+
+def head_parts(sentence: Sequence[Clause]) -> list[Part]:
+    """Window parts before anything else is said."""
+    parts: list[Part] = []
+    for clause in sentence:
+        for chunk in clause.chunks:
+            if chunk.tag == "window":
+                parts.append(chunk.value)
+            elif chunk.tag not in ("filler", "punct", "on", "from", "and", "in", "pronoun"):
+                bare = not core_of(clause) and not clause.heading
+                if (
+                    bare
+                    and clause.windows()
+                    and not parts
+                    and len(sentence) > 1
+                    and clause is sentence[0]
+                    and clause.opener != "("
+                ):
+                    return [p for p in clause.windows() if not p.back]
+                return [] if any(p.back for p in parts) else parts
+    return []
+
+
+def _ends_in_window(clause: Clause) -> bool:
+    for chunk in reversed(clause.chunks):
+        if chunk.tag == "window":
+            return True
+        if chunk.tag not in ("filler", "punct", "unknown", "pronoun", "there"):
+            return False
+    return False
+
+
+def _complete(parts: Sequence[Part]) -> bool:
+    """Whether the parts fix a window without a day from elsewhere."""
+    total = combine(parts)
+    return total is None or total.day is not None or total.duration_s is None or total.start is not None
