@@ -8,7 +8,7 @@ from functools import lru_cache
 from twm.core.e2sm.dialects import Dialect, dialect_of
 from twm.core.e2sm.kpm_writer import write_condition, write_measurement, write_measurement_type
 from twm.core.e2sm.labels import TRUE
-from twm.core.e2sm.ue_id_writer import write_ue_id
+from twm.core.e2sm.ue_id import write_ue_id
 from twm.core.per_writer import Writer, real_octets
 from twm.ingester.kpm.header import NTP_UNIX_OFFSET_S, STRINGS
 from twm.ingester.kpm.types import (

@@ -15,7 +15,7 @@ from twm.core.e2sm.dialects import Dialect, dialect_of
 from twm.core.e2sm.kpm_writer import write_condition, write_measurement, write_measurement_type, write_test
 from twm.core.e2sm.labels import NO_LABEL, TRUE, label_of
 from twm.core.e2sm.types import Condition, Label, UeId
-from twm.core.e2sm.ue_id_writer import write_ue_id
+from twm.core.e2sm.ue_id import write_ue_id
 from twm.core.errors import InvalidInputError
 from twm.core.per_writer import Writer
 

@@ -17,8 +17,7 @@ from typing import Literal
 
 from twm.core.e2sm.cell_id import plmn_digits, plmn_octets
 from twm.core.e2sm.types import UeId
-from twm.core.e2sm.ue_id import read_ue_id
-from twm.core.e2sm.ue_id_writer import write_ue_id
+from twm.core.e2sm.ue_id import read_ue_id, write_ue_id
 from twm.core.errors import DecodeError, InvalidInputError
 from twm.core.per import Reader, Reason
 from twm.core.per_writer import Writer
