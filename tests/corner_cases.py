@@ -9,9 +9,9 @@ from planner_peers import measured_frame
 
 from twm.core.frames import FrameArrays
 from twm.core.network import NetworkSpec
+from twm.planner.answers import Scenarios
 from twm.planner.corner.outlook import Outlook
 from twm.planner.corner.templates import Ground
-from twm.planner.peers import Scenarios
 from twm.planner.space import ShareSpace
 
 FUTURES, STEPS = 8, 12

@@ -18,9 +18,9 @@ from twm.core.account import SlaAccount
 from twm.core.actions import PolicyArrays
 from twm.core.frames import FrameCodec
 from twm.core.scm import least_margin, shortfall, violated
+from twm.planner.answers import Expected, Rollout, Scenarios
 from twm.planner.contingency import Contingency, OutageSettings
 from twm.planner.objective import Predictions
-from twm.planner.peers import Expected, Rollout, Scenarios
 from twm_bench.methods.forecast import world_model
 from twm_bench.methods.method import Task
 from twm_bench.methods.planner import BUDGETED, Planner, with_overrides

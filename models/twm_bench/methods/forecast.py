@@ -18,7 +18,7 @@ from twm.core.actions import uniform_policy
 from twm.core.errors import ModelMismatchError
 from twm.core.frames import FrameArrays
 from twm.core.network import NetworkSpec
-from twm.planner.peers import Scenarios
+from twm.planner.answers import Scenarios
 from twm.planner.situation import decision_seed
 from twm_bench.methods.method import AbsentError, Task
 from twm_train.in_process import Decided, LocalPeers, Observed

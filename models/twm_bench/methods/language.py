@@ -20,9 +20,9 @@ from twm.core.template_prompt import template_messages
 from twm.core.templates import TemplateCall, parameters_schema
 from twm.gateway.language.client import Endpoint, ModelClient
 from twm.gateway.language.template_offers import calls_of
+from twm.planner.answers import Scenarios
 from twm.planner.corner.outlook import Outlook
 from twm.planner.corner.templates import Ground, filled
-from twm.planner.peers import Scenarios
 from twm.planner.space import ShareSpace
 from twm_bench.methods.method import AbsentError, Task
 from twm_train.in_process import Decided, Observed

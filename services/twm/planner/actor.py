@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 
 from twm.core.errors import DeadlineError
-from twm.planner.peers import ActorPlans, GarbageError, Peers
+from twm.planner.answer_checks import GarbageError
+from twm.planner.answers import ActorPlans
+from twm.planner.peers import Peers
 from twm.planner.situation import Situation
 
 log = logging.getLogger(__name__)

@@ -31,7 +31,8 @@ from twm.planner.cycle_settings import CycleSettings
 from twm.planner.decision import Decision
 from twm.planner.draft import REACTIVE, RUNNING, Draft
 from twm.planner.forecast import Forecast
-from twm.planner.goals import Goals, goals_of
+from twm.planner.goal_reading import goals_of
+from twm.planner.goals import Goals
 from twm.planner.library import library_policies
 from twm.planner.memory import CycleMemory, LastPlan
 from twm.planner.objective import score

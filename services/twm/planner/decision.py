@@ -18,6 +18,7 @@ from twm.core.actions import PolicyArrays
 from twm.core.clock import Clock
 from twm.core.errors import DeadlineError, InvalidInputError, ModelMismatchError
 from twm.core.network import NetworkSpec
+from twm.planner.answers import Rollout, Scenarios
 from twm.planner.contingency import Contingency, contingencies
 from twm.planner.cycle_settings import CycleSettings
 from twm.planner.draft import MAX_CANDIDATES, REACTIVE, RUNNING, Draft, front_of, looks_of
@@ -26,7 +27,7 @@ from twm.planner.goals import Goals
 from twm.planner.objective import PlanLimits, Predictions, score, verified_score, within_limits
 from twm.planner.outcomes import best_reach, predicted_standing, verified_standing
 from twm.planner.pace import Pace
-from twm.planner.peers import Peers, Rollout, Scenarios
+from twm.planner.peers import Peers
 from twm.planner.search import Search
 from twm.planner.space import Rows, ShareSpace
 

@@ -18,11 +18,11 @@ from twm.api.worldmodel.v1 import worldmodel_pb2
 from twm.core.actions import PolicyArrays, encode_policies, saving_ratio
 from twm.core.network import NetworkSpec
 from twm.core.packed import extend_packed
+from twm.planner.answers import Rollout
 from twm.planner.front import non_dominated, thinned
 from twm.planner.goals import Goals
 from twm.planner.objective import ObjectiveWeights, Predictions, score
 from twm.planner.outcomes import Reached, Standing, intent_outcomes, objective_outcome
-from twm.planner.peers import Rollout
 from twm.planner.situation import Situation
 
 MAX_CANDIDATES = 16

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from twm.core.frames import FrameArrays
 from twm.core.network import NetworkSpec, Topology
-from twm.planner.peers import Scenarios
+from twm.planner.answers import Scenarios
 from twm.planner.reactive import ReactiveParameters, row_shares
 from twm.planner.space import Rows
 

@@ -19,9 +19,9 @@ from twm.api.intent.v1 import intent_pb2
 from twm.api.planning.v1 import planning_pb2
 from twm.api.worldmodel.v1 import worldmodel_pb2
 from twm.core.kpis import ASKED_RATIO, LEVELS_PER_COMPONENT
+from twm.planner.answers import TargetColumns
 from twm.planner.goals import Goals, Objective, Target
 from twm.planner.objective import Predictions
-from twm.planner.peers import TargetColumns
 
 Float = NDArray[np.float64]
 _SPREAD_LEAST = 0.02

@@ -13,8 +13,8 @@ from twm.core.frames import FrameCodec
 from twm.core.network import NetworkSpec
 from twm.core.queueing import QueueConstants
 from twm.inference.states import AssumedStates, state_of
+from twm.planner.answer_checks import read_scenarios
 from twm.planner.library import library_policies
-from twm.planner.peers import read_scenarios
 from twm_train.in_process import LocalPeers
 from twm_twin.scoped import Part
 from twm_twin.simulator import Disturbance, Twin

@@ -7,8 +7,8 @@ from planner_peers import measured_frame
 
 from twm.core.network import NetworkSpec, load_network
 from twm.core.paths import find_network
+from twm.planner.answers import Scenarios
 from twm.planner.forecast import VARIANTS, Forecast
-from twm.planner.peers import Scenarios
 from twm.planner.reactive import ReactiveParameters
 from twm.planner.search import row_groups
 from twm.planner.space import ShareSpace

@@ -10,7 +10,8 @@ from twm.api.intent.v1 import intent_pb2
 from twm.core.errors import InvalidInputError
 from twm.core.intents import MAX_CONTENT_BYTES, parse_active, readable_intents
 from twm.core.network import NetworkSpec
-from twm.planner.goals import Goals, GoalSettings, goals_of
+from twm.planner.goal_reading import goals_of
+from twm.planner.goals import Goals, GoalSettings
 from twm.planner.objective import ObjectiveWeights, Predictions
 
 NOW_S = 1_800_000_000.0

@@ -12,6 +12,7 @@ from twm.core.clock import ManualClock
 from twm.core.frames import FrameCodec
 from twm.core.network import NetworkSpec
 from twm.gateway.intents.standing import rounded
+from twm.planner.answers import TargetColumns
 from twm.planner.cycle_settings import CycleSettings
 from twm.planner.decision import Decision
 from twm.planner.draft import REACTIVE, RUNNING, Draft, Look
@@ -26,7 +27,6 @@ from twm.planner.outcomes import (
     verified_standing,
 )
 from twm.planner.pace import Pace
-from twm.planner.peers import TargetColumns
 from twm.planner.situation import Situation
 from twm.planner.space import ShareSpace
 

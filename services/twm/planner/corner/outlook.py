@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from twm.core.frames import FrameArrays
 from twm.core.network import NetworkSpec, Topology
+from twm.planner.answers import Scenarios
 from twm.planner.contingency import down_links
-from twm.planner.peers import Scenarios
 
 Float = NDArray[np.float32]
 _LEAST_CAPACITY_MBPS = 1e-3

@@ -25,6 +25,7 @@ from twm.core.errors import TwmError
 from twm.core.frames import FrameCodec
 from twm.core.network import NetworkSpec, Topology
 from twm.core.templates import TemplateCall
+from twm.planner.answers import Rollout, Scenarios
 from twm.planner.corner.expectation import Expectation
 from twm.planner.corner.offers import Offer
 from twm.planner.corner.outlook import Outlook, grouped
@@ -45,7 +46,6 @@ from twm.planner.decision import Decision
 from twm.planner.draft import RUNNING, looks_of
 from twm.planner.objective import Predictions, score, verified_score
 from twm.planner.outcomes import predicted_standing
-from twm.planner.peers import Rollout, Scenarios
 from twm.planner.space import Rows
 
 log = logging.getLogger(__name__)
