@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from twm.cli.free_ports import free_ports
+from twm.cli.supervisor import START_TIMEOUT_S
 from twm.core.errors import UnavailableError
-
-READY_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ def _service(module: str, network: str, log_path: Path, environment: Mapping[str
 
 
 def _wait_ready(process: subprocess.Popen[bytes], http_port: int, module: str, log_path: Path) -> None:
-    until = time.monotonic() + READY_S
+    until = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < until and process.poll() is None:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{http_port}/readyz", timeout=2) as answer:
@@ -75,4 +74,4 @@ def _wait_ready(process: subprocess.Popen[bytes], http_port: int, module: str, l
         except OSError:
             time.sleep(0.1)
     tail = log_path.read_text(errors="replace")[-600:]
-    raise UnavailableError(f"{module} is not ready after {READY_S:g} s; end of {log_path}: {tail}")
+    raise UnavailableError(f"{module} is not ready after {START_TIMEOUT_S:g} s; end of {log_path}: {tail}")

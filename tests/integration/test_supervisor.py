@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -37,6 +39,16 @@ signal.signal(signal.SIGTERM, signal.SIG_IGN if "stubborn" in sys.argv[3] else s
 with open(sys.argv[2], "a") as order: order.write(sys.argv[3] + " started\\n")
 print("hello", flush=True)
 server.serve_forever()
+"""
+
+SLOW = """
+import sys, time
+def work(seconds):
+    until = time.process_time() + seconds
+    while time.process_time() < until: pass
+for _ in range(int(sys.argv[4])):
+    work(0.06)
+    time.sleep(0.24)
 """
 
 DRIVER = """
@@ -124,13 +136,47 @@ async def test_killed_child_is_started_again(tmp_path: Path, free_port: Callable
 async def test_child_that_hangs_is_replaced(
     tmp_path: Path, free_port: Callable[[], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervision, "LIVENESS_S", 0.8)
     async with supervised([child("a", free_port(), tmp_path)], tmp_path) as running:
+        monkeypatch.setattr(supervision, "LIVENESS_S", 0.8)
         before = running.pids()
         (tmp_path / "order.hung").touch()
         await until(lambda: running.pids().get("a", before["a"]) != before["a"])
         (tmp_path / "order.hung").unlink()
+        monkeypatch.undo()
         await until(lambda: not running.unready())
+
+
+async def test_child_that_gets_little_of_the_processor_is_given_time(
+    tmp_path: Path, free_port: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a machine with twenty others at work: it gets a fifth of a core, and opens its port after 3 s."""
+    monkeypatch.setattr(supervision, "LIVENESS_S", 1.5)
+    monkeypatch.setattr(supervision, "WAIT_NOTE_S", 0.5)
+    said: list[str] = []
+    program = child("late", free_port(), tmp_path)
+    command = (*program.command[:2], SLOW + CHILD, *program.command[3:], "10")
+    async with supervised([replace(program, command=command)], tmp_path, said) as running:
+        assert running.restarts() == 0
+    assert not any("killed" in line for line in said)
+    assert re.fullmatch(r"waiting for late \(\d+ of 60 s; load .*\)", said[0])
+
+
+@pytest.mark.parametrize("stuck", ["import time; time.sleep(60)", "while True: pass"])
+async def test_child_that_never_answers_is_given_up(
+    stuck: str, tmp_path: Path, free_port: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither one that waits for ever nor one that turns in circles is started again without end."""
+    monkeypatch.setattr(supervision, "LIVENESS_S", 0.4)
+    monkeypatch.setattr(supervision, "START_CPU_S", 0.1)
+    monkeypatch.setattr(supervision, "BACKOFF_MOST_S", 0.1)
+    monkeypatch.setattr(supervision, "SETTLED_S", 0.2)
+    said: list[str] = []
+    program = Program(name="stuck", command=(sys.executable, "-S", "-c", stuck), http_port=free_port())
+    supervisor = Supervisor([program], tmp_path, said.append)
+    with pytest.raises(UnavailableError, match=r"stuck does not start \(signal 9\)"):
+        await supervisor.start(60.0)
+    await supervisor.stop()
+    assert sum("has not answered" in line for line in said) == supervision.START_ATTEMPTS
 
 
 async def test_stubborn_child_is_killed_after_the_deadline(
@@ -161,7 +207,7 @@ async def test_program_that_cannot_start_fails_with_its_log(
 async def test_program_that_never_is_ready_is_named(tmp_path: Path, free_port: Callable[[], int]) -> None:
     idle = Program(name="idle", command=(sys.executable, "-c", "import time; time.sleep(60)"), http_port=free_port())
     supervisor = Supervisor([idle], tmp_path, print)
-    with pytest.raises(UnavailableError, match=r"idle is not ready after 0\.5 s"):
+    with pytest.raises(UnavailableError, match=r"idle is not ready after 0\.5 s \(load .*; --start-timeout waits longer\)$"):
         await supervisor.start(0.5)
     await supervisor.stop()
     assert supervisor.pids() == {}

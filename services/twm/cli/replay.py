@@ -21,6 +21,7 @@ from pathlib import Path
 from twm.cli.free_ports import free_ports
 from twm.cli.replay_feed import Feed, Plan
 from twm.cli.replay_report import collect, table
+from twm.cli.run import add_start_timeout
 from twm.cli.run import plan as plan_programs
 from twm.cli.supervisor import Supervisor
 from twm.cli.terminal import Terminal
@@ -35,7 +36,6 @@ from twm.ingester.replay.observation import Observation
 
 TRACES = {"explora": explora, "tractor": tractor}
 DEFAULT_EXPERIMENTS = 3
-READY_TIMEOUT_S = 60.0
 STALL_S = 90.0
 POLL_S = 0.5
 IDLE_AREA_S = 5.0
@@ -63,6 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--report", type=Path, metavar="FILE", help="write counts and scores there as JSON")
     parser.add_argument("--max-steps", type=int, metavar="N", help="replay at most N slow steps of each experiment")
     parser.add_argument("--state-dir", type=Path, metavar="DIR", help="keep data and logs here (default: a temporary one)")
+    add_start_timeout(parser)
     parser.add_argument("--plain", action="store_true", help="plain lines even on a terminal")
 
 
@@ -117,7 +118,7 @@ async def _replay(
             if redis_url is None:
                 redis_url, target, supervisor = _programs(options, speed, state_dir, terminal)
                 terminal.say(f"starting the services for network {spec.name}")
-                await supervisor.start(READY_TIMEOUT_S)
+                await supervisor.start(options.start_timeout)
             return await _feed(options, spec, recorded, speed, redis_url, target, supervisor, terminal, stop)
     finally:
         if supervisor is not None:

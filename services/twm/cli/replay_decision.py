@@ -22,6 +22,7 @@ from twm.api.twin.v1 import twin_pb2_grpc
 from twm.api.worldmodel.v1 import worldmodel_pb2_grpc
 from twm.cli.decision_bundle import gather, history_of, load_bundle, record_of, save_bundle
 from twm.cli.free_ports import free_ports
+from twm.cli.run import add_start_timeout
 from twm.cli.supervisor import Program, Supervisor
 from twm.core.digest import digest_bytes, digest_message
 from twm.core.drift import STATES, DriftStatus
@@ -39,7 +40,6 @@ from twm.planner.memory import keep_plan
 from twm.planner.replay import Replay, replay
 
 EXIT_SAME, EXIT_DIFFERS = 0, 3
-READY_TIMEOUT_S = 90.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,6 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--inference", metavar="HOST:PORT", help="a running inference service (default: one is started)")
     parser.add_argument("--twin", metavar="HOST:PORT", help="a running twin (default: one is started)")
+    add_start_timeout(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -233,7 +234,7 @@ async def _peers(args: argparse.Namespace) -> AsyncIterator[tuple[str, str]]:
         ]
         supervisor = Supervisor(programs, Path(folder), lambda line: print(line, file=sys.stderr))
         try:
-            await supervisor.start(READY_TIMEOUT_S)
+            await supervisor.start(args.start_timeout)
             yield f"127.0.0.1:{ports[0]}", f"127.0.0.1:{ports[2]}"
         finally:
             await supervisor.stop()

@@ -20,7 +20,7 @@ from twm.api.telemetry.v1 import telemetry_pb2
 from twm.cli.embedded_redis import server_command
 from twm.cli.free_ports import free_ports
 from twm.cli.progress import Progress
-from twm.cli.supervisor import Program, Supervisor
+from twm.cli.supervisor import START_TIMEOUT_S, Program, Supervisor
 from twm.cli.terminal import Terminal
 from twm.core.errors import InvalidInputError, UnavailableError
 from twm.core.network import NetworkSpec, load_network
@@ -30,7 +30,6 @@ from twm.core.stream_worker import pause
 from twm.core.streams import StreamNames, Streams
 
 DEFAULT_SPEED = 30.0
-READY_TIMEOUT_S = 60.0
 STATUS_PERIOD_S = 2.0
 NEWS_PERIOD_S = 0.25
 
@@ -61,7 +60,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--http-port-base", type=int, default=0, metavar="PORT",
         help="gateway's REST and metrics here, the other processes' probes on the next ports (default: free ports)",
     )  # fmt: skip
+    add_start_timeout(parser)
     parser.add_argument("--plain", action="store_true", help="plain lines even on a terminal")
+
+
+def add_start_timeout(parser: argparse.ArgumentParser) -> None:
+    """The option of every command that starts processes."""
+    parser.add_argument(
+        "--start-timeout", type=_start_timeout, default=START_TIMEOUT_S, metavar="S",
+        help="seconds until all processes have to be ready (default %(default)g: busy machines need some)",
+    )  # fmt: skip
+
+
+def _start_timeout(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 1.0 <= seconds <= 86_400.0:
+        raise argparse.ArgumentTypeError(f"{text[:40]!a} is not a number of seconds in 1..86400")
+    return seconds
 
 
 def run(options: argparse.Namespace) -> int:
@@ -122,7 +140,7 @@ async def _run(options: argparse.Namespace, state_dir: Path) -> int:
                 f"network {spec.name}: {len(spec.cells)} cells, {len(spec.slices)} slices, {len(spec.transport.links)} links"
             )
             terminal.say(f"starting {', '.join(program.name for program in programs)}")
-            starting = asyncio.create_task(supervisor.start(READY_TIMEOUT_S))
+            starting = asyncio.create_task(supervisor.start(options.start_timeout))
             if not await _unless(stop, starting):
                 return 0
             _greet(terminal, programs, state_dir, time.monotonic() - began_s)

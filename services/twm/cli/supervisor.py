@@ -2,7 +2,8 @@
 
 - Every program has a process group of its own, so that Ctrl-C at the terminal reaches the supervisor only.
 - Linux kills them when the supervisor dies in whatever way (PR_SET_PDEATHSIG).
-- One that ends by itself, or whose /livez fails for LIVENESS_S, is started again after a growing, capped wait.
+- One that ends by itself, or whose /livez fails for LIVENESS_S, is started again after a growing, capped wait. Until its first
+  answer the processor time it gets counts as a sign of life, so that a busy machine is given time.
 - Output goes to one log file a program, kept under MAX_LOG_BYTES twice (file and file.1).
 """
 
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from twm.cli.probe_client import ping_redis, probe
+from twm.cli.processor_time import load_note, used_s
 from twm.core.errors import UnavailableError
 
 POLL_S = 0.1
@@ -31,7 +33,14 @@ BACKOFF_FIRST_S = 0.2
 BACKOFF_MOST_S = 5.0
 SETTLED_S = 10.0
 START_ATTEMPTS = 4
+START_TIMEOUT_S = 300.0
+START_CPU_S = 120.0
+"""Processor time that a program may use before its first answer [s]."""
+PROGRESS_CPU_S = 0.02
+WAIT_NOTE_S = 15.0
 LIVENESS_S = 20.0
+LEAST_MISSES = 3
+"""Questions in a row without an answer before a program counts as hung: one may fall into a stall of the supervisor itself."""
 TERM_DEADLINE_S = 12.0
 MAX_LOG_BYTES = 8 * 1024 * 1024
 BAD_INPUT_EXIT = 2
@@ -68,6 +77,37 @@ class _Running:
         self.was_ready = False
         self.returning = False
         self.alive_s = 0.0
+        """Its last sign of life."""
+        self.answered = False
+        """Whether it answered since it was started."""
+        self.cpu_s = 0.0
+        """Processor time when it last was a sign of life."""
+        self.misses = 0
+
+    def spawned(self, process: subprocess.Popen[bytes]) -> None:
+        """It was started."""
+        self.process = process
+        self.started_s = self.alive_s = time.monotonic()
+        self.start_at_s, self.cpu_s, self.misses = 0.0, 0.0, 0
+        self.ready = self.answered = False
+
+    def heard(self, answer: bool) -> None:
+        """It was asked: note the answer, or, before the first one, whether it got on."""
+        if answer:
+            self.alive_s, self.answered, self.misses = time.monotonic(), True, 0
+            return
+        self.misses += 1
+        if self.answered or self.process is None:
+            return
+        used = used_s(self.process.pid) or 0.0
+        if self.cpu_s + PROGRESS_CPU_S <= used < START_CPU_S:
+            self.alive_s, self.cpu_s = time.monotonic(), used
+
+    @property
+    def hangs(self) -> bool:
+        """Whether it gives no sign of life any more."""
+        asked = self.program.http_port or self.program.redis_port
+        return bool(asked and self.misses >= LEAST_MISSES and time.monotonic() - self.alive_s > LIVENESS_S)
 
 
 class Supervisor:
@@ -86,10 +126,11 @@ class Supervisor:
         self.status_extra: dict[str, Any] = {}
         """Further content of run.json."""
 
-    async def start(self, timeout_s: float = 60.0) -> None:
+    async def start(self, timeout_s: float = START_TIMEOUT_S) -> None:
         """Start all and wait until each is ready. Raises UnavailableError naming the one that is not, with its log's end."""
         self._logs.mkdir(parents=True, exist_ok=True)
-        until = time.monotonic() + timeout_s
+        began_s = time.monotonic()
+        next_note_s = began_s + WAIT_NOTE_S
         for stage in sorted({r.program.stage for r in self._running.values()}):
             members = [r for r in self._running.values() if r.program.stage == stage]
             for running in members:
@@ -99,9 +140,13 @@ class Supervisor:
             while not all(r.ready for r in members):
                 if self.failed.is_set():
                     raise UnavailableError(self.failure)
-                if time.monotonic() > until:
-                    late = next(r for r in members if not r.ready)
-                    raise UnavailableError(f"{late.program.name} is not ready after {timeout_s:g} s{self._log_end(late)}")
+                now = time.monotonic()
+                if now > began_s + timeout_s:
+                    raise UnavailableError(self._late(timeout_s, [r for r in members if not r.ready]))
+                if now > next_note_s:
+                    waiting = ", ".join(r.program.name for r in members if not r.ready)
+                    self._tell(f"waiting for {waiting} ({now - began_s:.0f} of {timeout_s:g} s; {load_note()})")
+                    next_note_s = now + WAIT_NOTE_S
                 await asyncio.sleep(POLL_S / 2)
             self._write_status()
 
@@ -110,8 +155,7 @@ class Supervisor:
         self._stopping = True
         if self._watch is not None:
             self._watch.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._watch
+            await asyncio.gather(self._watch, return_exceptions=True)
             self._watch = None
         stages = sorted({r.program.stage for r in self._running.values()}, reverse=True)
         for stage in stages:
@@ -141,7 +185,7 @@ class Supervisor:
         program = running.program
         parent = os.getpid()
         with (self._logs / f"{program.name}.log").open("ab") as log_file:
-            running.process = subprocess.Popen(
+            process = subprocess.Popen(
                 list(program.command),
                 stdin=subprocess.DEVNULL,
                 stdout=log_file,
@@ -150,17 +194,24 @@ class Supervisor:
                 process_group=0,
                 preexec_fn=lambda: _die_with(parent),  # noqa: PLW1509 - this process has one thread
             )
-        running.started_s = running.alive_s = time.monotonic()
-        running.start_at_s = 0.0
-        running.ready = False
+        running.spawned(process)
 
     async def _keep_running(self) -> None:
-        next_logs_s = 0.0
-        while True:
-            await asyncio.gather(*(self._look_after(running) for running in tuple(self._running.values())))
-            if time.monotonic() >= next_logs_s:
+        # Each on its own: one that answers slowly keeps nobody waiting.
+        async with asyncio.TaskGroup() as group:
+            for running in self._running.values():
+                group.create_task(self._keep(running))
+            while True:
                 self._bound_logs()
-                next_logs_s = time.monotonic() + 1.0
+                await asyncio.sleep(1.0)
+
+    async def _keep(self, running: _Running) -> None:
+        while not self.failed.is_set():
+            try:
+                await self._look_after(running)
+            except OSError as error:
+                self.failure = f"{running.program.name} cannot be kept running: {error}"
+                self.failed.set()
             await asyncio.sleep(POLL_S)
 
     async def _look_after(self, running: _Running) -> None:
@@ -178,20 +229,23 @@ class Supervisor:
             return
         if not running.ready or now - running.alive_s > LIVENESS_S / 4:
             ready = await self._is_ready(running.program)
-            if ready or (running.program.http_port and await probe(running.program.http_port, "/livez") == 200):
-                running.alive_s = time.monotonic()
+            port = running.program.http_port
+            running.heard(ready or bool(port and await probe(port, "/livez", LIVENESS_S / 4) == 200))
             if ready and running.returning:
                 running.returning = False
                 self._tell(f"{running.program.name} is back (pid {process.pid}, {time.monotonic() - running.started_s:.1f} s)")
             running.ready = ready
             running.was_ready |= ready
-        if now - running.alive_s > LIVENESS_S and (running.program.http_port or running.program.redis_port):
-            self._tell(f"{running.program.name} (pid {process.pid}) has not answered for {LIVENESS_S:g} s: killed")
+        if running.hangs:
+            who = f"{running.program.name} (pid {process.pid})"
+            self._tell(f"{who} has not answered for {LIVENESS_S:g} s ({load_note()}): killed")
             _signal_group(process, signal.SIGKILL)
+            running.misses = 0
 
     def _plan_restart(self, running: _Running, code: int) -> None:
         name, now = running.program.name, time.monotonic()
-        running.quick_ends = 1 if now - running.started_s > SETTLED_S else running.quick_ends + 1
+        settled = running.answered and now - running.started_s > SETTLED_S
+        running.quick_ends = 1 if settled else running.quick_ends + 1
         running.process, running.ready = None, False
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
         if not running.was_ready and (code == BAD_INPUT_EXIT or running.quick_ends >= START_ATTEMPTS):
@@ -204,9 +258,9 @@ class Supervisor:
 
     async def _is_ready(self, program: Program) -> bool:
         if program.redis_port:
-            return await ping_redis(program.redis_port)
+            return await ping_redis(program.redis_port, LIVENESS_S / 4)
         if program.http_port:
-            return await probe(program.http_port, "/readyz") == 200
+            return await probe(program.http_port, "/readyz", LIVENESS_S / 4) == 200
         return True
 
     async def _end(self, running: _Running) -> None:
@@ -228,6 +282,14 @@ class Supervisor:
             if path.stat().st_size > MAX_LOG_BYTES:
                 shutil.copyfile(path, path.with_suffix(".log.1"))
                 os.truncate(path, 0)
+
+    def _late(self, timeout_s: float, late: Sequence[_Running]) -> str:
+        first, *others = late
+        used = None if first.process is None else used_s(first.process.pid)
+        got = "" if used is None else f", it got {used:.1f} s of processor time"
+        nor = f", nor {', '.join(r.program.name for r in others)}" if others else ""
+        hint = f"{load_note()}{got}; --start-timeout waits longer"
+        return f"{first.program.name} is not ready after {timeout_s:g} s ({hint}){nor}{self._log_end(first)}"
 
     def _log_end(self, running: _Running) -> str:
         path = self._logs / f"{running.program.name}.log"
