@@ -10,6 +10,10 @@ COMMANDS = {
     "intents": ("twm_bench.language.intents", "intent compiler: fields, questions, time"),
     "injections": ("twm_bench.language.injections.measure", "prompt injections in alarms, names and intents"),
     "model": ("twm_bench.language.model", "language model alone and beside the grammar: fields, agreement, time"),
+    "tools": (
+        "twm_bench.language.tool_model",
+        "language model with the assistant's tools: tool, arguments, refusals, next acts",
+    ),
     "guard": ("twm_bench.language.guard", "guardrail: unsafe policies passed, benign ones refused, time of the gate"),
 }
 

@@ -36,7 +36,8 @@ from twm_bench.language.intents import SETS, Tally, load, network
 
 OWN = "validation"
 """Phrasings that training may be looked at with; the others are measured only."""
-_NEVER = BreakerSettings(failures=10**9)
+NEVER = BreakerSettings(failures=10**9)
+"""A circuit that does not open: every line is asked."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,10 +60,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Ask, measure, print; 0 where every line of the subset was asked."""
     try:
-        with _endpoint(args) as (url, name):
+        with served(args) as (url, name):
             style = args.prompt or ("full" if args.url else "short")
             key = args.api_key_file
-            endpoint = Endpoint(url=url, model=name, api_key_file=key, timeout_s=args.timeout_s, breaker=_NEVER)
+            endpoint = Endpoint(url=url, model=name, api_key_file=key, timeout_s=args.timeout_s, breaker=NEVER)
             compiler = ModelCompiler(ModelClient(endpoint), style, timeout_s=args.timeout_s)
             state = args.state or Path("var/language") / f"{name.replace('/', '-')}-{style}-{args.set}.jsonl"
             rows, whole = ask(compiler, args.set, args.every, state, args.minutes)
@@ -217,13 +218,13 @@ def show(found: dict[str, Any]) -> None:
 
 
 @contextlib.contextmanager
-def _endpoint(args: argparse.Namespace) -> Iterator[tuple[str, str]]:
+def served(args: argparse.Namespace) -> Iterator[tuple[str, str]]:
     """(URL, model name); the offline model is served on loopback meanwhile."""
     if args.url:
         yield args.url, args.model
         return
     adapter = None if args.no_adapter else args.adapter or shipped_adapter()
-    model = OfflineModel(packaged_model(), adapter, threads=args.threads)
+    model = OfflineModel(packaged_model(), adapter, threads=args.threads, deadline_s=args.timeout_s)
     listener = server(model, 0)
     thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.2}, daemon=True)
     thread.start()

@@ -9,6 +9,8 @@ import gguf
 import numpy as np
 import torch
 
+from twm.core.errors import InvalidInputError
+
 
 def write_adapter(factors: Mapping[str, torch.Tensor], alpha: float, name: str, path: Path) -> int:
     """Write `factors` ("layers.I.MAP.lora_a" [r, in], "... lora_b" [out, r]) as float16; returns the size of the file [B]."""
@@ -27,3 +29,18 @@ def write_adapter(factors: Mapping[str, torch.Tensor], alpha: float, name: str, 
     writer.write_tensors_to_file()
     writer.close()
     return path.stat().st_size
+
+
+def read_adapter(path: Path) -> dict[str, torch.Tensor]:
+    """The factors of an adapter file, under the names that `write_adapter` takes. Raises InvalidInputError."""
+    try:
+        tensors = gguf.GGUFReader(str(path)).tensors
+        found = {}
+        for one in tensors:
+            block, index, name, weight, side = one.name.split(".")
+            if (block, weight) != ("blk", "weight"):
+                raise ValueError(one.name)
+            found[f"layers.{index}.{name}.{side}"] = torch.from_numpy(np.array(one.data)).float()
+    except (OSError, ValueError, IndexError) as error:
+        raise InvalidInputError(f"{path.name}: cannot be read as an adapter ({type(error).__name__})") from error
+    return found

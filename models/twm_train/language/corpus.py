@@ -15,6 +15,8 @@ from twm_train.language import parts, times
 from twm_train.language.networks import MadeNetwork, made_network
 from twm_train.language.tools import tool_batch
 
+TOOL_RATIO = 0.5
+"""Share of batches that are tasks for tools; the others are intents."""
 _ITEM_ORDER = (
     *("kpi", "scope", "comparator", "bound", "min_share", "max_share", "max_change", "resource", "factor", "link"),
     *("capacity_factor", "saving_target_ratio", "saving_weight", "slice_weights", "hold_slas", "window"),
@@ -30,11 +32,11 @@ class Batch:
     """Examples that share what stands before them."""
 
     system: str
-    pairs: tuple[tuple[str, str], ...]
-    """(what the user says, what the model is to write)."""
+    chats: tuple[tuple[str, ...], ...]
+    """What the user says, what the model is to write, and so on in turn."""
 
 
-def batch(seed: int, size: int, negatives: Sequence[str] = (), tool_ratio: float = 0.12) -> Batch:
+def batch(seed: int, size: int, negatives: Sequence[str] = (), tool_ratio: float = TOOL_RATIO) -> Batch:
     """The batch of a seed. `negatives`: public sentences that this network can do nothing with."""
     rng = random.Random(seed)
     if rng.random() < tool_ratio:

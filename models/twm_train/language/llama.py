@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import gguf
 import numpy as np
@@ -17,6 +18,8 @@ from torch.nn import functional
 
 Spans = list[tuple[int, int]]
 """(begin, end) of the shared prompt and of each example."""
+ROWS = 128
+"""Tokens whose scores of the vocabulary are held at once."""
 MAPS = ("attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down")
 
 
@@ -101,24 +104,54 @@ class Llama(nn.Module):
         """[T, V]."""
         return functional.linear(hidden_TD, self.output).float()
 
+    def loss(self, hidden_TD: torch.Tensor, wanted_T: torch.Tensor) -> torch.Tensor:
+        """Mean cross-entropy of the next tokens [nat]."""
+        return cast(torch.Tensor, _CrossEntropy.apply(hidden_TD, self.output, wanted_T))
+
     def factors(self) -> dict[str, torch.Tensor]:
         """The trained part: "layers.I.MAP.lora_a|b" to tensor."""
         return {name: value for name, value in self.state_dict().items() if "lora_" in name}
 
 
+class _CrossEntropy(torch.autograd.Function):
+    """Cross-entropy over a large vocabulary, rows in chunks: the gradient is made with the loss, no table of all is kept."""
+
+    @staticmethod
+    def forward(ctx: Any, hidden_TD: torch.Tensor, output_VD: torch.Tensor, wanted_T: torch.Tensor) -> torch.Tensor:
+        """The mean over rows."""
+        total, slopes = 0.0, []
+        for hidden, wanted in zip(hidden_TD.split(ROWS), wanted_T.split(ROWS), strict=True):
+            table = functional.linear(hidden, output_VD).float()
+            rows = torch.arange(len(wanted))
+            table -= table.logsumexp(-1, keepdim=True)
+            total -= float(table[rows, wanted].sum())
+            table.exp_()
+            table[rows, wanted] -= 1
+            slopes.append(table.to(hidden.dtype) @ output_VD)
+        ctx.save_for_backward(torch.cat(slopes) / len(wanted_T))
+        return torch.tensor(total / len(wanted_T))
+
+    @staticmethod
+    def backward(ctx: Any, slope: torch.Tensor) -> tuple[torch.Tensor, None, None]:  # type: ignore[override]
+        """The gradient of the hidden states."""
+        return ctx.saved_tensors[0] * slope, None, None
+
+
 def attention(q_HTE: torch.Tensor, k_HTE: torch.Tensor, v_HTE: torch.Tensor, spans: Spans) -> torch.Tensor:
     """Causal attention in which the first span is seen by all others, and these do not see each other; [H, T, E]."""
-    scale, shared = q_HTE.shape[-1] ** -0.5, spans[0][1]
-    out = []
-    for i, (begin, end) in enumerate(spans):
-        k, v = k_HTE[:, begin:end], v_HTE[:, begin:end]
-        if i:
-            k, v = torch.cat((k_HTE[:, :shared], k), 1), torch.cat((v_HTE[:, :shared], v), 1)
-        score = (q_HTE[:, begin:end] * scale) @ k.transpose(1, 2)
-        later = torch.ones(end - begin, end - begin, dtype=torch.bool).triu(1)
-        if i:
-            later = functional.pad(later, (shared, 0))
-        out.append(score.masked_fill(later, float("-inf")).float().softmax(-1).to(v.dtype) @ v)
+    scale = q_HTE.shape[-1] ** -0.5
+    sizes = [end - begin for begin, end in spans]
+    pieces = zip((q_HTE * scale).split(sizes, 1), k_HTE.split(sizes, 1), v_HTE.split(sizes, 1), strict=True)
+    out, shared = [], None
+    for q, k, v in pieces:
+        later = torch.ones(q.shape[1], q.shape[1], dtype=torch.bool).triu(1)
+        if shared is None:
+            shared, keys, values = (k, v), k, v
+        else:
+            later = functional.pad(later, (shared[0].shape[1], 0))
+            keys, values = torch.cat((shared[0], k), 1), torch.cat((shared[1], v), 1)
+        score = q @ keys.transpose(1, 2)
+        out.append(score.masked_fill(later, float("-inf")).float().softmax(-1).to(v.dtype) @ values)
     return torch.cat(out, 1)
 
 

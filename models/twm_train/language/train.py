@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch.nn import functional
 
+from twm.core.errors import InvalidInputError
 from twm.gateway.language.chatml import END, Tokenize, message, opened
-from twm_train.language.corpus import Batch, batch
+from twm_train.language.corpus import TOOL_RATIO, Batch, batch
 from twm_train.language.llama import Llama, Spans
 from twm_train.progress import Progress
 
@@ -38,7 +39,9 @@ class Plan:
     """Largest learning rate."""
     warmup: int = 12
     seed: int = 1
-    checkpoint_every: int = 20
+    checkpoint_every: int = 10
+    tool_ratio: float = TOOL_RATIO
+    """Share of batches that are tasks for tools."""
     minutes: float = 25.0
     """CPU time after which the rate has fallen to zero and training ends, whatever the steps [min]."""
 
@@ -62,30 +65,33 @@ def packed(found: Batch, tokenize: Tokenize) -> Packed:
     tokens, positions, spans = list(prompt), list(range(len(prompt))), [(0, len(prompt))]
     asked: list[int] = []
     wanted: list[int] = []
-    for said, meant in found.pairs:
-        head = [*message("user", said, tokenize), *opened("assistant", tokenize)]
-        tail = [*tokenize(meant, False), *tokenize(END, True)]
-        begin = len(tokens)
-        tokens += head + tail[:-1]
-        positions += range(len(prompt), len(prompt) + len(head) + len(tail) - 1)
+    for turns in found.chats:
+        begin, ids = len(tokens), list[int]()
+        for said, meant in zip(turns[::2], turns[1::2], strict=True):
+            ids += [*message("user", said, tokenize), *opened("assistant", tokenize)]
+            tail = [*tokenize(meant, False), *tokenize(END, True)]
+            asked += range(begin + len(ids) - 1, begin + len(ids) + len(tail) - 1)
+            wanted += tail
+            ids += [*tail, *tokenize("\n", False)]
+        ids = ids[: -1 - len(tokenize("\n", False))]
+        tokens += ids
+        positions += range(len(prompt), len(prompt) + len(ids))
         spans.append((begin, len(tokens)))
-        asked += range(begin + len(head) - 1, begin + len(head) + len(tail) - 1)
-        wanted += tail
     return Packed(torch.tensor(tokens), torch.tensor(positions), spans, torch.tensor(asked), torch.tensor(wanted))
 
 
 def loss_of(model: Llama, item: Packed) -> torch.Tensor:
     """Mean cross-entropy of the tokens that count [nat]."""
     hidden = model.hidden(item.token_T, item.position_T, item.spans)
-    return functional.cross_entropy(model.logits(hidden[item.asked]), item.wanted)
+    return model.loss(hidden[item.asked], item.wanted)
 
 
-def validate(model: Llama, tokenize: Tokenize, batches: int, examples: int) -> tuple[float, float]:
-    """(loss [nat], share of tokens right) on made-up validation batches."""
+def validate(model: Llama, tokenize: Tokenize, batches: int, examples: int, tool_ratio: float) -> tuple[float, float]:
+    """(loss [nat], share of tokens right) on made-up validation batches; `tool_ratio` 0: of intents, 1: of tasks for tools."""
     losses, right, count = 0.0, 0, 0
     with torch.no_grad():
         for i in range(batches):
-            item = packed(batch(VALIDATION_SEED + i, examples), tokenize)
+            item = packed(batch(VALIDATION_SEED + i, examples, (), tool_ratio), tokenize)
             logits = model.logits(model.hidden(item.token_T, item.position_T, item.spans)[item.asked])
             losses += float(functional.cross_entropy(logits, item.wanted))
             right += int((logits.argmax(-1) == item.wanted).sum())
@@ -95,9 +101,9 @@ def validate(model: Llama, tokenize: Tokenize, batches: int, examples: int) -> t
 
 def train(
     model: Llama, tokenize: Tokenize, plan: Plan, negatives: Sequence[str], state: Path, progress: Progress,
-    clock: Callable[[], float] = time.process_time,
+    start: Mapping[str, torch.Tensor] | None = None, clock: Callable[[], float] = time.process_time,
 ) -> dict[str, float]:  # fmt: skip
-    """Train; go on from `state` where it exists. Returns measures."""
+    """Train; go on from `state` where it exists, else from the factors of `start`, else anew. Returns measures."""
     factors = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(factors, lr=plan.rate, betas=(0.9, 0.98), weight_decay=0.0)
     done, spent_s = 0, 0.0
@@ -107,6 +113,10 @@ def train(
         optimizer.load_state_dict(saved["optimizer"])
         done, spent_s = int(saved["done"]), float(saved["spent_s"])
         progress.note(f"continued after step {done}, {spent_s / 60:.1f} CPU-minutes")
+    elif start:
+        unknown = model.load_state_dict(dict(start), strict=False).unexpected_keys
+        if unknown:
+            raise InvalidInputError(f"start: the model has no {unknown[0]}")
     progress.start("language adapter", plan.steps)
     progress.advance(done)
     began, mean = clock() - spent_s, 0.0
@@ -117,7 +127,7 @@ def train(
         rate = plan.rate * min((step + 1) / plan.warmup, 0.5 * (1 + math.cos(math.pi * share)))
         for group in optimizer.param_groups:
             group["lr"] = rate
-        item = packed(batch(TRAINING_SEED + plan.seed * 0x100000 + step, plan.examples, negatives), tokenize)
+        item = packed(batch(TRAINING_SEED + plan.seed * 0x100000 + step, plan.examples, negatives, plan.tool_ratio), tokenize)
         loss = loss_of(model, item)
         optimizer.zero_grad()
         loss.backward()

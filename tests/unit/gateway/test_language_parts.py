@@ -15,12 +15,13 @@ from twm.core.network import NetworkSpec
 from twm.gateway.explain.numbers import check_numbers
 from twm.gateway.intents.plain import from_plain, json_schema
 from twm.gateway.language.breaker import BreakerSettings, CircuitBreaker
-from twm.gateway.language.calling import call_or_answer, calling_schema, tool_lines
+from twm.gateway.language.calling import MAX_TOLD, call_or_answer, calling_schema, plain_chat, tool_lines, tool_prompt
 from twm.gateway.language.compiler import decodable, pruned
 from twm.gateway.language.extract import one_object
 from twm.gateway.language.offline import shipped_adapter
-from twm.gateway.language.prompt import messages, ranges
+from twm.gateway.language.prompt import messages, network_lines, ranges
 from twm.gateway.settings import GatewaySettings
+from twm.gateway.tools.agent import ChatTurn, ToolCall, answer_message, call_message, opening
 from twm.gateway.tools.cited import cited_facts
 from twm.gateway.tools.declarations import chat_tools
 
@@ -121,6 +122,17 @@ def test_calls_without_a_native_form(spec: NetworkSpec) -> None:
     assert words == "" and call is not None and call["function"] == {"name": "explain", "arguments": '{"step":5}'}
     assert call_or_answer('{"answer":"no"}') == ("no", None)
     assert "roll_out(plans samples)" in tool_lines(chat_tools())
+
+
+def test_a_chat_with_tools_is_told_in_the_form_the_adapter_learnt(spec: NetworkSpec) -> None:
+    call = ToolCall("c", "explain", '{"step": 5}')
+    broken = ToolCall("c", "explain", "[" * 5000)
+    sent = [*opening("Why was 5 refused?", spec), call_message(ChatTurn("", (call,))), answer_message(call, "x" * 9000)]
+    system, user, asked, told = plain_chat(sent, chat_tools())
+    assert system["content"] == tool_prompt(chat_tools(), network_lines(spec))
+    assert (user["content"], asked["content"]) == ("Why was 5 refused?", '{"tool":"explain","arguments":{"step":5}}')
+    assert told["role"] == "user" and len(told["content"]) == MAX_TOLD
+    assert "[[[" in plain_chat([call_message(ChatTurn("", (broken,)))], chat_tools())[1]["content"]
 
 
 def test_an_agent_cites_what_tools_told_in_their_units(spec: NetworkSpec) -> None:

@@ -15,17 +15,16 @@ import torch
 from torch.nn import functional
 
 from twm.api.intent.v1 import intent_pb2
+from twm.core.errors import InvalidInputError
 from twm.core.network import NetworkSpec
 from twm.gateway.intents.plain import from_plain, json_schema
 from twm.gateway.intents.validate import problems
 from twm.gateway.language.chatml import END, chat
-from twm.gateway.tools.declarations import find_tool
-from twm_train.language.adapter import write_adapter
+from twm_train.language.adapter import read_adapter, write_adapter
 from twm_train.language.corpus import Batch, batch, example
 from twm_train.language.llama import MAPS, Llama
-from twm_train.language.networks import MadeNetwork, made_network
+from twm_train.language.networks import MadeNetwork
 from twm_train.language.times import window
-from twm_train.language.tools import tool_batch
 from twm_train.language.train import Plan, loss_of, packed, train
 from twm_train.progress import Silent
 
@@ -68,16 +67,18 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_packed_example_sees_what_it_sees_alone(tiny: Path) -> None:
     model = Llama(tiny, 4, 8.0, 1, torch.float32)
-    pairs = (("save energy", '{"a":1}'), ("cap it", "{}"), ("why?", '{"bound":0.25}'))
+    chats = (("save energy", '{"a":1}'), ("cap it", "{}", "done", '{"b":2}'), ("why?", '{"bound":0.25}'))
     loss, count = 0.0, 0
-    for said, meant in pairs:
-        ids = chat([{"role": "system", "content": "net"}, {"role": "user", "content": said}], tokenize)
-        wanted = [*tokenize(meant, False), *tokenize(END, True)]
+    for turns, upto in ((one, i) for one in chats for i in range(1, len(one), 2)):
+        roles = ("user", "assistant", "user")
+        before = [{"role": role, "content": said} for role, said in zip(roles, turns[:upto], strict=False)]
+        ids = chat([{"role": "system", "content": "net"}, *before], tokenize)
+        wanted = [*tokenize(turns[upto], False), *tokenize(END, True)]
         tokens = torch.tensor([*ids, *wanted[:-1]])
         logits = model.logits(model.hidden(tokens, torch.arange(len(tokens)), [(0, len(tokens))])[len(ids) - 1 :])
         loss += float(functional.cross_entropy(logits, torch.tensor(wanted), reduction="sum").detach())
         count += len(wanted)
-    together = float(loss_of(model, packed(Batch("net", pairs), tokenize)).detach())
+    together = float(loss_of(model, packed(Batch("net", chats), tokenize)).detach())
     assert together == pytest.approx(loss / count, rel=1e-4)
 
 
@@ -120,11 +121,22 @@ def test_what_the_corpus_means_is_valid(spec: NetworkSpec) -> None:
         assert ends == sorted(ends) and all(end > NOW for end in ends), (words, found)
 
 
-def test_batches_follow_their_seed_and_tool_calls_hold() -> None:
+def test_batches_follow_their_seed() -> None:
     assert batch(7, 4) == batch(7, 4) != batch(8, 4)
-    rng = random.Random(3)
-    for _ in range(5):
-        for _, meant in tool_batch(rng, made_network(rng), 12)[1]:
-            call = json.loads(meant)
-            if "tool" in call:
-                find_tool(call["tool"]).parse(call["arguments"])
+    assert all("Call one tool" in batch(seed, 1, (), 1.0).system for seed in range(5))
+    assert not any("Call one tool" in batch(seed, 1, (), 0.0).system for seed in range(5))
+
+
+def test_an_adapter_is_read_as_it_was_written(tiny: Path, tmp_path: Path) -> None:
+    model = Llama(tiny, 2, 4.0, 3, torch.float32)
+    path = tmp_path / "adapter.gguf"
+    write_adapter(model.factors(), 4.0, "t", path)
+    found = read_adapter(path)
+    assert found.keys() == model.factors().keys()
+    assert all(torch.equal(value.half().float(), found[name]) for name, value in model.factors().items())
+    other = Llama(tiny, 2, 4.0, 8, torch.float32)
+    train(other, tokenize, Plan(steps=0, rank=2), (), tmp_path / "state.pt", Silent(), found)
+    assert all(torch.equal(value, found[name]) for name, value in other.factors().items())
+    path.write_bytes(b"GGUF and nothing else")
+    with pytest.raises(InvalidInputError, match=r"adapter\.gguf: cannot be read"):
+        read_adapter(path)

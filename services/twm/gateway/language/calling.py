@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -9,6 +10,41 @@ from typing import Any
 from twm.gateway.language.extract import one_object
 
 TOOL_RULES = "Call one tool or answer. JSON only."
+NAME_KINDS = ("slices ", "zones ", "cells ", "links ")
+"""How the lines of names begin that `twm.gateway.language.prompt.network_lines` makes."""
+MAX_NAME_LINE, MAX_TOLD = 1500, 4000
+
+
+def tool_prompt(tools: Sequence[dict[str, Any]], names: str) -> str:
+    """The system message of the small adapter (`twm_train.language`): tools in short, names of the network."""
+    return "\n".join(part for part in (TOOL_RULES, tool_lines(tools), names) if part)
+
+
+def told_names(messages: Sequence[dict[str, Any]]) -> str:
+    """The lines of names in the system messages of a chat: of those, all that a model of this size can follow."""
+    lines = [line for one in messages if one["role"] == "system" for line in str(one.get("content") or "").splitlines()]
+    return "\n".join(line[:MAX_NAME_LINE] for line in lines if line.startswith(NAME_KINDS))
+
+
+def plain_chat(messages: Sequence[dict[str, Any]], tools: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The chat for a model without a form for tools: past calls as it writes them, answers of tools as the user's words."""
+    out = [{"role": "system", "content": tool_prompt(tools, told_names(messages))}]
+    for one in messages:
+        if one["role"] == "system":
+            continue
+        content = str(one.get("content") or "")
+        for call in one.get("tool_calls") or ():
+            content = written_call(call.get("function", {}))
+        out.append({"role": "user" if one["role"] == "tool" else one["role"], "content": content[:MAX_TOLD]})
+    return out
+
+
+def written_call(function: dict[str, Any]) -> str:
+    """A call of the OpenAI API as the model writes it."""
+    arguments = function.get("arguments")
+    with contextlib.suppress(ValueError, RecursionError):  # else it is told back as it was written
+        arguments = json.loads(arguments) if isinstance(arguments, str) else arguments
+    return json.dumps({"tool": function.get("name"), "arguments": arguments}, separators=(",", ":"))
 
 
 def tool_lines(tools: Sequence[dict[str, Any]]) -> str:

@@ -20,7 +20,7 @@ from typing import Any
 
 from twm.core.errors import InvalidInputError, TwmError, UnavailableError
 from twm.core.paths import zoo_folder
-from twm.gateway.language.calling import TOOL_RULES, call_or_answer, calling_schema, tool_lines
+from twm.gateway.language.calling import call_or_answer, calling_schema, plain_chat
 from twm.gateway.language.chatml import END, Tokenize, chat
 
 EXTRA = "the extra offline-llm is not installed (README of twm.gateway.language)"
@@ -55,13 +55,16 @@ def tokenizer(path: Path) -> Tokenize:
 class OfflineModel:
     """The model; one caller at a time."""
 
-    def __init__(self, path: Path, adapter: Path | None, *, threads: int, context: int = CONTEXT) -> None:
+    def __init__(
+        self, path: Path, adapter: Path | None, *, threads: int, context: int = CONTEXT, deadline_s: float = DEADLINE_S
+    ) -> None:
+        """`deadline_s`: longest it writes one answer [s]; what stands then is the answer."""
         self.name = f"smollm2-135m{'+' + adapter.parent.name if adapter else ''}"
         options: dict[str, Any] = {"lora_path": str(adapter)} if adapter else {}
         self._llama = _load(path, n_ctx=context, n_threads=threads, n_threads_batch=threads, **options)
         self._tokenize = _tokenize(self._llama)
         self._end = self._tokenize(END, True)[0]
-        self._context = context
+        self._context, self._deadline_s = context, deadline_s
         self._grammars: dict[str, Any] = {}
 
     def answer(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -71,7 +74,7 @@ class OfflineModel:
             raise InvalidInputError("messages: expected a list of objects with a role")
         tools, schema = body.get("tools") or [], _schema_of(body.get("response_format"))
         if tools:
-            messages, schema = _with_tools(messages, tools), calling_schema(tools)
+            messages, schema = plain_chat(messages, tools), calling_schema(tools)
         prompt = chat(messages, self._tokenize)
         wanted = min(int(body.get("max_tokens") or MAX_TOKENS), MAX_TOKENS)
         if len(prompt) + wanted > self._context:
@@ -92,7 +95,7 @@ class OfflineModel:
 
     def _generate(self, prompt: list[int], wanted: int, schema: dict[str, Any] | None) -> tuple[str, int, bool]:
         """(text, tokens written, whether it came to an end); greedy."""
-        deadline = time.monotonic() + DEADLINE_S
+        deadline = time.monotonic() + self._deadline_s
         written: list[int] = []
         whole = False
         options: dict[str, Any] = {"grammar": self._grammar(schema)} if schema is not None else {}
@@ -240,21 +243,6 @@ def _schema_of(wanted: Any) -> dict[str, Any] | None:
     if not isinstance(found, dict):
         raise InvalidInputError("response_format: expected json_schema or json_object, with a schema")
     return found
-
-
-def _with_tools(messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The chat with the tools in short as its system message, and calls and answers of tools as plain messages."""
-    out = [{"role": "system", "content": f"{TOOL_RULES}\n{tool_lines(tools)}"}]
-    for one in messages:
-        if one["role"] == "system":
-            continue
-        content = str(one.get("content") or "")
-        for call in one.get("tool_calls") or ():
-            function = call.get("function", {})
-            content = json.dumps({"tool": function.get("name"), "arguments": function.get("arguments")})
-        role = "user" if one["role"] == "tool" else one["role"]
-        out.append({"role": role, "content": content[:4000]})
-    return out
 
 
 if __name__ == "__main__":
