@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -19,8 +20,10 @@ from twm.core.network import NetworkSpec
 from twm.core.rpc import grpc_channel
 from twm.core.validation import validate
 from twm.planner.corner.settings import CornerSettings
+from twm.planner.corner.watch import sure_gain
 from twm.planner.cycle import CycleSettings, PlanningCycle
 from twm.planner.memory import LastPlan, keep_plan
+from twm.planner.objective import ObjectiveWeights
 from twm.planner.peers import Peers
 from twm.planner.search import SearchSettings
 
@@ -45,6 +48,7 @@ async def planned(
     need_S: tuple[float, ...] = NEED,
     budget_s: float = 20.0,
     intents: bytes = b"",
+    weights: ObjectiveWeights = PLAIN.weights,
 ) -> tuple[planning_pb2.Proposal, ArithmeticPeers]:
     async with ArithmeticPeers(spec, need_S) as peers, grpc_channel(peers.target) as channel:
         peers.world.behaviour.change = wide_links(spec)
@@ -52,7 +56,10 @@ async def planned(
             prepare(peers)
         clock = SystemClock()
         cycle = PlanningCycle(
-            spec, replace(PLAIN, corner=corner, budget_s=budget_s), Peers.on(spec, channel, channel, clock), clock
+            spec,
+            replace(PLAIN, corner=corner, budget_s=budget_s, weights=weights),
+            Peers.on(spec, channel, channel, clock),
+            clock,
         )
         proposal = await cycle.plan(frame_messages(spec, steps), last, offer=offer, intents=intents)
         validate(proposal)
@@ -71,6 +78,21 @@ def wide_links(spec: NetworkSpec, demand: float = 1.0) -> Any:
             answer.exogenous_scenarios[:] = block.tolist()
 
     return change
+
+
+def twin_says(scm_of: Callable[[int, int], np.ndarray]) -> Callable[[ArithmeticPeers], None]:
+    """The twin answers with `scm_of(policies, futures)` [P, J], whatever the policies are."""
+
+    def prepare(peers: ArithmeticPeers) -> None:
+        def change(answer: Any) -> None:
+            futures = peers.twin.behaviour.calls[-1].scenario_count
+            policies = len(answer.scm) // futures
+            answer.scm[:] = np.broadcast_to(scm_of(policies, futures), (policies, futures)).ravel()
+            answer.violated[:] = [False] * len(answer.violated)
+
+        peers.twin.behaviour.change = change
+
+    return prepare
 
 
 def outcomes(proposal: planning_pb2.Proposal) -> dict[str, int]:
@@ -102,17 +124,11 @@ async def test_an_ordinary_step_costs_no_question(spec: NetworkSpec) -> None:
 
 
 async def test_a_template_that_is_better_becomes_the_proposal_with_its_reason(spec: NetworkSpec) -> None:
-    # The twin likes whatever comes first: the template.
-    def likes_the_first(peers: ArithmeticPeers) -> None:
-        def change(answer: Any) -> None:
-            scm = np.array(answer.scm).reshape(-1, 4)
-            scm[0] = 1.0
-            answer.scm[:] = scm.ravel()
-            answer.violated[:] = [False] * len(answer.violated)
+    # The twin likes whatever comes first, the template, in every future.
+    def likes_the_first(policies: int, futures: int) -> np.ndarray:
+        return np.array([1.0] + [0.5] * (policies - 1))[:, None]
 
-        peers.twin.behaviour.change = change
-
-    proposal, peers = await planned(spec, EAGER, prepare=likes_the_first)
+    proposal, peers = await planned(spec, EAGER, prepare=twin_says(likes_the_first))
     assert proposal.source == planning_pb2.PROPOSAL_SOURCE_SEARCH
     origin = proposal.candidates[proposal.chosen_index].origin
     assert origin.startswith("template:")
@@ -121,31 +137,68 @@ async def test_a_template_that_is_better_becomes_the_proposal_with_its_reason(sp
     assert origin == f"template:{chosen[0].name}"
     assert "field_risk" in proposal.corner.reason
     assert f"template {chosen[0].name}" in proposal.corner.reason
+    assert "SCM 1.000 against 0.500 in the twin" in proposal.corner.reason
     assert proposal.fans[0].policy == "proposed"
     gate = peers.twin.behaviour.calls[0].policies
-    assert gate.policy_count == 4  # two templates, the plan of the search, the running shares
-    running = decode_policies(gate, spec).prb_share_KHCS[-1]
-    assert running == pytest.approx(1 / 3, abs=1e-3)
+    assert gate.policy_count == EAGER.twin_count + 2  # templates, the plan of the search, the running shares
+    assert peers.twin.behaviour.calls[0].scenario_count == 8
+    shares = decode_policies(gate, spec).prb_share_KHCS
+    assert shares[-1] == pytest.approx(1 / 3, abs=1e-3)
+    # Only the next step is the template's: the rest is the plan of the search, which will be decided again anyway.
+    assert np.abs(shares[0, 0] - shares[-2, 0]).max() > 1e-3
+    assert shares[0, 2:] == pytest.approx(shares[-2, 2:], abs=1e-3)
+    assert {t.steps for t in proposal.corner.templates} == {1}
     for point in proposal.front:
         if point.HasField("candidate_index"):
             assert proposal.candidates[point.candidate_index].origin == point.origin
 
 
 async def test_a_template_that_the_twin_finds_harmful_does_not_pass(spec: NetworkSpec) -> None:
-    def likes_the_last(peers: ArithmeticPeers) -> None:
-        def change(answer: Any) -> None:
-            scm = np.array(answer.scm).reshape(-1, 4)
-            scm[:] = np.linspace(0.1, 0.9, len(scm))[:, None]
-            answer.scm[:] = scm.ravel()
-            answer.violated[:] = [False] * len(answer.violated)
+    def likes_the_last(policies: int, futures: int) -> np.ndarray:
+        return np.linspace(0.1, 0.9, policies)[:, None]
 
-        peers.twin.behaviour.change = change
-
-    proposal, _ = await planned(spec, EAGER, prepare=likes_the_last)
-    assert outcomes(proposal)["harm_twin"] == 2
+    proposal, _ = await planned(spec, EAGER, prepare=twin_says(likes_the_last))
+    assert outcomes(proposal)["harm_twin"] == EAGER.twin_count
     assert "chosen" not in outcomes(proposal)
     assert not any(candidate.origin.startswith("template") for candidate in proposal.candidates)
     assert "no template is better" in proposal.corner.reason
+
+
+@pytest.mark.parametrize(
+    ("gain", "spread", "running", "sigma", "passes"),
+    [
+        (0.05, 0.0, 0.4, 2.0, True),
+        (0.05, 0.2, 0.4, 2.0, False),  # better on the mean, but as well by chance
+        (0.05, 0.2, 0.4, 0.0, True),  # a sigma of 0 asks for the mean only
+        (0.0, 0.0, 0.4, 2.0, False),  # no better is not enough
+        (0.05, 0.0, 0.6, 2.0, False),  # better than the plan of the search, worse than doing nothing
+        (0.0001, 0.0, 0.4, 2.0, False),  # surely better, by less than it costs
+    ],
+)
+async def test_the_gain_in_the_twin_must_be_beyond_doubt_and_worth_its_cost(
+    spec: NetworkSpec, gain: float, spread: float, running: float, sigma: float, passes: bool
+) -> None:
+    def one_that_gains(policies: int, futures: int) -> np.ndarray:
+        scm = np.full((policies, futures), 0.3)
+        scm[-2], scm[-1] = 0.5, running
+        scm[0] = 0.5 + gain + spread * np.resize((1.0, -1.0), futures)
+        return scm
+
+    costly = replace(PLAIN.weights, saving_wanted_ratio=1.0)  # whatever a template gives out more is missing
+    corner = replace(EAGER, twin_sigma=sigma, templates_max=1)
+    boost = offered([GOOD | {"amount": 0.3, "steps": 12}])
+    proposal, _ = await planned(spec, corner, prepare=twin_says(one_that_gains), weights=costly, offer=boost)
+    assert outcomes(proposal) == {"chosen" if passes else "harm_twin": 1}
+
+
+async def test_one_future_says_nothing_of_the_error(spec: NetworkSpec) -> None:
+    def likes_the_first(policies: int, futures: int) -> np.ndarray:
+        return np.array([1.0] + [0.5] * (policies - 1))[:, None]
+
+    proposal, _ = await planned(spec, replace(EAGER, twin_scenarios=1), prepare=twin_says(likes_the_first))
+    assert outcomes(proposal)["harm_twin"] == EAGER.twin_count
+    assert sure_gain(np.ones((3, 1)), 2.0).tolist() == [-np.inf] * 3
+    assert sure_gain(np.array([[0.1, 0.3]]), 2.0) == pytest.approx(0.2 - 2.0 * 0.1)
 
 
 async def test_a_template_that_the_world_model_finds_harmful_is_not_even_played(spec: NetworkSpec) -> None:

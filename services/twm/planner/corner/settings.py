@@ -35,24 +35,27 @@ class CornerSettings:
     """Where less than this is reachable the window is lost, and nothing is tried for its sake."""
 
     look_steps: int = 3
-    """Slow steps ahead that stress is looked for in, and that templates hold."""
+    """Slow steps ahead that stress is looked for in."""
     amount: float = 1.0
     """Factor on the strength that the rules fill templates with."""
     per_trigger: int = 2
     """Kinds of trigger scopes (zones, cells, links) that templates are filled for, the worst first."""
     templates_max: int = 8
     """Templates tried in one decision."""
-    prefer: float = -0.001
-    """What a template is preferred by over the plan of the search [SCM]; negative: it must be better by so much."""
+    prefer: float = 0.01
+    """Predicted score of a template may be lower than that of the plan of the search by this [SCM]: what the world model likes
+    best the search has found already."""
     harm_tolerance_scm: float = 0.0
     """Predicted SCM of a template may be lower than that of the running shares by this [SCM]."""
     harm_tolerance_violation: float = 0.02
     """Predicted violation probability of a template may be higher than that of the running shares by this."""
-    twin_scenarios: int = 4
-    """Futures that the twin plays a template, the plan of the search and the running shares in; 0: it is not asked, and no
-    template passes."""
-    twin_tolerance_scm: float = 0.0
-    """SCM in the twin may be lower than that of the plan of the search or the running shares by this [SCM]."""
+    twin_count: int = 4
+    """Templates that the twin plays in one decision, the best by the world model."""
+    twin_scenarios: int = 8
+    """Futures that the twin plays a template, the plan of the search and the running shares in, at most those of the
+    finalists. No template passes in fewer than 2, which say nothing of the error; 0: the twin is not asked."""
+    twin_sigma: float = 2.0
+    """Standard errors by which the gain over the plan of the search, in the same futures, must exceed what a template costs."""
     stress_demand: float = 0.0
     """Part of a surprise by which the twin's demand in the surprising zone is raised: 0 the futures as forecast, 1 as far above
     them as the last step was above its forecast."""
@@ -80,8 +83,9 @@ class CornerSettings:
             ("prefer", -1.0, 1.0),
             ("harm_tolerance_scm", 0.0, 1.0),
             ("harm_tolerance_violation", 0.0, 1.0),
+            ("twin_count", 1, 16),
             ("twin_scenarios", 0, 256),
-            ("twin_tolerance_scm", -1.0, 1.0),
+            ("twin_sigma", 0.0, 100.0),
             ("stress_demand", 0.0, 4.0),
             ("starve_ratio", 0.0, 1.0),
             ("hoard_ratio", 1.0, 100.0),

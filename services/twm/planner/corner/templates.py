@@ -1,7 +1,8 @@
 """Templates: what each does to a plan, and with what the rules fill them where nobody else does.
 
 Every template is a plan put on another plan for some steps: rows of a few cells and links get other shares, and the whole is
-moved into the set of feasible policies (floors, simplex, rate of change) afterwards.
+moved into the set of feasible policies (floors, simplex, rate of change) afterwards. The rules fill them for the next step
+only: it is all that is played of a plan before the next decision.
 
 - `boost_zone`: more of a zone's cells, and of the links that carry them, is given out, in proportion to what is needed.
 - `urllc_floor`: delay-bounded slices get their expected load and a headroom before anyone else.
@@ -194,14 +195,14 @@ class _Filling:
             links = np.concatenate([np.zeros_like(cells), ground.links(cells)])
             return [self._call("reroute", self._headroom(links) + more) for more in (0.03, 0.08)]
         if trigger.kind == "disagreement":
-            return [self._call("freeze", 0.0, "", 1), self._floor(0.05, "")]
+            return [self._call("freeze", 0.0, ""), self._floor(0.05, "")]
         if trigger.kind == "account":
             index = next(i for i, s in enumerate(ground.spec.slices) if s.id == trigger.scope)
             if ground.bounded_S[index]:
                 return [self._floor(0.05, ""), self._floor(0.1, ""), self._call("shed_embb", 0.1, "")]
-            return [self._call("freeze", 0.0, "", 1)] if index == ground.elastic else [self._call("shed_embb", 0.1, "")]
+            return [self._call("freeze", 0.0, "")] if index == ground.elastic else [self._call("shed_embb", 0.1, "")]
         if trigger.value < 0:  # less than expected: nothing to give more to
-            return [self._call("freeze", 0.0, "", 1)]
+            return [self._call("freeze", 0.0, "")]
         scope = trigger.scope
         return [
             self._call("boost_zone", 0.1),
@@ -212,7 +213,7 @@ class _Filling:
             self._call("boost_zone", 0.05),
         ]
 
-    def _call(self, name: TemplateName, amount: float, scope: str | None = None, steps: int | None = None) -> TemplateCall:
+    def _call(self, name: TemplateName, amount: float, scope: str | None = None) -> TemplateCall:
         trigger, scope = self.trigger, self.trigger.scope if scope is None else scope
         kind = trigger.scope_kind if scope and trigger.scope_kind != "slice" else "area"
         most = AMOUNT_MAX[name]
@@ -221,7 +222,7 @@ class _Filling:
             scope_kind=kind,
             scope=scope,
             amount=round(min(max(amount * self.settings.amount, 0.0), most), 4),
-            steps=steps or min(self.settings.look_steps, self.ground.space.step_count),
+            steps=1,
         )
 
     def _floor(self, more: float, scope: str) -> TemplateCall:

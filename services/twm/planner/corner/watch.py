@@ -4,8 +4,9 @@
                                                         └─ none: done      └─> world model ─> twin ─> first finalist
 
 A template becomes the first finalist only if it harms neither in the world model, against the running shares and the limits,
-nor in the twin, against the running shares and the plan of the search. A peer that is late or gone costs the templates, never
-the plan of the search.
+nor in the twin, against the running shares, and if its gain there over the plan of the search is beyond doubt: in the same
+futures, by some standard errors more than what it costs. It is judged by the step that will be played of it: what it would do
+in steps that are decided again is no gain. A peer that is late or gone costs the templates, never the plan of the search.
 
 Shape suffixes: K templates, H slow steps, R rows (cells, then links), S slices, J futures.
 """
@@ -44,14 +45,14 @@ from twm.planner.corner.triggers import (
 )
 from twm.planner.decision import Decision
 from twm.planner.draft import RUNNING, looks_of
-from twm.planner.objective import Predictions, score, verified_score
+from twm.planner.objective import Predictions, saving_term, score
 from twm.planner.outcomes import predicted_standing
 from twm.planner.space import Rows
 
 log = logging.getLogger(__name__)
-_TO_TWIN = 2
-"""Templates that are played in the twin, the best by the world model."""
 _SAME_SHARE = 1e-3
+_LEAST_GAIN = 1e-5
+"""A gain below this is arithmetic [SCM]."""
 _PART_LEFT = 0.1
 """Part of the budget that must be left for the templates to be asked about."""
 
@@ -70,8 +71,8 @@ class _Try:
 
     @property
     def amount_in_words(self) -> str:
-        """Strength and duration."""
-        return f"{self.call.amount:g} for {self.call.steps} steps"
+        """Strength."""
+        return f"{self.call.amount:g} for the next step"
 
     def to_message(self) -> planning_pb2.CornerTemplate:
         """As protobuf."""
@@ -199,7 +200,7 @@ class CornerWatch:
     def _fill(self, decision: Decision, ground: Ground) -> list[_Try]:
         """Templates on the plan of the search: those offered, then those of the rules; the prescreen has its say."""
         base_HRS = decision.space.stack(decision.draft.looks[0].policy)[0]
-        offered = self._offer.take()
+        offered = [replace(call, steps=1) for call in self._offer.take()]  # later steps are decided when they come
         calls = [(call, "model") for call in offered]
         calls += [(call, "rules") for call in by_rules(self._triggers, base_HRS, ground, self._settings) if call not in offered]
         tries: list[_Try] = []
@@ -219,13 +220,14 @@ class CornerWatch:
         rows = np.concatenate([one.rows_1HRS for one in tries])
         decision.check_time(_PART_LEFT)
         answer = await decision.rollout(rows, decision.settings.final_samples, part="corner")
-        better = self._harmless_in_model(decision, tries, rows, answer)[:_TO_TWIN]
+        better = self._harmless_in_model(decision, tries, rows, answer)[: settings.twin_count]
         running = draft.find(RUNNING)
         final = draft.final
         if not better or not settings.twin_scenarios or running is None or final is None or final.scenarios is None:
             return
+        best = draft.looks[0]
         futures = self._stressed(final.scenarios.spread(min(settings.twin_scenarios, final.scenarios.count)))
-        played = [decision.space.policies(rows[better]), draft.looks[0].policy, draft.looks[running].policy]
+        played = [decision.space.policies(rows[better]), best.policy, draft.looks[running].policy]
         with draft.timed("verify"):
             verdict = await decision.peers.verify(
                 draft.situation.history[-1],
@@ -236,31 +238,18 @@ class CornerWatch:
                 account=decision.account,
             )
         draft.twin_call_count += verdict.call_count
-        predictions = answer.predictions.take(better)
-        value = verified_score(
-            verdict.scm_PJ[: len(better)],
-            verdict.violated_PJ[: len(better)].mean(1),
-            predictions,
-            decision.space.saving(rows[better]),
-            decision.settings.weights,
-            decision.space.move(rows[better]),
-        )
-        best_look = draft.looks[0]
-        assert best_look.predictions is not None
-        best_value = verified_score(
-            verdict.scm_PJ[len(better)][None],
-            verdict.violated_PJ[len(better)].mean(keepdims=True),
-            best_look.predictions,
-            np.array([best_look.saving]),
-            decision.settings.weights,
-            np.array([best_look.move]),
-        )[0]
+        weights = decision.settings.weights
+        saved = saving_term(decision.space.saving(rows[better]), weights) - saving_term(np.array([best.saving]), weights)
+        goal = answer.predictions.goal_K[better] - (best.predictions.goal_K if best.predictions is not None else 0.0)
+        moved = decision.space.move(rows[better]) - best.move
+        cost = np.maximum(weights.churn * moved + goal - saved, 0.0)
+        gain = sure_gain(verdict.scm_PJ[: len(better)] - verdict.scm_PJ[len(better)], settings.twin_sigma) - cost
         running_scm = float(verdict.scm_PJ[-1].mean())
         chosen = -1
-        for i in np.argsort(-value, kind="stable").tolist():
+        for i in np.argsort(-gain, kind="stable").tolist():
             one = tries[better[i]]
             one.twin_scm = float(verdict.scm_PJ[i].mean())
-            if one.twin_scm < running_scm - settings.twin_tolerance_scm or value[i] < best_value - settings.twin_tolerance_scm:
+            if one.twin_scm < running_scm or not gain[i] > _LEAST_GAIN:
                 one.outcome = "harm_twin"
             else:
                 one.outcome = "passed" if chosen >= 0 else "chosen"
@@ -268,11 +257,11 @@ class CornerWatch:
         if chosen >= 0:
             one = tries[chosen]
             self._put_first(decision, one, chosen, answer)
-            assert one.score is not None
             self._reason = (
                 f"{self._signs_in_words()}; template {one.call.name}"
                 f"{' of ' + one.call.scope if one.call.scope else ''} by {one.amount_in_words} "
-                f"({one.filled_by}): score {one.score:.3f} against {best_look.score:.3f}"
+                f"({one.filled_by}): SCM {one.twin_scm:.3f} against "
+                f"{float(verdict.scm_PJ[len(better)].mean()):.3f} in the twin"
             )
 
     def _harmless_in_model(self, decision: Decision, tries: list[_Try], rows: Rows, answer: Rollout) -> list[int]:
@@ -348,6 +337,14 @@ class CornerWatch:
 
     def _signs_in_words(self) -> str:
         return ", ".join(f"{t.kind} {t.scope or 'area'} {t.value:.2f}" for t in self._triggers[:4])
+
+
+def sure_gain(difference_PJ: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
+    """Mean of paired differences in J futures, less `sigma` standard errors of it [P]; minus infinity for J < 2."""
+    count = difference_PJ.shape[1]
+    if count < 2:
+        return np.full(len(difference_PJ), -np.inf)
+    return np.asarray(difference_PJ.mean(1) - sigma * difference_PJ.std(1, ddof=1) / np.sqrt(count))
 
 
 def _shares_before(decision: Decision, spec: NetworkSpec) -> Rows | None:
