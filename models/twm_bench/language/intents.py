@@ -52,7 +52,9 @@ FITTING: Mapping[str, frozenset[str]] = {
         {"out_of_domain", "unsupported_action", "no_goal", "not_understood", "missing_bound", "missing_link"}
     ),
     "unsupported": frozenset({"unsupported_kpi", "unsupported_recurrence", "unsupported_scope", "unsupported_action"}),
-    "condition": frozenset({"unsupported_action", "unsupported_scope", "ambiguous_window", "not_understood"}),
+    "condition": frozenset(
+        {"unsupported_condition", "unsupported_action", "unsupported_scope", "ambiguous_window", "not_understood"}
+    ),
     "time": frozenset({"ambiguous_time", "ambiguous_window"}),
     "vague": frozenset({"no_goal", "missing_bound", "ambiguous_scope", "out_of_domain"}),
 }

@@ -21,6 +21,7 @@ from twm.gateway.intents.drafts import (
 )
 from twm.gateway.intents.names import CELL, LINK, SLICE, NameIndex
 from twm.gateway.intents.questions import question
+from twm.gateway.intents.statements import SAVE_WEIGHT
 from twm.gateway.intents.times import combine, resolve
 
 KPIS = {
@@ -33,7 +34,8 @@ KPIS = {
 SIDES = {"at_most": intent_pb2.COMPARATOR_AT_MOST, "at_least": intent_pb2.COMPARATOR_AT_LEAST}
 RESOURCES = {"": intent_pb2.RESOURCE_UNSPECIFIED, "prb": intent_pb2.RESOURCE_PRB, "bandwidth": intent_pb2.RESOURCE_BANDWIDTH}
 DEFAULT_PRIORITY = 3
-MAX_WEIGHT, MIN_WEIGHT = 10.0, 0.1
+MAX_WEIGHT = 10.0
+_SIDES = ("min_share", "max_share", "max_change")
 
 
 class Assembler:
@@ -55,6 +57,8 @@ class Assembler:
             priority=priority or DEFAULT_PRIORITY,
         )
         weights: dict[str, float] = {}
+        ranks = [item for item in items if isinstance(item, ObjectiveDraft) and item.ranks]
+        self._ranks(ranks, weights)
         for item in items:
             if isinstance(item, ConstraintDraft):
                 self._constraint(intent, item)
@@ -76,6 +80,9 @@ class Assembler:
         for entry in self._spec.slices:
             if weights.get(entry.id, 1.0) != 1.0:
                 intent.objective.slice_weights.add(slice=entry.id, weight=weights[entry.id])
+        if _asked_twice(intent.objective):
+            intent.objective.ClearField("saving_weight")
+        _join_limits(intent)
         hoist(intent)
         intent.intent_id = content_id(intent)
         return intent
@@ -119,6 +126,26 @@ class Assembler:
                 setattr(made, name, round(value, 9))
         self._window(made, draft, f"limits[{len(intent.limits) - 1}].window")
 
+    def _ranks(self, drafts: Sequence[ObjectiveDraft], weights: dict[str, float]) -> None:
+        """Weights of "A over B", "B over C": they double with each slice that comes after; a ring of them is a question."""
+        after: dict[str, set[str]] = {}
+        for draft in drafts:
+            for first, *rest in (draft.ranks[i:] for i in range(len(draft.ranks))):
+                for slice_id in first:
+                    after.setdefault(slice_id, set()).update(x for group in rest[:1] for x in group)
+        alone = {x for draft in drafts if len(draft.ranks) == 1 for x in draft.ranks[0] if not after[x]}
+        for slice_id, depth in _depths(after).items():
+            if depth < 0:
+                self.questions.append(
+                    question(
+                        "clashing_ranks",
+                        "objective.slice_weights",
+                        f"{slice_id} stands both before and after another slice. Which holds?",
+                    )
+                )
+            steps = max(depth, 1 if slice_id in alone else 0)
+            weights[slice_id] = min(2.0**steps, MAX_WEIGHT)
+
     def _objective(self, objective: intent_pb2.Objective, draft: ObjectiveDraft, weights: dict[str, float]) -> None:
         objective.SetInParent()
         if draft.saving is not None:
@@ -130,24 +157,49 @@ class Assembler:
         if draft.saving_weight is not None and not objective.HasField("saving_weight"):
             objective.saving_weight = draft.saving_weight
         objective.hold_slas = objective.hold_slas or draft.hold_slas
-        count = len(draft.ranks)
-        if count == 1:
-            weights.update(dict.fromkeys(draft.ranks[0], 2.0))
-        for position, group in enumerate(draft.ranks if count > 1 else ()):
-            weight = min(max(2.0 ** (count - 1 - position), MIN_WEIGHT), MAX_WEIGHT)
-            for slice_id in group:
-                if slice_id in weights and weights[slice_id] != weight:
-                    self.questions.append(
-                        question(
-                            "clashing_ranks",
-                            "objective.slice_weights",
-                            f"{slice_id} stands both before and after another slice. Which holds?",
-                        )
-                    )
-                weights[slice_id] = weight
         weights.update(draft.weights)
         if draft.parts and not objective.HasField("window"):
             self._window(objective, draft, "objective.window")
+
+
+def _asked_twice(objective: intent_pb2.Objective) -> bool:
+    """Whether saving was asked for with and without a figure: the figure says it all."""
+    return objective.HasField("saving_target_ratio") and objective.saving_weight == SAVE_WEIGHT
+
+
+def _join_limits(intent: intent_pb2.IntentSpec) -> None:
+    """ "min 10 % max 25 %": two limits of the same shares at the same time that say different things are one."""
+    kept: list[intent_pb2.ActionLimit] = []
+    for limit in intent.limits:
+        same = next((k for k in kept if _joinable(k, limit)), None)
+        if same is None:
+            kept.append(limit)
+        else:
+            same.MergeFrom(intent_pb2.ActionLimit(**{n: getattr(limit, n) for n in _SIDES if limit.HasField(n)}))
+    if len(kept) < len(intent.limits):
+        copies = [intent_pb2.ActionLimit.FromString(k.SerializeToString()) for k in kept]
+        del intent.limits[:]
+        intent.limits.extend(copies)
+
+
+def _joinable(a: intent_pb2.ActionLimit, b: intent_pb2.ActionLimit) -> bool:
+    shares = (a.HasField("min_share") or a.HasField("max_share")) and (b.HasField("min_share") or b.HasField("max_share"))
+    apart = not any(a.HasField(n) and b.HasField(n) for n in _SIDES)
+    alike = a.scope == b.scope and a.resource == b.resource and a.HasField("window") == b.HasField("window")
+    low, high = (a, b) if a.HasField("min_share") else (b, a)
+    ordered = a.HasField("max_change") == b.HasField("max_change") and low.min_share <= high.max_share
+    return bool(shares and apart and alike and ordered and a.window == b.window)
+
+
+def _depths(after: dict[str, set[str]]) -> dict[str, int]:
+    """How many slices come after one another below each; -1 where one comes after itself. Bounded by slices times orders."""
+    depths = dict.fromkeys({*after, *(x for rest in after.values() for x in rest)}, 0)
+    for _ in range(len(depths) + 1):
+        deeper = {a: max(depths[a], *(1 + depths[b] for b in rest)) for a, rest in after.items() if rest}
+        if all(depths[a] == depth for a, depth in deeper.items()):
+            return depths
+        depths |= deeper
+    return {a: depth if depth <= len(depths) else -1 for a, depth in depths.items()}
 
 
 def _window_question(problem: str, field: str, choices: Sequence[str]) -> intent_pb2.Question:

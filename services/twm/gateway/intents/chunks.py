@@ -25,6 +25,9 @@ NAME, FUZZY, UNKNOWN_NAME, QUANTITY, CLOCK, DATE, PUNCT, UNKNOWN, FILLER = (
     "unknown",
     "filler",
 )
+_LINK_TALK = frozenset({"maint", "down", "fail", "capacity", "linknoun"})
+_TICKET_WORDS = "cr inc chg req tkt ticket case wo rfc sr jira ref reference request change incident order task id po"
+_TICKETS = frozenset(_TICKET_WORDS.split())
 _RANGE_WORDS = ("-", "–", "—", "to", "through", "thru", "until", "till")
 _LIST_WORDS = (",", "and", "&", "+", "or", "/", "nor")
 _NODE_JOINTS = ("-", "–", "<->", "↔", "to", "->", "→", "and", "/")
@@ -91,7 +94,7 @@ class Chunker:
             chunk = self._at(tokens, words, i, today, out)
             out.append(chunk)
             i = chunk.end
-        return _merge_lists(self._join_nodes(out, words, tokens))
+        return _merge_lists(span_cells(self._join_nodes(out, words, tokens), self._names))
 
     def _at(self, tokens: Sequence[Token], words: Sequence[str], i: int, today: dt.date, out: list[Chunk]) -> Chunk:
         token, names = tokens[i], self._names
@@ -117,6 +120,9 @@ class Chunker:
             special = self._percentile(tokens, words, i) or _number_chunk(tokens, words, i, today)
             if special is not None:
                 return special
+        ranked = _ranked(tokens, words, i)
+        if ranked is not None:
+            return ranked
         if words[i] == "p" and i + 1 < len(tokens) and tokens[i + 1].glued and tokens[i + 1].kind == "number":
             return Chunk("percentile", i, i + 2, tokens[i + 1].text, "p" + tokens[i + 1].text)
         phrase = _phrase(words, i)
@@ -221,9 +227,12 @@ class Chunker:
         if tokens[j].kind != "number" or not tokens[j].text.isdigit():
             return None
         kind = self._names.family(tokens[i].text)
+        if kind is None and tokens[i + 1].text in "-_" and _like_an_id(tokens, i):
+            kind = LINK if {lexicon.words().get(t.text) for t in tokens} & _LINK_TALK else CELL
         if kind is None or (j == i + 1 and kind != NODE):
             return None
-        if j + 1 < len(tokens) and tokens[j + 1].glued and (tokens[j + 1].text in ":%" or tokens[j + 1].kind == "word"):
+        clock = tokens[j + 1 : j + 3] and tokens[j + 1].text == ":" and j + 2 < len(tokens) and tokens[j + 2].kind == "number"
+        if j + 1 < len(tokens) and tokens[j + 1].glued and (clock or tokens[j + 1].text == "%" or tokens[j + 1].kind == "word"):
             return None
         if kind == NODE:
             kind = LINK
@@ -296,6 +305,31 @@ class Chunker:
             out.append(a)
             i += 1
         return out
+
+
+def _like_an_id(tokens: Sequence[Token], i: int) -> bool:
+    """ "CEN-01", "TN-3" in a network without such names; not "CR-20931", "Nov-27" or "covid-19"."""
+    word, before = tokens[i], tokens[i - 1].text if i else ""
+    known = lexicon.words().get(word.text)
+    ticket = word.text in _TICKETS or before in _TICKETS
+    return word.raw.isupper() and len(word.raw) <= 6 and not ticket and known in (None, "filler", "linknoun", "nodenoun")
+
+
+def _ranked(tokens: Sequence[Token], words: Sequence[str], i: int) -> Chunk | None:
+    """ "P1: ..." at the head of a sentence, "prio 4", "priority: 2": a priority, and no percentile."""
+    short = words[i] == "p" and (i == 0 or words[i - 1] in (".", ";", "!"))
+    if not short and words[i] not in ("priority", "prio"):
+        return None
+    j = i + 1
+    while not short and j < len(tokens) and words[j] in (":", "=", "is", "level", "class", "no", "#"):
+        j += 1
+    if j >= len(tokens) or tokens[j].text not in ("1", "2", "3", "4", "5") or (short and not tokens[j].glued):
+        return None
+    after = words[j + 1] if j + 1 < len(words) else ""
+    if (short and after not in (":", "-", "–", ",", "!", "")) or after == "%":
+        return None
+    end = j + 2 if short and after in ("-", "–", ":", ",") else j + 1
+    return Chunk("priority", i, end, int(tokens[j].text), words[i])
 
 
 def _is_node(chunk: Chunk) -> bool:
@@ -375,6 +409,38 @@ def _merge_lists(chunks: list[Chunk]) -> list[Chunk]:
                     break
         out.append(chunk)
     return out
+
+
+def span_cells(chunks: Sequence[Chunk], names: NameIndex) -> list[Chunk]:
+    """ "EXP-01 to EXP-03", "pit-a through pit-c": two cells of one family stand for those between them in the network spec."""
+    out: list[Chunk] = []
+    i = 0
+    while i < len(chunks):
+        ends = [chunks[k] for k in (i, i + 2) if k < len(chunks)]
+        if (
+            len(ends) == 2
+            and chunks[i + 1].word in ("to", "through", "thru", "till", "until", "-", "–", "..", "…")
+            and all(c.tag == NAME and len(c.value) == 1 and c.value[0].kind == CELL for c in ends)
+        ):
+            first, last = (names.rank[CELL, c.value[0].id] for c in ends)
+            between = tuple(Name(CELL, x) for x in names.ids[CELL][first : last + 1])
+            family = _family(ends[0].value[0].id)
+            if between and all(_family(n.id) == family for n in (*between, ends[1].value[0])):
+                out.append(Chunk(NAME, chunks[i].start, ends[1].end, between, chunks[i].word))
+            else:
+                text = f"{ends[0].value[0].id} to {ends[1].value[0].id}"
+                out.append(Chunk(UNKNOWN_NAME, chunks[i].start, ends[1].end, (CELL, text, []), text))
+            i += 3
+            continue
+        out.append(chunks[i])
+        i += 1
+    return out
+
+
+def _family(name_id: str) -> str:
+    """What cells of one row share: "EXP-" of "EXP-02", "pit-" of "pit-b"."""
+    cut = max(name_id.rfind(sign) for sign in "-_./")
+    return name_id[: cut + 1] if cut >= 0 else name_id.rstrip("0123456789")
 
 
 def _one_kind(chunk: Chunk) -> bool:

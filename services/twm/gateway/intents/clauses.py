@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from twm.gateway.intents.chunks import NAME, QUANTITY, Chunk
 from twm.gateway.intents.names import CELL, LINK, SLICE, ZONE
@@ -13,6 +14,9 @@ from twm.gateway.intents.times import Part
 _SENTENCE = frozenset(".;!?")
 _BREAKS = frozenset({",", "(", ")", "--", "—", "–", "so", "because", "except", "•", "/", "|"})
 _BREAK_TAGS = frozenset({"and", "but", "then", "provided", "while", "as_well", "or"})
+_SHORTENED = frozenset({"min", "max", "approx", "ca", "circa", "no", "nr", "avg", "est"})
+"""Words whose full stop before a figure ends no sentence."""
+MAX_LEAD = 6
 AT_MOST, AT_LEAST, EXACT = "at_most", "at_least", "exact"
 
 
@@ -28,6 +32,12 @@ class Clause:
     """It ends in a colon."""
     first: bool = False
     """It is the first of its sentence."""
+    condition: str = ""
+    """ "when" or "whenever" where it stands behind one."""
+    ends: str = ""
+    """The mark its sentence ends with; "" for none."""
+    lead: tuple[str, ...] = ()
+    """The first words of its sentence, whether they mean anything or not."""
 
     @property
     def tags(self) -> set[str]:
@@ -82,6 +92,8 @@ class Bound:
     position: int
     said: bool = True
     """The side stands beside the quantity; otherwise it follows from the verb."""
+    permitted: bool = False
+    """It was said that the figure may be passed: no bound at all."""
 
 
 def ranges(chunks: Sequence[Chunk]) -> list[Chunk]:
@@ -105,6 +117,14 @@ def _range(chunks: Sequence[Chunk], i: int) -> tuple[tuple[Quantity, Quantity], 
     if j + 2 >= len(chunks) or chunks[j].tag != QUANTITY or chunks[j + 2].tag != QUANTITY:
         return None
     joint = chunks[j + 1]
+    if (
+        i
+        and chunks[i - 1].word in ("[", "(")
+        and joint.word in (",", ";")
+        and j + 3 < len(chunks)
+        and chunks[j + 3].word in "])"
+    ):
+        return (chunks[j].value, chunks[j + 2].value), j + 3
     if not (joint.word in ("-", "–", "to") or (joint.tag == "and" and j > i)):
         return None
     low, high = chunks[j].value, chunks[j + 2].value
@@ -120,33 +140,91 @@ def clauses(chunks: Sequence[Chunk]) -> list[Clause]:
     """Clauses in order. A break word opens the next clause; "without" stays in it as its negation."""
     out: list[Clause] = []
     sentence, opener, first = 0, "", True
+    condition = ""
     current: list[Chunk] = []
+    lead: list[str] = []
 
     def close(*, heading: bool = False) -> None:
-        nonlocal current, first
+        nonlocal current, first, condition
         if any(c.tag not in ("filler", "punct") for c in current):
-            out.append(Clause(current, sentence, opener, heading, first))
+            out.append(Clause(current, sentence, opener, heading, first, condition, lead=tuple(lead)))
             first = False
-        current = []
+        current, condition = [], ""
 
     for i, chunk in enumerate(chunks):
-        word = chunk.word
+        word = "" if chunk.tag == NAME else chunk.word
+        if chunk.tag != "punct" and len(lead) < MAX_LEAD:
+            lead.append(chunk.word)
+        if word == "." and current and current[-1].word in _SHORTENED and i + 1 < len(chunks) and chunks[i + 1].tag == QUANTITY:
+            continue
         if chunk.tag == "punct" and word in _SENTENCE:
             close()
+            for clause in out:
+                clause.ends = word if clause.sentence == sentence and word != ";" else clause.ends
             sentence, opener, first = sentence + 1, word, True
+            lead = []
         elif chunk.tag == "punct" and word == ":":
             close(heading=True)
             opener = ":"
         elif chunk.tag in _BREAK_TAGS or word in _BREAKS or (chunk.tag == "punct" and word == "-" and _spaced(chunks, i)):
             close()
             opener = "while" if chunk.tag == "while" else "and" if word == "&" else word
+            conceded = i > 0 and chunks[i - 1].word == "even"
+            condition = word if word in ("when", "whenever") and not conceded else ""
         elif word in ("without", "nor"):
             close()
             opener, current = word, [chunk]
         else:
             current.append(chunk)
     close()
+    out = [part for clause in out for part in _juxtaposed(clause)]
+    for clause in out:
+        _as_ratios(clause)
     return out
+
+
+def _juxtaposed(clause: Clause) -> list[Clause]:
+    """ "TN-4 util<=80% enterprise loss<=1%": a name with a comparator of its own right after a figure opens the next clause.
+
+    Whose place it is that stands between two figures is not said: such a clause is marked by a chunk of tag "doubtful".
+    """
+    chunks = clause.chunks
+    figures = [i for i, c in enumerate(chunks) if c.tag in (QUANTITY, "range")]
+    for a, b in itertools.pairwise(figures):
+        between = chunks[a + 1 : b]
+        if not between or between[0].tag != NAME or not _KPI_OR_SIDE & {c.tag for c in between}:
+            continue
+        first, second = _kinds(chunks[:a]), _kinds(between)
+        if SLICE not in first and LINK not in first:
+            continue
+        if SLICE in second or LINK in second:
+            doubt = between[0].value[0].kind in (ZONE, CELL) and LINK not in first
+            rest = chunks[a + 1 :]
+            if doubt:
+                rest = [Chunk("doubtful", rest[0].start, rest[0].start), *rest]
+            head = replace(clause, chunks=chunks[: a + 1])
+            return [head, *_juxtaposed(replace(clause, chunks=rest, opener=",", heading=clause.heading, first=False))]
+    return [clause]
+
+
+def _kinds(chunks: Sequence[Chunk]) -> set[str]:
+    return {n.kind for c in chunks if c.tag == NAME for n in c.value}
+
+
+def _as_ratios(clause: Clause) -> None:
+    """ "a PRB share of 0.2": below one and beside a share, a plain number is a ratio."""
+    if not clause.tags & {"share", "prb"}:
+        return
+    for chunk in clause.chunks:
+        if chunk.tag == QUANTITY:
+            chunk.value = _as_ratio(chunk.value)
+        elif chunk.tag == "range":
+            chunk.value = (_as_ratio(chunk.value[0]), _as_ratio(chunk.value[1]))
+
+
+def _as_ratio(quantity: Quantity) -> Quantity:
+    plain = quantity.dim == COUNT and 0 < quantity.value < 1 and not quantity.signed
+    return Quantity(quantity.value, RATIO) if plain else quantity
 
 
 def _spaced(chunks: Sequence[Chunk], i: int) -> bool:
@@ -165,6 +243,24 @@ def sentences(found: Sequence[Clause]) -> Iterator[list[Clause]]:
         yield group
 
 
+_KPI_OR_SIDE = frozenset(
+    {
+        "below",
+        "above",
+        "atmost",
+        "atleast",
+        "delay",
+        "loss",
+        "throughput",
+        "util",
+        "p99",
+        "mean",
+        "less",
+        "more",
+        "cap",
+        "reserve",
+    }
+)
 _DIRECT = {"atleast": AT_LEAST, "atmost": AT_MOST}
 _ABOVE, _BELOW = frozenset({"above", "over", "more"}), frozenset({"below", "less"})
 _GIVING = frozenset({"reserve"})
@@ -174,7 +270,7 @@ def bound_of(clause: Clause, position: int, taken: set[int]) -> Bound:
     """The quantity at `position` with its side: the nearest comparator before it, else one after, else the verb."""
     chunks = clause.chunks
     quantity: Quantity = chunks[position].value
-    negated = False
+    negated = permitted = False
     side, said = "", True
     i = position - 1
     while i >= 0 and not (chunks[i].tag in (QUANTITY, "range") and i not in taken):
@@ -191,6 +287,7 @@ def bound_of(clause: Clause, position: int, taken: set[int]) -> Bound:
                 continue
             negated = any(c.tag == "neg" for c in chunks[:i]) or clause.opener in ("nor", "without")
             up = tag in _ABOVE
+            permitted = not negated and any(c.tag == "allow" or c.word in ("can", "could", "might") for c in chunks[:i])
             side = (AT_MOST if negated else AT_LEAST) if up else (AT_LEAST if negated else AT_MOST)
             break
         i -= 1
@@ -210,7 +307,7 @@ def bound_of(clause: Clause, position: int, taken: set[int]) -> Bound:
             side = AT_MOST
         elif "reserve" in tags and not ("hold" in before and before.index("hold") < position and "reserve" not in before):
             side = AT_LEAST
-    return Bound(quantity, side, position, said)
+    return Bound(quantity, side, position, said, permitted)
 
 
 def _near(chunks: Sequence[Chunk], i: int, position: int) -> bool:

@@ -36,7 +36,14 @@ def figures(clause: Clause) -> list[int]:
     """Positions of quantities and ranges that are not about risk."""
     risk = risk_of(clause)
     taken = risk.taken if risk else set()
-    return [i for i, c in enumerate(clause.chunks) if c.tag in ("quantity", "range") and i not in taken]
+    found = [i for i, c in enumerate(clause.chunks) if c.tag in ("quantity", "range") and i not in taken]
+    return [i for i in found if not _pronoun_one(clause.chunks, i)]
+
+
+def _pronoun_one(chunks: Sequence[Chunk], i: int) -> bool:
+    """ "the important one": no figure."""
+    alone = chunks[i].word == "one" and chunks[i].value.dim == COUNT
+    return alone and (i + 1 >= len(chunks) or chunks[i + 1].tag not in ("unit", "times", "quantity", "fraction"))
 
 
 def dims(clause: Clause, positions: Sequence[int]) -> set[str]:
@@ -71,6 +78,8 @@ def core_of(clause: Clause) -> str:
     )
     if "anycost" in tags:
         return "anycost"
+    if not found and "performance" in tags and tags & {"win", "over"} and tags & {"save", "cost"}:
+        return "anycost"
     if "sla" in tags or "slagood" in tags:
         return "sla"
     if "relieve" in tags and not found:
@@ -78,6 +87,8 @@ def core_of(clause: Clause) -> str:
     if "overload" in tags and not found and (clause.opener == "without" or tags & {"neg"}):
         return "overload"
     if links and not slices and not kpi:
+        if not found and any(c.word == "cut" for c in chunks):
+            return "maintenance"
         if tags & _WORK or ("capacity" in tags and found) or ("reduce" in tags and shares):
             return "maintenance"
         if shares and not _compared(clause) and tags & {"at", "to", "filler", "hold", "reserve"} and "change" not in tags:
@@ -93,6 +104,8 @@ def core_of(clause: Clause) -> str:
         and not slices
     ):
         return "maintenance" if _real_work(chunks) else ""
+    if "demand" in tags and shares and _load_bounded(clause, tags, links):
+        return "kpi"
     if "demand" in tags and not hard_kpi and "cost" not in tags and not ("prb" in tags and kinds & _SHAREABLE):
         if _growth(clause, kinds, tags):
             return "surge"
@@ -114,7 +127,9 @@ def core_of(clause: Clause) -> str:
     if shares and "more" in tags and not hard_kpi and not slices and _plainly_more(clause, tags):
         return "surge"
     if "freeze" in tags and not found:
-        return "freeze"
+        if tags & {"delay", "loss", "throughput", "delivered"} and any(c.word.startswith("as ") for c in chunks):
+            return "kpi_open"
+        return "unfreeze" if _unfrozen(chunks) else "freeze"
     if "change" in tags and shares and not kpi and not (slices and "share" in tags and "reduce" in tags):
         return "change"
     if "change" in tags and not found and _negated(clause, "change"):
@@ -165,6 +180,22 @@ def core_of(clause: Clause) -> str:
     if not found and _about_links(chunks) and (tags & {"util"}):
         return "kpi_open"
     return ""
+
+
+def _unfrozen(chunks: Sequence[Chunk]) -> bool:
+    """ "don't freeze", "no freezing": the negation stands right before it."""
+    at = next(i for i, c in enumerate(chunks) if c.tag == "freeze")
+    before = [c for c in chunks[:at] if c.tag not in ("filler", "hold", "name", "pronoun")]
+    return bool(before) and before[-1].tag == "neg" and "change" not in {c.tag for c in chunks}
+
+
+def _load_bounded(clause: Clause, tags: set[str], links: bool) -> bool:
+    """ "keep up-1 below 70 % load": the load of a place against a bound, not a forecast."""
+    words = {c.word for c in clause.chunks if c.tag == "demand"}
+    placed = links or bool(clause.zones or clause.cells)
+    if not words <= {"load", "loads"} or not placed or tags & {"expect", "usual", "times", "raise"}:
+        return False
+    return bool(tags & {"atmost", "below", "cap"}) or (bool(tags & {"above", "over"}) and "neg" in tags)
 
 
 def _compared(clause: Clause) -> bool:

@@ -15,6 +15,7 @@ from twm.gateway.intents.chunks import Chunker
 from twm.gateway.intents.clauses import clauses, ranges
 from twm.gateway.intents.compiler import asked, compiled
 from twm.gateway.intents.context import Understood
+from twm.gateway.intents.exceptions import exceptions
 from twm.gateway.intents.meaning import Reader
 from twm.gateway.intents.names import NameIndex
 from twm.gateway.intents.questions import question
@@ -78,7 +79,7 @@ class GrammarCompiler:
 def read(text: str, spec: NetworkSpec, names: NameIndex, now: dt.datetime) -> Understood:
     """What a cleaned text says."""
     chunks = Chunker(names).chunks(tokenize(text), now.date())
-    return Reader(spec, names).read(clauses(ranges(WindowReader(now).read(chunks))))
+    return Reader(spec, names).read(clauses(ranges(exceptions(WindowReader(now).read(chunks), names))))
 
 
 def _suspicious(signs: Sequence[str]) -> intent_pb2.Question:

@@ -5,12 +5,22 @@ from __future__ import annotations
 from functools import lru_cache
 
 from twm.gateway.intents.spelling import Speller
-from twm.gateway.intents.vocabulary import FILLER, PHRASES, WORDS
+from twm.gateway.intents.vocabulary import FILLER, NAMING, PHRASES, WORDS
 
 MAX_PHRASE = 8
 _NO_TARGETS = frozenset(
     (
         "per",
+        "lat",
+        "dly",
+        "thr",
+        "tpt",
+        "bw",
+        "util",
+        "utils",
+        "pkt",
+        "pkts",
+        "prio",
         "ish",
         "hit",
         "hits",
@@ -39,6 +49,12 @@ def words() -> dict[str, str]:
     for tag, entries in WORDS.items():
         table.update(dict.fromkeys(entries.split(), tag))
     return table
+
+
+@lru_cache(maxsize=1)
+def naming() -> frozenset[str]:
+    """Words without a meaning here that things are named after."""
+    return frozenset(NAMING.split())
 
 
 @lru_cache(maxsize=1)

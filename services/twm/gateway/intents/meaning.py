@@ -13,12 +13,15 @@ from twm.gateway.intents.clauses import Clause, risk_of, sentences
 from twm.gateway.intents.context import Context, Understood
 from twm.gateway.intents.cores import KPI_TAGS, core_of, dims, figures
 from twm.gateway.intents.drafts import Item, MaintenanceDraft, ObjectiveDraft, SurgeDraft, Where
+from twm.gateway.intents.moods import beyond_scope, no_goal
 from twm.gateway.intents.names import NameIndex
 from twm.gateway.intents.notices import action, leftover, notice
-from twm.gateway.intents.places import places, where_of, zones_of
+from twm.gateway.intents.places import Trail, last_place, places, share_places, strange_heading, where_of, zones_of
 from twm.gateway.intents.questions import question
 from twm.gateway.intents.sentence_windows import give_windows, head_parts
 
+MAX_PLAIN_LOSS = 0.25
+"""Up to here "at most N %" right after a bound on loss is one on loss; above, it may be a share."""
 _CARRIED = frozenset(
     {
         "name",
@@ -45,6 +48,7 @@ class Reader:
         self.names = names
         self.context = Context()
         self.out = Understood()
+        self._trail: Trail = []
 
     def read(self, clauses: Sequence[Clause]) -> Understood:
         """Drafts and questions."""
@@ -61,8 +65,12 @@ class Reader:
     def _sentence(self, sentence: list[Clause]) -> None:
         if sentence[0].opener != ";":
             self.context.heading = None
+            self._trail = []
+        if no_goal(self, sentence):
+            return
         for clause in sentence:
             notice(self, clause)
+            beyond_scope(self, clause)
         merged = self._merge(sentence)
         head = head_parts(sentence)
         before = len(self.out.items)
@@ -71,6 +79,8 @@ class Reader:
             start = len(self.out.items)
             self._statement(clause, core)
             starts.append((clause, start, len(self.out.items)))
+        self._trail += [(clause, self.out.items[a:b]) for clause, a, b in starts]
+        share_places(self._trail)
         give_windows(self.context, self.out.items, starts, head)
         made = self.out.items[before:]
         for item in made:
@@ -83,16 +93,26 @@ class Reader:
         """Statements of a sentence: what has no core of its own goes to a neighbour."""
         out: list[tuple[Clause, str]] = []
         waiting: list[Chunk] = []
-        for clause in sentence:
+        for said in sentence:
+            clause = self._of_heading(said)
             core = core_of(clause)
+            if clause.heading:
+                strange_heading(self, clause)
             if clause.heading and not core:
                 self.context.heading = clause
+                continue
+            if clause.heading and core == "save" and not figures(clause) and _bare_figure(sentence, said):
+                self.context.heading, self.context.core = clause, "save"
                 continue
             if clause.heading and core in ("kpi_open", "share_open", "maintenance", "rank") and not figures(clause):
                 self.context.heading = clause
                 continue
             if not core:
                 if action(self, clause) or leftover(self, clause):
+                    continue
+                if out and out[-1][1] == "rank" and clause.slices and not figures(clause) and clause.opener in ("then", ","):
+                    second = Chunk("second", clause.chunks[0].start, clause.chunks[0].start, None, "then")
+                    out.append((replace(clause, chunks=[second, *clause.chunks]), "rank"))
                     continue
                 if out and _comparator_only(clause):
                     waiting_for = out[-1][0]
@@ -121,9 +141,19 @@ class Reader:
         if waiting and out:
             last, last_core = out[-1]
             out[-1] = (replace(last, chunks=[*last.chunks, *waiting]), last_core)
+        elif sentence[0].opener == ";" and self._trail and any(c.tag == "name" for c in waiting):
+            last_place(self._trail, [c for c in waiting if c.tag == "name"])
         elif waiting and any(c.tag == "window" for c in waiting) and self.out.items and sentence[0].opener == ";":
             self.out.items[-1].parts += [c.value for c in waiting if c.tag == "window"]
         return out
+
+    def _of_heading(self, clause: Clause) -> Clause:
+        """ "Link up-1: 10 % capacity loss": what is said of work and capacity belongs to the links of the heading."""
+        heading = self.context.heading
+        work = clause.tags & {"maint", "down", "fail", "lose", "degrade", "capacity"}
+        if heading is None or not heading.links or not work or clause.links or clause.slices or heading is clause:
+            return clause
+        return replace(clause, chunks=[*(c for c in heading.chunks if c.tag == "name"), *clause.chunks])
 
     def _completes(self, last: tuple[Clause, str], clause: Clause) -> bool:
         kinds = dims(clause, figures(clause))
@@ -137,6 +167,14 @@ class Reader:
             core = self._continued(clause)
         elif core == "share" and self._of_kpi(clause):
             core = "kpi"
+        elif core == "share" and self._doubtful(clause):
+            self.ask(
+                "not_understood",
+                "",
+                "A figure follows a bound on loss: is it a bound on loss too, or a share?",
+                ("loss", "share"),
+            )
+            return
         makers = {
             "kpi": statements_kpi.kpi,
             "share": statements.share,
@@ -153,6 +191,7 @@ class Reader:
             "surge_open": statements.surge_open,
             "kpi_open": statements_kpi.kpi_open,
             "share_open": statements.share_open,
+            "unfreeze": statements.unfreeze,
         }
         maker = makers.get(core)
         if maker is None:
@@ -169,7 +208,8 @@ class Reader:
         """A bare figure goes on with the statement before."""
         kinds = dims(clause, figures(clause))
         core, heading = self.context.core, self.context.heading
-        if core == "save" and kinds & {"ratio", "fraction"} and clause.tags & {"reduce", "down", "pronoun"}:
+        own = clause.slices or clause.links or clause.tags & (KPI_TAGS | {"share", "prb", "bandwidth", "reserve", "cap"})
+        if core == "save" and kinds & {"ratio", "fraction"} and (clause.tags & {"reduce", "down", "pronoun"} or not own):
             return "save"
         if core == "surge" and kinds & {"ratio", "factor", "fraction"}:
             return "surge"
@@ -183,11 +223,23 @@ class Reader:
             return "share"
         return "share" if kinds & {"ratio", "fraction", "prb"} else ""
 
+    def _doubtful(self, clause: Clause) -> bool:
+        """Whether "at most 40 %" of a slice goes on with a loss of before or is a share: nothing says."""
+        return self._goes_on(clause) and not self._of_kpi(clause)
+
+    def _goes_on(self, clause: Clause) -> bool:
+        on = clause.opener in ("and", ",", "but", "or", "while") and clause.tags & {"atmost", "below", "less", "allow"}
+        bare = not clause.tags & {"atleast", "share", "prb", "resource", "bandwidth", "cap", "pin"}
+        return bool(on and bare and clause.slices and self.context.core == "kpi" and self.context.kpi == "loss_ratio")
+
     def _of_kpi(self, clause: Clause) -> bool:
         """Whether a ratio goes on with the KPI of before: "loss 1 % for URLLC and 5 % for eMBB"."""
         if clause.tags & {"share", "prb", "resource", "bandwidth", "reserve", "cap", "pin"}:
             return False
         if self.context.heading is not None and self.context.heading.tags & KPI_TAGS:
+            return True
+        ratios = [q.value for _, q in clause.quantities() if q.dim in ("ratio", "fraction")]
+        if self._goes_on(clause) and ratios and max(ratios) <= MAX_PLAIN_LOSS:
             return True
         bare = not clause.tags & {"atleast", "atmost", "neg", "above"} and clause.opener in ("and", ",", "but", "or")
         return bare and self.context.core == "kpi" and self.context.kpi in ("loss_ratio", "utilisation_ratio")
@@ -210,6 +262,12 @@ class Reader:
         draft = ObjectiveDraft(clause=clause.chunks[0].start)
         self.add(draft, clause)
         return draft
+
+
+def _bare_figure(sentence: Sequence[Clause], heading: Clause) -> bool:
+    """Whether a figure that belongs to nothing else follows the heading."""
+    following = next((c for i, c in enumerate(sentence) if i and sentence[i - 1] is heading), None)
+    return following is not None and core_of(following) == "figure" and not following.slices
 
 
 def _comparator_only(clause: Clause) -> bool:

@@ -83,7 +83,7 @@ def notice(reader: Reader, clause: Clause) -> None:
             )
     if "urgent" in tags and reader.out.priority in (0, 2):
         reader.out.priority = 1
-    elif not clause.slices and not reader.out.priority:
+    elif (not clause.slices or "priority" in tags) and not reader.out.priority:
         reader.out.priority = (
             2 if "highprio" in tags else 4 if "lowprio" in tags else 5 if "lowestprio" in tags else _numbered_priority(clause)
         )
@@ -134,16 +134,7 @@ def leftover(reader: Reader, clause: Clause) -> bool:
 
 
 def _numbered_priority(clause: Clause) -> int:
-    for i, chunk in enumerate(clause.chunks[:-1]):
-        nxt = clause.chunks[i + 1]
-        if (
-            chunk.word == "priority"
-            and nxt.tag == "quantity"
-            and nxt.value.dim == "count"
-            and nxt.value.value in (1, 2, 3, 4, 5)
-        ):
-            return int(nxt.value.value)
-    return 0
+    return next((int(c.value) for c in clause.chunks if c.tag == "priority"), 0)
 
 
 def _field(kind: str) -> str:

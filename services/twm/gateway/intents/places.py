@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from twm.gateway.intents.chunks import UNKNOWN, Chunk
 from twm.gateway.intents.clauses import Clause
-from twm.gateway.intents.drafts import Where
-from twm.gateway.intents.names import LINK, SLICE, ZONE
+from twm.gateway.intents.drafts import ConstraintDraft, Item, LimitDraft, Where
+from twm.gateway.intents.names import CELL, LINK, SLICE, ZONE
 from twm.gateway.intents.notices import unknown
 
 if TYPE_CHECKING:
@@ -51,6 +52,12 @@ def zones_of(reader: Reader, clause: Clause, where: Where) -> list[Where]:
 def places(reader: Reader, clause: Clause, core: str) -> None:
     """Slices, zones and places that are named but not in the network."""
     chunks = clause.chunks
+    strange = _strange_subject(clause, core)
+    if strange:
+        unknown(reader, SLICE, strange)
+    stranger = _strange_zone(clause)
+    if stranger:
+        unknown(reader, ZONE, stranger)
     for i, chunk in enumerate(chunks):
         if (
             chunk.tag == "slicetype"
@@ -74,6 +81,82 @@ def places(reader: Reader, clause: Clause, core: str) -> None:
                 follows = chunks[i + 1].tag if i + 1 < len(chunks) else ""
                 if follows not in ("name", "unknown", "share", "demand"):
                     unknown(reader, ZONE, chunk.word)
+
+
+def _strange_subject(clause: Clause, core: str) -> str:
+    """The word before the verb or the figure where nothing else says whom a bound is for: "trucks below 25 ms"."""
+    if core not in ("kpi", "share", "figure") or clause.slices or clause.cells or clause.links:
+        return ""
+    words = [c for c in clause.chunks if c.tag not in ("filler", "punct")]
+    if len(words) < 2 or words[0].tag != UNKNOWN or len(words[0].word) < 3:
+        return ""
+    return words[0].word if words[1].tag in ("below", "above", "atmost", "atleast", "hold", "quantity", "less", "neg") else ""
+
+
+Trail = list[tuple[Clause, list[Item]]]
+"""Statements of a sentence, and of those before it that end in a semicolon, with what came of them."""
+
+
+def share_places(trail: Trail) -> None:
+    """One subject with several bounds has one place: "URLLC under 10 ms and 0.5 % loss in the hospital"."""
+    for (before, earlier), (clause, later) in itertools.pairwise(trail):
+        if clause.slices or clause.opener not in (",", "and", ";", "with", "while", ".") or not (earlier and later):
+            continue
+        if not all(isinstance(item, ConstraintDraft) for item in (*earlier, *later)):
+            continue
+        old, new = (group[0].where for group in (earlier, later) if isinstance(group[0], ConstraintDraft))
+        if old.slices != new.slices or old.links or new.links:
+            continue
+        told, tells = bool(old.zone or old.cells), bool(new.zone or new.cells)
+        if told and not tells and len(earlier) == 1:
+            _put_place(later, old)
+        elif tells and not told and len(later) == 1 and not before.tags & {"all"}:
+            _put_place(earlier, new)
+
+
+def last_place(trail: Trail, names: Sequence[Chunk]) -> None:
+    """ "...; hospital": a place that stands alone at the end is of all that has none."""
+    found = Where()
+    for chunk in names:
+        for name in chunk.value:
+            if name.kind == ZONE:
+                found.zone = name.id
+            elif name.kind == CELL:
+                found.cells.append(name.id)
+    for _, items in trail if found.zone or found.cells else ():
+        placed = any(
+            i.where.zone or i.where.cells or i.where.links for i in items if isinstance(i, ConstraintDraft | LimitDraft)
+        )
+        if not placed:
+            _put_place(items, found)
+
+
+def _put_place(items: Sequence[Item], place: Where) -> None:
+    for item in items:
+        if isinstance(item, ConstraintDraft | LimitDraft):
+            item.where = Where(
+                list(item.where.slices), place.zone, list(place.cells), list(item.where.links), item.where.all_slices
+            )
+
+
+def strange_heading(reader: Reader, clause: Clause) -> None:
+    """Ask where a heading is a zone that the network does not have."""
+    stranger = _strange_zone(clause)
+    if stranger:
+        unknown(reader, ZONE, stranger)
+
+
+def _strange_zone(clause: Clause) -> str:
+    """ "public transport zone": what stands before the noun is no zone of the network."""
+    chunks = clause.chunks
+    for i, chunk in enumerate(chunks):
+        if chunk.tag != "zonenoun" or chunk.word.endswith("s") or i == 0 or clause.zones:
+            continue
+        before, after = chunks[i - 1], chunks[i + 1] if i + 1 < len(chunks) else None
+        named = before.tag in (UNKNOWN, "transport", "place", "urgent", "event")
+        if named and (after is None or after.tag not in ("name", "fuzzy", "unknown_name")):
+            return before.word
+    return ""
 
 
 def _placed(chunks: Sequence[Chunk], i: int) -> bool:

@@ -64,7 +64,9 @@ _PARTS = {
     "hundredth": 100,
     "thousandth": 1000,
 }
-NUMBER_WORDS = frozenset({*_ONES, *_TENS, *_PARTS, "hundred", "thousand", "a", "an"})
+_SCALES = {"dozen": 12.0, "hundred": 100.0, "thousand": 1000.0, "million": 1e6}
+NUMBER_WORDS = frozenset({*_ONES, *_TENS, *_PARTS, *_SCALES, "a", "an"})
+_PACKETS = frozenset({"packet", "packets", "frame", "frames", "message", "messages", "bit", "bits"})
 
 RATIO, POINTS, DELAY, SECONDS, DURATION, RATE, FACTOR, COUNT, PRB, BYTES, FRACTION, PERCENTILE = (
     "ratio",
@@ -83,7 +85,7 @@ RATIO, POINTS, DELAY, SECONDS, DURATION, RATE, FACTOR, COUNT, PRB, BYTES, FRACTI
 
 _UNITS: dict[str, tuple[str, float]] = {
     **dict.fromkeys(("%", "percent", "pct", "pc", "percents"), (RATIO, 0.01)),
-    "‰": (RATIO, 0.001),
+    **dict.fromkeys(("‰", "permille", "promille", "permil"), (RATIO, 0.001)),
     **dict.fromkeys(("points", "point", "pts", "pt", "pp"), (POINTS, 0.01)),
     **dict.fromkeys(("us", "μs", "µs", "usec", "microsecond", "microseconds"), (DELAY, 0.001)),
     **dict.fromkeys(("ms", "msec", "msecs", "millisecond", "milliseconds", "millis"), (DELAY, 1.0)),
@@ -176,7 +178,9 @@ def _read_words(tokens: Sequence[Token], words: Sequence[str], i: int) -> tuple[
         j = i + 1
         if _word(tokens, words, j) in ("a", "an"):
             follower = _word(tokens, words, j + 1)
-            if follower in _UNITS or follower in ("hundred", "thousand"):
+            if follower in _SCALES:
+                return 0.5 * _SCALES[follower], j + 2, False
+            if follower in _UNITS:
                 return 0.5, j + 1, False
         return 0.5, j, True
     if first in ("a", "an"):
@@ -185,8 +189,8 @@ def _read_words(tokens: Sequence[Token], words: Sequence[str], i: int) -> tuple[
             if nxt == "quarter" and words[i + 2 : i + 4] == ["of", "an"]:
                 return 0.25, i + 4, False
             return 1 / _PARTS[nxt], i + 2, True
-        if nxt in ("hundred", "thousand"):
-            return (100.0 if nxt == "hundred" else 1000.0), i + 2, False
+        if nxt in _SCALES:
+            return _SCALES[nxt], i + 2, False
         if _UNITS.get(nxt, ("", 0))[0] in (DURATION, RATIO) and nxt not in ("min", "pc"):
             return 1.0, i + 1, False
         return None
@@ -215,6 +219,8 @@ def _read_words(tokens: Sequence[Token], words: Sequence[str], i: int) -> tuple[
             break
         j += 1
     value = total + current
+    if _word(tokens, words, j) in ("dozen", "million"):
+        value, j = value * _SCALES[words[j]], j + 1
     if words[j : j + 3] == ["and", "a", "half"]:
         return value + 0.5, j + 3, False
     if _word(tokens, words, j) in ("point", "comma") and _word(tokens, words, j + 1) in _ONES:
@@ -258,6 +264,13 @@ def read_quantity(tokens: Sequence[Token], words: Sequence[str], i: int) -> tupl
     if found is None:
         return None
     value, j, fraction = found
+    nines = 1 if _word(tokens, words, j) == "nines" else 2 if words[j : j + 2] == ["9", "s"] else 0
+    if nines and value == int(value) and 1 <= value <= 9:
+        return Quantity(round(1 - 10.0 ** -int(value), 12), RATIO), j + nines
+    if value == 10 and words[j : j + 2] == ["^", "-"] and j + 2 < len(tokens) and tokens[j + 2].text in "123456789":
+        return Quantity(10.0 ** -int(tokens[j + 2].text), COUNT, sign), j + 3
+    if _word(tokens, words, j) in _PACKETS and words[j + 1 : j + 2] in (["in"], ["out"], ["per"], ["of"]):
+        j += 1
     rest = words[j : j + 4]
     if len(rest) >= 2 and (rest[0] == "in" or rest[:2] == ["out", "of"]):
         other = read_number(tokens, words, j + (1 if rest[0] == "in" else 2))
@@ -290,8 +303,10 @@ def _with_unit(
         if _word(tokens, words, j + 1) in ("percentile", "percentiles", "quantile"):
             return Quantity(value, PERCENTILE, sign), j + 2
         return Quantity(value, COUNT, sign), j + 1
-    if word == "per" and _word(tokens, words, j + 1) == "cent":
-        return Quantity(value / 100, RATIO, sign), j + 2
+    if word == "per" and _word(tokens, words, j + 1) in ("cent", "mille", "mil", "thousand"):
+        return Quantity(value / (100 if words[j + 1] == "cent" else 1000), RATIO, sign), j + 2
+    if word in ("%", "percent", "percentage") and words[j + 1 : j + 3] in (["-", "points"], ["-", "point"]):
+        return Quantity(value / 100, POINTS, sign), j + 3
     raw = tokens[j].raw if j < len(tokens) else ""
     slash_second = words[j + 1 : j + 3] in (
         ["/", "s"],
@@ -403,6 +418,12 @@ def read_date(tokens: Sequence[Token], words: Sequence[str], i: int, today: dt.d
                 if _word(tokens, words, j) in ("th", "st", "nd", "rd"):
                     j += 1
                 return _dated(tokens, j, day, _MONTHS[words[i]], today)
+        if tokens[i].kind == "number" and words[i + 1 : i + 2] == ["/"] and i + 2 < len(tokens) and len(text) == 2:
+            other = tokens[i + 2].text
+            slashed = len(other) == 2 and other.isdigit() and text.isdigit() and words[i + 3 : i + 4] != ["/"]
+            if slashed and (text == other or max(int(text), int(other)) > 12):
+                day, month = sorted((int(text), int(other)), reverse=True)
+                return _dated(tokens, i + 3, day, month, today)
         if tokens[i].kind == "number" and text.count(".") in (1, 2):
             parts = text.split(".")
             if len(parts) == 3 and len(parts[2]) == 4:

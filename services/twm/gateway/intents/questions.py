@@ -25,6 +25,7 @@ CODES: dict[str, str] = {
     "unsupported_scope": "this cannot be said of a part of the network",
     "unsupported_kpi": "a KPI that is not predicted",
     "unsupported_recurrence": "a window that comes again",
+    "unsupported_condition": "a condition other than a surge, work on a link or an event",
     "unsupported_action": "something this system does not do",
     "ambiguous_time": "2 o'clock by day or by night",
     "ambiguous_window": "words that fix no moment",

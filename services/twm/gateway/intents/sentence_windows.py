@@ -1,4 +1,4 @@
-"""Which statements a window holds for: one at the head of a sentence for all, in the middle for its own, at the end for the rest."""
+"""Which statements a window holds for: at the head of a sentence for all, inside for its own, at the end for the rest."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def share(reader: Reader, clause: Clause) -> None:
                 side = _held(clause, position) or (reader.context.side if reader.context.core == "share" else "")
             if bound.quantity.dim not in (RATIO, FRACTION, PRB, POINTS):
                 continue
-            if not side:
+            if not side or (bound.permitted and side == AT_LEAST):
                 reader.ask(
                     "missing_comparator",
                     "limits",
@@ -77,7 +77,7 @@ def share(reader: Reader, clause: Clause) -> None:
                     ("at least", "at most", "exactly"),
                 )
                 continue
-            if _by(clause, position):
+            if _by(clause, position) or more_than_now(clause, position):
                 reader.ask(
                     "relative_bound",
                     "limits",
@@ -90,6 +90,12 @@ def share(reader: Reader, clause: Clause) -> None:
         for place in reader.zones(clause, where):
             reader.add(LimitDraft(clause=clause.chunks[0].start, where=place, low=low, high=high, resource=resource), clause)
     reader.context.where = where
+
+
+def more_than_now(clause: Clause, position: int) -> bool:
+    """ "5 points more", "20 % extra PRBs": relative to now."""
+    after = clause.chunks[position + 1] if position + 1 < len(clause.chunks) else None
+    return after is not None and after.tag in ("more", "less") and after.word not in ("busier", "heavier")
 
 
 def _by(clause: Clause, position: int) -> bool:
@@ -154,6 +160,12 @@ def freeze(reader: Reader, clause: Clause) -> None:
     reader.context.where = where
 
 
+def unfreeze(reader: Reader, clause: Clause) -> None:
+    """ "No freezing" takes nothing back and bounds nothing: nothing follows where something else is said."""
+    if not reader.out.items and len(clause.chunks) > 2:
+        reader.ask("no_goal", "limits", "Nothing is to be frozen: what is the goal instead?")
+
+
 def surge(reader: Reader, clause: Clause) -> None:
     """Demand that will differ."""
     where = reader.where(clause, ellipsis=False)
@@ -202,6 +214,8 @@ def _factor(clause: Clause) -> float | None:
             if quantity.signed:
                 return round(1 + quantity.signed * quantity.value, 9)
             after = chunks[i + 1 : i + 5]
+            if i > 0 and chunks[i - 1].tag == "to" and tags & {"reduce", "down", "raise", "less", "more"}:
+                return quantity.value
             if ("reach" in tags and "raise" not in tags) or (
                 after
                 and after[0].tag in ("of", "filler")
@@ -233,6 +247,11 @@ def maintenance(reader: Reader, clause: Clause) -> None:
             reader.ask("missing_link", "context.maintenance.link_index", "Work on which link?", reader.names.ids["link"])
         return
     capacity = 0.0
+    partly = any(c.tag == "degrade" or (c.tag in ("lose", "capacity") and "capacity" in c.word) for c in clause.chunks)
+    if partly and not figures(clause) and not clause.tags & {"down", "maint", "fail", "neg", "all"}:
+        text = "How much of the capacity is left?"
+        reader.ask("missing_bound", "context.maintenance.capacity_factor", text, ("50 %", "0 %"))
+        return
     for i in figures(clause):
         chunk = clause.chunks[i]
         if chunk.tag == "range":
@@ -267,7 +286,17 @@ def save(reader: Reader, clause: Clause) -> None:
     asked = clause.tags & {"reduce", "save", "less", "down", "raise", "low", "below", "neg", "window", "hold"} or any(
         c.word.startswith(("cheap", "green", "eco", "econom", "conserv")) for c in clause.chunks
     )
-    if ratios:
+    halved = any(c.tag == "reduce" and c.word.startswith("halv") for c in clause.chunks)
+    if not ratios and _unsaved(clause):
+        reader.ask(
+            "no_goal",
+            "objective",
+            "Saving is not wanted: is performance to count whatever it costs, or is saving just not a goal?",
+            ("performance at any cost", "drop it"),
+        )
+    elif halved and not ratios:
+        reader.objective(clause).saving = 0.5
+    elif ratios:
         if "raise" in clause.tags and not clause.tags & {"save", "reduce"}:
             reader.ask("no_goal", "objective", "Higher cost is no goal. What is to be reached?")
             return
@@ -276,6 +305,12 @@ def save(reader: Reader, clause: Clause) -> None:
     elif asked:
         draft = reader.objective(clause)
         draft.saving_weight = SAVE_WEIGHT
+
+
+def _unsaved(clause: Clause) -> bool:
+    """ "stop saving", "no energy saving"."""
+    at = next((i for i, c in enumerate(clause.chunks) if c.tag == "save"), -1)
+    return any(c.tag == "neg" for c in clause.chunks[max(at - 2, 0) : at]) if at > 0 else False
 
 
 def anycost(reader: Reader, clause: Clause) -> None:

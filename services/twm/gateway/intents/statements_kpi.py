@@ -79,6 +79,14 @@ def kpi(reader: Reader, clause: Clause) -> None:
                 reader.ask("missing_comparator", "constraints", f"{bound.quantity.value * 100:g} % of what?", choices)
                 continue
             side = _side(bound, name)
+            if bound.permitted and (bound.side == AT_LEAST or name == "throughput_mbps"):
+                reader.ask(
+                    "missing_comparator",
+                    "constraints.comparator",
+                    f"That {KPI_WORDS[name]} may pass a figure bounds nothing. Which bound is meant?",
+                    ("at most", "at least"),
+                )
+                continue
             if "risk" in clause.tags and name.startswith("delay"):
                 side = AT_MOST
             if delivered:
@@ -144,6 +152,9 @@ def _kpi_name(reader: Reader, clause: Clause, position: int, quantity: Quantity,
         found |= heading.tags & KPI_TAGS
     if "util" in found and quantity.dim in (RATIO, FRACTION, COUNT) and "loss" not in found:
         return "utilisation_ratio", False
+    loaded = any(c.tag == "demand" and c.word in ("load", "loads") for c in clause.chunks)
+    if loaded and quantity.dim in (RATIO, FRACTION) and not found & {"loss", "delivered"} and "lose" not in clause.tags:
+        return "utilisation_ratio", False
     if "delivered" in found:
         return "loss_ratio", True
     if found & {"delay", "p99", "mean", "percentile", "median"} and not ("loss" in found and quantity.dim in (RATIO, FRACTION)):
@@ -188,6 +199,8 @@ def _in_unit(reader: Reader, clause: Clause, name: str, bound: Bound, position: 
     relative = (
         bool(before) and before[-1].tag == "by" and bool(clause.tags & {"reduce", "raise", "less", "more", "down", "better"})
     )
+    after = chunks[position + 1] if position + 1 < len(chunks) else None
+    relative = relative or (quantity.dim in (RATIO, FRACTION, POINTS) and after is not None and after.tag in ("more", "less"))
     relative = relative or (quantity.dim in (FRACTION, FACTOR) and name not in ("loss_ratio", "utilisation_ratio"))
     if relative or (clause.tags & MULTIPLES.keys()):
         reader.ask(
@@ -212,7 +225,7 @@ def _in_unit(reader: Reader, clause: Clause, name: str, bound: Bound, position: 
         if quantity.dim == SECONDS:
             return value * 1000
     elif name in ("loss_ratio", "utilisation_ratio"):
-        if quantity.dim in (RATIO, FRACTION) or (quantity.dim == COUNT and 0 < value < 1 and name == "loss_ratio"):
+        if quantity.dim in (RATIO, FRACTION) or (quantity.dim == COUNT and 0 < value < 1):
             return -value if quantity.signed < 0 else value
     elif quantity.dim == RATE:
         return value

@@ -174,10 +174,11 @@ def _ends(part: Part, now: dt.datetime) -> tuple[dt.datetime | Span | None, dt.d
             while start is not None and part.end_day is None and end <= start:
                 end += dt.timedelta(days=1)
             explicit = day is not None or part.start_day is not None or part.end_day is not None
-            if not explicit and first is not None and end <= now and second.hour <= 8 and first.hour <= 8:
+            at_night = first is not None and second.hour <= 8 and first.hour <= 8
+            if not explicit and start is not None and end <= now and (at_night or _soon(start, now)):
                 # "from 02:00 to 04:00" said in the daytime is the coming night.
                 start, end = (None if m is None else m + dt.timedelta(days=1) for m in (start, end))
-            elif not explicit and first is None and second.minutes % 1440 == 0 and end <= now:
+            elif not explicit and first is None and end <= now and (second.minutes % 1440 == 0 or _soon(end, now)):
                 end += dt.timedelta(days=1)
     elif part.day is not None:
         low, high = PARTS_OF_DAY.get(part.part, (0, 24 * part.days))
@@ -197,6 +198,11 @@ def _ends(part: Part, now: dt.datetime) -> tuple[dt.datetime | Span | None, dt.d
             end = now + dt.timedelta(seconds=part.duration_s)
             start = None
     return start, end
+
+
+def _soon(moment: dt.datetime, now: dt.datetime) -> bool:
+    """Whether the time of day of a past moment comes again within half a day."""
+    return moment + dt.timedelta(days=1) - now <= dt.timedelta(hours=12)
 
 
 def _at(day: dt.date, clock: Clock, now: dt.datetime) -> dt.datetime:

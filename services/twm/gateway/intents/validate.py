@@ -248,6 +248,13 @@ def _shares(intent: intent_pb2.IntentSpec, spec: NetworkSpec) -> Iterable[intent
         if a.HasField("min_share") and a.HasField("max_share") and a.min_share > a.max_share + SHARE_TOLERANCE:
             yield _clash(i, a.min_share, a.max_share)
         for b in limits[:i]:
+            both = a.HasField("max_change") and b.HasField("max_change") and a.scope == b.scope and _same_resource(a, b)
+            if both and a.max_change != b.max_change and _meet(a, b, intent):
+                yield question(
+                    "clashing_change",
+                    f"limits[{i}].max_change",
+                    f"Changes of at most {a.max_change * 100:g} and of at most {b.max_change * 100:g} points: which one holds?",
+                )
             if not _overlap(a.scope, b.scope, spec) or not _meet(a, b, intent) or not _same_resource(a, b):
                 continue
             for low, high in ((a, b), (b, a)):

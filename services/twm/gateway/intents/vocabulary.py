@@ -16,8 +16,8 @@ WORDS: dict[str, str] = {
     "more": "busier heavier more greater higher larger bigger worse additional extra",
     "than": "than",
     "better": "better",
-    "atleast": "minimum minimal least floor >= ≥ minimally => guaranteed",
-    "atmost": "maximum maximal max most <= ≤ =< within ceiling tops topmost",
+    "atleast": "atleast minimum minimal least floor >= ≥ minimally => guaranteed",
+    "atmost": "atmost maximum maximal max most <= ≤ =< within ceiling tops topmost",
     "min": "min mins",
     "freeze": "freeze freezes frozen froze freezing untouched unchanged unmodified alone pause static",
     "change": """
@@ -29,7 +29,7 @@ WORDS: dict[str, str] = {
     "save": "save saves saving savings saved economise economize shave conserve",
     "cost": """
         cost costs costing expense expenses bill bills budget spend spending opex money cheap cheaper
-        cheapest energy power electricity consumption consume green eco
+        cheapest economical frugal thrifty energy power electricity consumption consume green eco
     """,
     "reduce": """
         reduce reduces reduced reducing reduction cut cuts cutting trim trimming decrease decreases
@@ -54,7 +54,7 @@ WORDS: dict[str, str] = {
         honor preserve sacred survive survives satisfy satisfied leave leaves left leaving must shall should
     """,
     "prio": """
-        prioritise prioritize prioritised prioritized prioritising prioritizing prioritisation favour favor
+        prio prioritise prioritize prioritised prioritized prioritising prioritizing prioritisation favour favor
         favours prefer preferred preference precedence priority priorities
     """,
     "important": "important importance matter matters weight weights weigh weighs",
@@ -78,6 +78,7 @@ WORDS: dict[str, str] = {
         throttled bound
     """,
     "pin": "pin pins pinned fix fixed exactly set",
+    "excluded": "excluding excepting",
     "demand": """
         traffic load loads demand demands surge surges surging volume volumes peak peaks crowd crowds
         workload uptake influx
@@ -91,9 +92,10 @@ WORDS: dict[str, str] = {
         worked
         working
         maintenance maint servicing repair repairs repaired works work upgrade upgraded upgrades downtime
-        outage splicing spliced respliced swap replacement replaced serviced
+        outage splicing spliced respliced splice swap swapping replacement replaced replacing serviced
+        realign realigning realignment
     """,
-    "down": "gone down dead dark offline unavailable broken out-of-service disconnected",
+    "down": "severed gone down dead dark offline unavailable broken out-of-service disconnected",
     "fail": "failure failures fail fails failed failing",
     "lose": "lose loses losing",
     "degrade": "degrade degraded degrades degradation flaky impaired",
@@ -106,20 +108,20 @@ WORDS: dict[str, str] = {
     "hotspot": "hotspot hotspots",
     "risk": "risk risks probability chance likelihood odds",
     "confidence": "confidence conf certainty confident sure certain",
-    "delay": "delay delays latency latencies lag lags tail",
+    "delay": "delay delays latency latencies lag lags tail dly lat",
     "p99": "p99 ninetyninth",
     "percentile": "percentile percentiles quantile",
     "mean": "mean average averages avg averaged typical",
     "median": "median",
     "jitter": "jitter availability uptime mos qoe rtt bler sinr rsrp cqi handover handovers",
     "loss": "loss losses lost drop-rate per plr",
-    "delivered": "delivered reliability reliable delivery success successfully",
-    "packet": "packet packets error errors ratio rate",
-    "throughput": "throughput throughputs goodput bitrate rates datarate speeds",
-    "util": "utilisation utilization utilised utilized occupancy occupied usage used busy utilise",
+    "delivered": "delivered reliability reliable delivery success successfully arrive arrives arriving",
+    "packet": "packet packets error errors ratio rate pkt pkts",
+    "throughput": "throughput throughputs goodput bitrate rates datarate speeds thr thrpt thruput tput tpt",
+    "util": "utilisation utilization utilised utilized occupancy occupied usage used busy utilise util utils loaded",
     "prb": "prb prbs radio spectrum carrier",
     "resource": "resource resources",
-    "bandwidth": "bandwidth bandwidths",
+    "bandwidth": "bandwidth bandwidths bw",
     "share": "share shares portion allotments slicequota quota quotas",
     "transport": "transport backhaul fronthaul",
     "cellnoun": "cell cells site sites sector sectors",
@@ -141,6 +143,7 @@ WORDS: dict[str, str] = {
         event events match game concert festival fair marathon parade derby fireworks exercise ceremony
         conference congress rally race demonstration carnival exhibition drill tournament
     """,
+    "cond": "if unless whenever",
     "during": "during throughout amid",
     "while": "while whilst when as-long-as meanwhile meantime",
     "double": "double doubles doubled doubling twice",
@@ -187,9 +190,9 @@ WORDS: dict[str, str] = {
     "midnight": "midnight",
     "ampm": "am pm a.m p.m",
     "oclock": "o'clock oclock",
-    "rush": "sometimes occasionally later soon eventually sporadically rush",
+    "rush": "sometimes occasionally later soon shortly eventually sporadically rush lunch lunchtime breakfast dinnertime",
     "daily": "daily nightly hourly weekdays weekends",
-    "performance": "performance",
+    "performance": "performance quality",
     "place": """
         downtown uptown mall airport hospital stadium station port harbour harbor campus school park market
         beach city centre center suburb suburbs village university resort plant factory mine church tunnel
@@ -258,7 +261,7 @@ optimisation optimise optimised optimize optimized other others otherwise our ou
 part parts pass passed passes passing password passwords patience patient patients pay pays people perceive perhaps
 period periods permit permits permitted pizza place placed places plain please pls plz pod pods poem police policies
 policy ports possible present presently pretty previous price prices prior probably problem problems prompt providing
-proviso put puts quality quick quickly quiet quite range ranges rarely rather reached read ready real really regarding
+proviso put puts quick quickly quiet quite range ranges rarely rather reached read ready real really regarding
 regardless relation relative remember replica replicas request requested requesting requests require required
 requirement requirements requires respective respectively rest right rnoc road road's roads robot robots root round
 router rule rules running safe said same says schedule scheduled schools secret secrets seeing seem seemed seems seen
@@ -273,8 +276,26 @@ trial tries trouble truck trucks trust trusts try trying upf uploads upon upper 
 values vehicle vehicles versus very via vital vs wants was watch watching way ways we we'd we're we've weather week's
 well were west whenever wherever whether whichever whoever whom will winter wise wish wishes wishing woman women wonder
 world worried worries worry worrying worth would would've yeah yes you you're your yourself
+nines dozen million mille permille promille
+god gods sake hell damn bloody damned sick tired boss mate guys lads chief cheers regards sincerely respectfully yours honestly
+meeting meetings mover vice voices wide wise rice race fund funds lunch coffee visitor visitors guest guests citizen citizens
+mayor minister contract contracts client clients ward wards nursing clinic shop shops mall malls hotel hotels ferry frankly
+ferries tram trams metro subway taxi taxis truckers driver drivers worker workers employee employees manager managers director
+desk floor floors gate gates hall halls stage stages ring rings loop loops quay mast offices building buildings
+avenue hill hills lake river coast beaches island
 """
 """Words without a meaning here; listed so that they are not taken for misspelt ones."""
+
+NAMING = """
+ambulance ambulances antenna bus buses car cars cart child children cleaning companies company container containers core
+crane cranes crew crews cruise customer customers dam doctor doctors drone drones east enterprise enterprises family field
+fields film finance global gnb hospital's house industrial inner kids line lines machine machines music news north nurse
+nurses office operations outer patient patients police ports road roads robot robots school schools sensor server servers
+ship south sport sports staff student students subscribers surgery tourists train trains truck trucks vehicle vehicles west
+ward wards clinic shop shops mall malls hotel hotels ferry ferries tram trams metro subway taxi taxis gate gates hall halls
+stage ring loop quay mast offices hill hills lake river coast island guest guests visitor visitors voice client clients
+"""
+"""Of those, what things are named after: a name of the network made of them is read as a name wherever it stands."""
 
 PHRASES: dict[str, str] = {
     "during": "for the duration of | over the duration of | for the length of | in the course of",
@@ -317,7 +338,7 @@ PHRASES: dict[str, str] = {
     """,
     "delivered": """
         delivery ratio | delivery rate | packet delivery | packets delivered | success rate |
-        service reliability
+        service reliability | get through | gets through | getting through | go through | make it through | make it
     """,
     "delay": """
         response time | end to end delay | end-to-end delay | end to end latency | end-to-end latency |
@@ -355,7 +376,9 @@ PHRASES: dict[str, str] = {
         at any cost | at all costs | whatever it costs | whatever the cost | regardless of cost |
         regardless of the cost | cost is no object | money is no object | no matter the cost |
         no matter what it costs | cost does not matter | cost doesn't matter | at any price |
-        whatever the price
+        whatever the price | performance first | quality first | performance over cost | quality over cost |
+        performance before cost | cost is secondary | cost is not an issue | cost is no issue | cost is irrelevant |
+        whatever it takes
     """,
     "cost": """
         economy mode | power saving mode | energy saving mode | saving mode | power saving |
@@ -366,6 +389,11 @@ PHRASES: dict[str, str] = {
         takes precedence | take precedence | comes first | come first | goes first | go first |
         top priority for
     """,
+    "relieve": """
+        take load off | take the load off | take some load off | take pressure off | take the pressure off | free up
+    """,
+    "lose": "capacity loss | loss of capacity | lost capacity | reduced capacity | capacity reduction",
+    "excluded": "except for | apart from | other than | with the exception of | aside from | save for",
     "urgent": """
         highest priority | top priority | as soon as possible | most urgent | utmost priority |
         maximum priority
@@ -373,19 +401,24 @@ PHRASES: dict[str, str] = {
     "highprio": "high priority",
     "lowprio": "low priority | not urgent",
     "lowestprio": "lowest priority | no hurry | no rush | when convenient | whenever convenient",
-    "lessimportant": "less important | less weight | lower priority | lower weight | best effort | best-effort",
+    "lessimportant": """
+        less important | least important | less weight | lower priority | lower weight | best effort | best-effort
+    """,
     "moreimportant": """
         more important | more weight | higher priority | higher weight | matters more | more than anything |
         most important | matters most | weighs more | counts more | count more
     """,
     "over": "ahead of | rather than | in preference to | with precedence over | precedence over | priority over",
     "filler": """
+        just in case | even if | as if | if not already | good morning | good afternoon | good evening | good night |
+        good day | after all | after that | look after |
+        looking after | looks after | after you | quite a while | once in a while |
         has to | have to | had to | by any means | by all means | people are |
         at all | in total | in short | at the moment | in place | by all means | on top of that | on top |
         such as | so far | as well | at a time | at once | for the moment | for the time being | for now |
         for example | in general | in particular | of course | in order to | at the same time | in fact |
         first of all | until further notice | till further notice | right now | from now on | as of now |
-        up front | as far as | as agreed | as usual | in case | per step | a step | each step | every step |
+        up front | as far as | as agreed | as usual | per step | a step | each step | every step |
         per slow step | at each step | per interval | each time | every time |
         to be on the safe side | on the safe side | heads-up | heads up | going on | back up | all day long |
         the whole time | in any case | in any cell | in every cell | in all cells | in each cell |
@@ -412,6 +445,8 @@ PHRASES: dict[str, str] = {
         during those hours | during these hours
     """,
     "rush": """
+        a while | a short while | some time | a few hours | a few minutes | a couple of hours | some hours | several hours |
+        a few days | some days | a couple of days | a couple of minutes | lunch break | lunch time |
         from time to time | now and then | every now and then | once in a while | at some point | some time | one day |
         rush hour | rush hours | peak hour | peak hours | busy hour | busy hours | peak time | peak times |
         off peak | off-peak | office hours | business hours | working hours
@@ -420,6 +455,10 @@ PHRASES: dict[str, str] = {
     "usual": """
         the usual | its normal level | normal level | usual level | an ordinary day | a normal day |
         its usual level | what it normally is | than usual
+    """,
+    "cond": """
+        in case | in case of | in the event of | in the event that | as soon as | only if | except when | except if |
+        except where | on condition of | depending on
     """,
     "throughout": "all day",
     "again": "again and again",

@@ -13,6 +13,10 @@ from twm.gateway.intents.quantities import COUNT, DURATION, SECONDS, Clock, Quan
 from twm.gateway.intents.times import PARTS_OF_DAY, Part, in_part, replace_sure, said_pm
 
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_HAPPENINGS = frozenset({"event", "demand", "maint"})
+"""What has no moment that is known here."""
+_COMING = "comes come came occurs occur happens happen hits hit is are on there starts arrives begins does sets in"
+_COMES = frozenset(_COMING.split())
 _OPEN = frozenset({"filler", "about", "of", "on", "pronoun", "usual"})
 
 
@@ -26,6 +30,8 @@ class WindowReader:
         """The chunks with window phrases replaced by chunks of tag "window" (value: Part)."""
         out: list[Chunk] = []
         i = 0
+        if len(chunks) > 1 and chunks[0].tag in PARTS_OF_DAY and chunks[1].word in (",", "!", "all", "team", "everyone"):
+            out, i = [Chunk("filler", chunks[0].start, chunks[0].end, None, chunks[0].word)], 1
         while i < len(chunks):
             found = self._part(chunks, i)
             if found is None:
@@ -45,14 +51,15 @@ class WindowReader:
             "start": self._start,
             "until": self._until,
             "before": self._until,
-            "after": self._start,
+            "after": self._after,
             "at": self._at,
             "for": self._for,
             "in": self._in,
             "on": self._day_after,
-            "next": self._for,
+            "next": self._coming,
             "within": self._for,
             "during": self._during,
+            "cond": self._if,
             "while": self._during,
             "provided": self._during,
             "all": self._all,
@@ -85,6 +92,11 @@ class WindowReader:
 
     def _moment(self, chunks: Sequence[Chunk], i: int, *, bare: bool) -> tuple[dt.date | None, Clock, int] | None:
         """(day, clock, after) of "18:00", "tomorrow 6 am", "6 pm today", and with `bare` of "6"."""
+        found = self._dated_moment(chunks, i, bare=bare)
+        return None if found is None else found[:3]
+
+    def _dated_moment(self, chunks: Sequence[Chunk], i: int, *, bare: bool) -> tuple[dt.date | None, Clock, int, str] | None:
+        """As `_moment`, with the part of the day that was named after the clock time."""
         i = self._skip(chunks, i)
         day = self._date(chunks, i)
         j = i
@@ -95,14 +107,14 @@ class WindowReader:
             return None
         found, after = clock
         if day is not None:
-            return day[0], found, after
-        k = self._skip(chunks, after, ("at",))
+            return day[0], found, after, ""
+        k = self._skip(chunks, after, ("at", "in"))
         later = self._date(chunks, k)
         if later is not None and k < len(chunks) and chunks[k].tag != "weekday":
             if later[1] and not found.sure:
                 found = in_part(found, later[1])
-            return later[0], found, later[2]
-        return None, found, after
+            return later[0], found, later[2], later[1]
+        return None, found, after, ""
 
     def _clock_at(self, chunks: Sequence[Chunk], i: int, *, bare: bool) -> tuple[Clock, int] | None:
         if i >= len(chunks):
@@ -208,20 +220,27 @@ class WindowReader:
             return None
         if chunks[j].tag == "and" and not bare:
             return None
-        second = self._moment(chunks, j + 1, bare=True)
+        second = self._dated_moment(chunks, j + 1, bare=True)
         if second is None:
             return None
         start, end = first[1], second[1]
         if not bare and not (start.sure or end.sure):
             return None
         after = second[2]
-        if end.sure and not start.sure and chunks[after - 1].tag == CLOCK and end.minutes > 720 and start.hour < 12:
+        said = any(c.tag == CLOCK for c in chunks[j + 1 : after])
+        if end.sure and not start.sure and said and end.minutes > 720 and start.hour < 12:
             later = Clock(start.hour + 12, start.minute, True)
             start = later if later.minutes < end.minutes and end.hour != 24 and said_pm(end) else replace_sure(start)
         elif end.sure and not start.sure:
             start = replace_sure(start)
         elif start.sure and not end.sure:
             end = replace_sure(end)
+        if first[0] is None and second[0] is not None and second[3] == "night":
+            return Part(start=start, end=end, day=second[0], part="night"), after
+        if first[0] is None and second[0] is not None:
+            # "from 01:00 to 05:00 tomorrow": the day is said once, of both ends; over midnight it is the end's.
+            turned = second[0] - dt.timedelta(days=1 if start.minutes >= end.minutes else 0)
+            return Part(start=start, end=end, start_day=max(turned, self._now.date()), end_day=second[0]), after
         return Part(start=start, end=end, start_day=first[0], end_day=second[0]), after
 
     def _range(self, chunks: Sequence[Chunk], i: int) -> tuple[Part, int] | None:
@@ -264,6 +283,13 @@ class WindowReader:
             after += 1
         return Part(start=found[1], start_day=found[0], open_end=True), after
 
+    def _after(self, chunks: Sequence[Chunk], i: int) -> tuple[Part, int] | None:
+        found = self._start(chunks, i)
+        j = self._skip(chunks, i + 1)
+        if found is None and chunks[i].word == "after" and j < len(chunks) and chunks[j].tag in (*_HAPPENINGS, "unknown"):
+            return Part(problem="ambiguous_window"), i + 1
+        return found
+
     def _at(self, chunks: Sequence[Chunk], i: int) -> tuple[Part, int] | None:
         j = self._skip(chunks, i + 1)
         if j < len(chunks) and chunks[j].tag in ("night", "weekend"):
@@ -276,7 +302,11 @@ class WindowReader:
 
     def _until(self, chunks: Sequence[Chunk], i: int) -> tuple[Part, int] | None:
         j = self._skip(chunks, i + 1, ("at",))
-        found = self._moment(chunks, j, bare=True)
+        told = self._dated_moment(chunks, j, bare=True)
+        if told is not None and told[3] in ("morning", "afternoon", "evening") and told[0] == self._now.date():
+            sure = in_part(told[1], told[3])
+            return Part(end=sure, from_now=True), told[2]
+        found = None if told is None else told[:3]
         if found is not None and (found[1].sure or chunks[i].tag == "until" or found[0] is not None):
             return Part(end=found[1], end_day=found[0], from_now=True), found[2]
         day = self._date(chunks, j)
@@ -287,6 +317,8 @@ class WindowReader:
             return Part(day=day[0], part=day[1], until=True, from_now=True), day[2]
         if j < len(chunks) and chunks[i].tag == "until" and chunks[j].tag in ("demand", "event", "maint"):
             return Part(occasion=_occasion(chunks[j].tag)), j + 1
+        if chunks[i].tag == "until" or (j < len(chunks) and chunks[j].tag in _HAPPENINGS):
+            return Part(problem="ambiguous_window"), i + 1
         return None
 
     def _up_to(self, chunks: Sequence[Chunk], i: int) -> tuple[Part, int] | None:
@@ -297,6 +329,18 @@ class WindowReader:
     def _by(self, chunks: Sequence[Chunk], i: int) -> tuple[Part, int] | None:
         found = self._moment(chunks, i + 1, bare=False)
         return None if found is None else (Part(problem="ambiguous_window"), found[2])
+
+    def _coming(self, chunks: Sequence[Chunk], i: int) -> tuple[Part, int] | None:
+        """ "next week": Monday to Sunday. "the next week" may be seven days, "next Friday" not this week's: both are asked."""
+        j = i + 1
+        today = self._now.date()
+        said_the = i > 0 and chunks[i - 1].word in ("the", "for", "over", "within", "in")
+        if chunks[i].word == "next" and j < len(chunks):
+            if chunks[j].word == "week" and not said_the:
+                return Part(day=today + dt.timedelta(days=7 - today.weekday()), days=7), j + 1
+            if chunks[j].tag == "weekday" and _WEEKDAYS.index(chunks[j].word[:3]) > today.weekday():
+                return Part(problem="ambiguous_window"), j + 1
+        return self._for(chunks, i)
 
     def _for(self, chunks: Sequence[Chunk], i: int) -> tuple[Part, int] | None:
         j = self._skip(chunks, i + 1, ("next", "in", "all", "whole", "at", "for", "within"))
@@ -387,6 +431,22 @@ class WindowReader:
     def _hours(self, chunks: Sequence[Chunk], i: int) -> tuple[Part, int] | None:
         """ "10-12 pm": a pair without a preposition counts where one of its ends is a clock time."""
         return self._pair(chunks, i, bare=False)
+
+    def _if(self, chunks: Sequence[Chunk], i: int) -> tuple[Part, int] | None:
+        """ "if the surge comes", "in case of a surge", "as soon as the event begins": the occasion itself is the condition."""
+        if chunks[i].word in ("unless", "except when", "except if", "except where", "depending on"):
+            return None
+        j = self._skip(chunks, i + 1, ("there", "all"))
+        surge = j < len(chunks) and chunks[j].tag == "demand" and chunks[j].word in ("surge", "surges", "peak", "peaks")
+        if not surge and not (j < len(chunks) and (chunks[j].tag == "event" or chunks[j].word in ("maintenance", "maint"))):
+            return None
+        after = j + 1
+        while after < len(chunks) and (chunks[after].tag in ("start", "last") or chunks[after].word in _COMES):
+            after += 1
+        rest = chunks[after] if after < len(chunks) else None
+        if rest is not None and rest.tag in ("reach", "above", "over", "at", "in", "of", "to", "below", "down", QUANTITY):
+            return None
+        return Part(occasion=_occasion(chunks[j].tag)), after
 
     def _during(self, chunks: Sequence[Chunk], i: int) -> tuple[Part, int] | None:
         tag = chunks[i].tag

@@ -1,0 +1,50 @@
+"""All but some: "everything except FWA", "all cells but cell 3" name those that are left; what no scope can say is marked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from twm.gateway.intents.chunks import NAME, Chunk
+from twm.gateway.intents.names import CELL, SLICE, Name, NameIndex
+
+EXCLUDED = "excluded"
+_BUT = frozenset({"but", "bar", "save"})
+
+
+def exceptions(chunks: Sequence[Chunk], names: NameIndex) -> list[Chunk]:
+    """Exceptions of slices or of cells replaced by the names of the others; other exceptions as chunks of tag EXCLUDED."""
+    out: list[Chunk] = []
+    i = 0
+    while i < len(chunks):
+        after = _excepted(chunks, i)
+        if after < 0:
+            out.append(chunks[i])
+            i += 1
+            continue
+        named = chunks[after]
+        kinds = {n.kind for n in named.value}
+        kind = kinds.pop() if len(kinds) == 1 else ""
+        excluded = {n.id for n in named.value}
+        rest = tuple(Name(kind, x) for x in names.ids.get(kind, ()) if x not in excluded)
+        if kind in (SLICE, CELL) and rest:
+            out.append(Chunk(NAME, chunks[i].start, named.end, rest, named.word))
+        else:
+            out += [Chunk(EXCLUDED, chunks[i].start, named.start, None, "excepting"), named]
+        i = after + 1
+    return out
+
+
+def _excepted(chunks: Sequence[Chunk], i: int) -> int:
+    """Position of the names that are excepted at `i`; -1 where there is no exception."""
+    word = chunks[i].word
+    if not (chunks[i].tag == EXCLUDED or word == "except" or (word in _BUT and _of_all(chunks, i))):
+        return -1
+    j = i + 1
+    while j < len(chunks) and (chunks[j].tag in ("filler", "for", "in", "at", "on", "slicenoun", "zonenoun", "cellnoun", "of")):
+        j += 1
+    return j if j < len(chunks) and chunks[j].tag == NAME else -1
+
+
+def _of_all(chunks: Sequence[Chunk], i: int) -> bool:
+    before = [c for c in chunks[max(i - 3, 0) : i] if c.tag != "filler"]
+    return any(c.tag == "all" or c.word in ("nothing", "none", "no") for c in before)

@@ -1,0 +1,174 @@
+"""Sentences that set no goal: questions about the network, and conditions other than a surge, work on links or an event."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from twm.gateway.intents.chunks import Chunk
+from twm.gateway.intents.clauses import Clause
+from twm.gateway.intents.cores import KPI_TAGS, core_of, figures
+from twm.gateway.intents.names import NODE
+from twm.gateway.intents.questions import quoted
+
+if TYPE_CHECKING:
+    from twm.gateway.intents.meaning import Reader
+
+_ADDRESSED = frozenset({"you", "we", "i", "someone", "somebody", "anyone", "anybody", "u", "the team", "it"})
+_AFTER = frozenset({",", ".", ";", "!", "?", "and", "but", "then", "so", ":", "-", "--"})
+_GREETING = ", ( so and ok okay but then hi hello hey please just now also team folks guys all dear sorry well"
+_LED_BY = frozenset(_GREETING.split())
+_WANTED = frozenset({"can", "could", "would", "will", "may", "might", "won't", "couldn't", "wouldn't", "can't"})
+_ASKED = frozenset({"is", "are", "was", "were", "did", "does", "isn't", "aren't", "didn't", "doesn't", "wasn't", "weren't"})
+_ASKED_WITH_MARK = frozenset({"do", "has", "have", "had", "should", "shall", "which", "who", "where", "whose", "when", "any"})
+_REPORTS = frozenset({"tell", "show", "explain", "confirm", "say", "know", "report", "wonder", "wondering", "check", "curious"})
+_INDIRECT = frozenset({"whether", "if", "what", "why", "how", "when", "which", "who", "where"})
+_ENDINGS = frozenset({"ok", "okay", "right", "please", "yes", "alright", "pls", "thanks", "you", "correct", "deal", "mind"})
+_CONTENT = frozenset({*KPI_TAGS, "name", "demand", "overload", "quantity", "range", "share", "prb", "maint", "sla", "down"})
+
+_POLITE = """
+you possible at all can could please it is isn't 's it's not too much trouble that that's works ok okay fine need be needed
+necessary feasible don't dont mind would do so like wish want may might there any there's way chance somehow no objections
+practical manage able are were somebody someone anyone anybody kindly we i reasonable required convenient the team planned
+planner system network told otherwise stated say noted instructed absolutely really agreed
+"""
+_POLITE_WORDS = frozenset(_POLITE.split())
+_HEADS = """
+possible necessary needed feasible mind please can could would trouble works ok okay fine need want like wish way chance manage
+objections practical so reasonable required convenient otherwise might
+"""
+_POLITE_HEADS = frozenset(_HEADS.split())
+_THANKS = (
+    "grateful appreciate appreciated nice great happy glad good kind wonderful lovely helpful ask asked even as it better fine"
+)
+_GRATEFUL = frozenset(_THANKS.split())
+_USER_WORDS = "user users ue ues device devices subscriber subscribers customer customers terminal terminals handset handsets"
+_USERS = frozenset(_USER_WORDS.split())
+
+
+def no_goal(reader: Reader, sentence: Sequence[Clause]) -> bool:
+    """Ask where a sentence is a question or hangs on a condition that cannot be watched; whether it did."""
+    if _interrogative(sentence):
+        reader.ask(
+            "no_goal",
+            "",
+            "This reads as a question about the network. An intent says what is to be reached: what is the goal?",
+        )
+        return True
+    found = next((c for c in (_condition(clause) for clause in sentence) if c), "")
+    if found:
+        reader.ask(
+            "unsupported_condition",
+            "",
+            f"{quoted(found)} makes this hang on a condition. Only a surge, work on a link and an event can be conditions; "
+            "for anything else, what is to hold at all times, or from when to when?",
+        )
+    return bool(found)
+
+
+def _words(chunks: Sequence[Chunk]) -> list[str]:
+    return [word for c in chunks for word in (c.word or c.tag).split()]
+
+
+def _interrogative(sentence: Sequence[Clause]) -> bool:
+    marked = sentence[0].ends == "?"
+    told = [c for c in sentence if c.tags & _CONTENT]
+    if not told:
+        return False
+    starts = [(list(told[0].lead), told[0])]
+    starts += [(_words(c.chunks), c) for c in sentence[: sentence.index(told[0]) + 1] if c.opener in _AFTER]
+    for said, clause in starts:
+        words = list(itertools.dropwhile(_LED_BY.__contains__, said))
+        if not words:
+            continue
+        first, second = words[0], words[1] if len(words) > 1 else ""
+        if _reports(words, clause):
+            return True
+        if first in ("why", "how", "what"):
+            return second not in ("about", "i", "we")
+        if words[:3] == ["is", "it", "possible"]:
+            return False
+        if first in _ASKED and (marked or second not in ("not",)) and not (first == "is" and second == "it" and not marked):
+            return True
+        if marked and (first in _ASKED_WITH_MARK or (first in _WANTED and second not in _ADDRESSED)):
+            return second != "not"
+        if first in _WANTED and second in _ADDRESSED:
+            return False
+    if not marked or any(set(_words(c.chunks)[:2]) & _WANTED for c in sentence):
+        return False
+    last = _words(sentence[-1].chunks)
+    return not (last and last[-1] in _ENDINGS) and any(core_of(c) for c in sentence)
+
+
+def _reports(words: Sequence[str], clause: Clause) -> bool:
+    """ "tell me whether N is ...", "I wonder if ..."; not a mere "let me know when it is done"."""
+    at = next((i for i, word in enumerate(words) if word in _REPORTS), -1)
+    return at >= 0 and any(w in _INDIRECT for w in words[at + 1 : at + 4]) and bool(clause.tags & _CONTENT)
+
+
+def _condition(clause: Clause) -> str:
+    """The condition word a clause hangs on; "" where there is none or it is mere politeness."""
+    if clause.condition and _hangs(clause):
+        return clause.condition
+    chunks = clause.chunks
+    for i, chunk in enumerate(chunks):
+        if chunk.tag == "cond" and not _mere_politeness(chunks, i):
+            return chunk.word
+    return ""
+
+
+def _hangs(clause: Clause) -> bool:
+    """Whether a clause after "when" is about the state of the network, and not an announcement or a moment."""
+    if "window" in clause.tags and not figures(clause):
+        return False
+    return bool(clause.tags & _CONTENT) and core_of(clause) not in ("maintenance", "surge", "save", "sla")
+
+
+def _mere_politeness(chunks: Sequence[Chunk], i: int) -> bool:
+    before = chunks[i - 1].word if i else ""
+    run: list[str] = []
+    for chunk in chunks[i + 1 :]:
+        words = (chunk.word or chunk.tag).split()
+        if not all(word in _POLITE_WORDS for word in words):
+            break
+        run += words
+    if before in _GRATEFUL and (chunks[i].word == "if") and run:
+        return True
+    return any(word in _POLITE_HEADS for word in run) and not (run[:1] == ["it"] and run[-1] in ("can", "might", "need"))
+
+
+def beyond_scope(reader: Reader, clause: Clause) -> None:
+    """Ask where a bound is meant for each user, for all but some, or for a transport node: no scope says that."""
+    words = _words(clause.chunks)
+    for i, word in enumerate(words):
+        if word in ("each", "every", "per") and set(words[i + 1 : i + 4]) & _USERS:
+            reader.ask(
+                "unsupported_scope",
+                "constraints.scope",
+                "Bounds hold for a whole slice in a zone, cells or links, not for each user. Which one of the slice?",
+            )
+            break
+    if "doubtful" in clause.tags:
+        reader.ask("ambiguous_scope", "scope", "Which bound holds where? Please part them by commas, each with its place.")
+    if "excluded" in clause.tags:
+        reader.ask(
+            "unsupported_scope",
+            "scope",
+            "An exception of that kind cannot be said in a scope. Which slices, zones, cells or links does it hold for?",
+        )
+    for chunk in clause.chunks:
+        if chunk.tag == "name" and {n.kind for n in chunk.value} == {NODE} and core_of(clause) not in ("", "maintenance"):
+            reader.ask(
+                "ambiguous_scope",
+                "scope",
+                f"{quoted(chunk.value[0].id)} is a transport node. Which cells or links are meant?",
+                _at_node(reader, chunk.value[0].id),
+            )
+            break
+
+
+def _at_node(reader: Reader, node: str) -> list[str]:
+    cells = [c.id for c in reader.spec.cells if c.transport_node == node]
+    links = [link.id for link in reader.spec.transport.links if node in (link.source, link.target)]
+    return [*cells, *links]
