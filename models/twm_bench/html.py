@@ -11,17 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from twm_bench import page_models, page_robustness, plots
+from twm_bench.figures.style import ON_DARK, SERIES, page_colours
 from twm_bench.markup import Markup, axes_of, code, figure, number, percent, table
 from twm_bench.results import MEAN, Ablation, Report, Score
 from twm_bench.targets import AIM, MET, MISSED, evaluate
 
 PAGE_NAME = "report.html"
 VERDICT_CLASS = {AIM: "aim", MET: "met", MISSED: "missed"}
-CSS = """
+CSS = (
+    f""":root {{ {page_colours(SERIES)} }}
+@media (prefers-color-scheme: dark) {{ :root {{ {page_colours(ON_DARK)} }} }}"""
+    """
 :root { color-scheme: light dark; --ground: #fff; --ink: #1d2126; --soft: #5a636e; --line: #d8dde3; --shade: #f4f6f8;
-  --good: #1f7a43; --best: #0b5fa5; --bad: #b3261e; }
+  --edge: #9aa5b2;  --good: #1f7a43; --best: #0b5fa5; --bad: #b3261e; }
 @media (prefers-color-scheme: dark) { :root { --ground: #15181c; --ink: #e3e7ec; --soft: #9aa4b0;
-  --line: #333b44; --shade: #1d2228;
+  --line: #333b44; --shade: #1d2228; --edge: #66727f;
   --good: #5cc98a; --best: #6bb3f0; --bad: #f08a80; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 82rem; padding: 1.5rem 1.25rem 4rem; background: var(--ground); color: var(--ink);
@@ -29,19 +33,28 @@ body { margin: 0 auto; max-width: 82rem; padding: 1.5rem 1.25rem 4rem; backgroun
 h1 { font-size: 1.6rem; margin: 0 0 .25rem; }
 h2 { font-size: 1.2rem; margin: 2.5rem 0 .5rem; border-bottom: 1px solid var(--line); }
 h3 { font-size: 1rem; margin: 1.5rem 0 .25rem; } p { max-width: 52rem; } .soft { color: var(--soft); }
-.wide { overflow-x: auto; }
+/* A shadow at the side where more of a table is. */
+.wide { overflow-x: auto; background:
+  linear-gradient(to right, var(--ground) 40%, transparent) left / 2.5rem 100% no-repeat local,
+  linear-gradient(to left, var(--ground) 40%, transparent) right / 2.5rem 100% no-repeat local,
+  linear-gradient(to right, var(--edge), transparent) left / .9rem 100% no-repeat scroll,
+  linear-gradient(to left, var(--edge), transparent) right / .9rem 100% no-repeat scroll; }
 table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; margin: .5rem 0; }
-th, td { padding: .22rem .6rem; border-bottom: 1px solid var(--line); text-align: right; vertical-align: top;
+th, td { padding: .22rem .33rem; border-bottom: 1px solid var(--line); text-align: right; vertical-align: top;
   white-space: nowrap; }
-th { color: var(--soft); font-weight: 600; } th:first-child, td:first-child { text-align: left; }
+th { color: var(--soft); font-weight: 600; white-space: normal; vertical-align: bottom; }
+th:first-child, td:first-child { text-align: left; }
+td:first-child:not(.text) { position: sticky; left: 0; background: var(--ground); }
 td.text, th.text { text-align: left; white-space: normal; min-width: 7rem; }
-tr.ours td { background: var(--shade); font-weight: 600; }
+tr.ours td, tr.ours td:first-child { background: var(--shade); font-weight: 600; }
+@media (max-width: 40rem) { body { padding: 1rem .75rem 3rem; } td.text { max-width: 60vw; overflow-wrap: anywhere; } }
 .aim { color: var(--best); font-weight: 600; } .met { color: var(--good); font-weight: 600; }
 .missed { color: var(--bad); font-weight: 600; }
 figure { margin: .75rem 0; } figure svg { max-width: 100%; height: auto; } figcaption { color: var(--soft); font-size: 13px; }
 nav a { margin-right: .9rem; } a { color: var(--best); } code { font-size: 12px; overflow-wrap: anywhere; white-space: normal; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(22rem, 1fr)); gap: 1rem; }
 """
+)
 
 
 LEGEND = (
@@ -230,10 +243,13 @@ LAYERS = {
 PARTS = {
     "twm-no-fwm": "the learned forecast (against persistence with its own spread)",
     "twm-no-forecast": "any forecast (against the last observation held)",
-    "twm-teacher-forced": "free running in training",
+    "twm-teacher-forced": "overshooting in training",
+    "twm-sampled-futures": "training on the future that came alone (against sampled ones as well)",
     "twm-one-member": "the ensemble",
     "twm-no-verification": "the 12 twin calls",
     "twm-no-disagreement": "the penalty on disagreement",
+    "twm-no-prescreen": "turning unsafe candidates away unscored",
+    "twm-corner": "leaving out the templates for corner cases (they cost more twin calls)",
     "twm-actor-seeds": "leaving the actor out of the search's seeds",
 }
 """What the difference of an ablation is worth."""

@@ -8,6 +8,8 @@ from typing import Any
 
 from twm_bench.results import Report
 
+MAX_CELL = 1000
+
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Any]], *, ours: str | None = None, text: Sequence[int] = ()) -> str:
     """An escaped table; the row whose first cell is `ours` stands out, columns `text` hold prose."""
@@ -31,7 +33,8 @@ def cell(value: Any) -> str:
         return str(value)
     if value is None:
         return "-"
-    return escape(str(value)[:400])
+    text = str(value)
+    return escape(text if len(text) <= MAX_CELL else f"{text[:MAX_CELL]}…")
 
 
 def code(text: str) -> Markup:

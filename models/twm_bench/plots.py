@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from twm_bench.figures.decisions import ablations, gap_recovered, ordered, pareto, scm_by_scenario
 from twm_bench.figures.models import field, gemm_share, ranking
-from twm_bench.figures.style import INK, OURS, Plot, styled
+from twm_bench.figures.style import INK, OURS, SERIES, Plot, styled, variable_of
 from twm_bench.figures.trajectories import calibration, demand_skill, fans, forecast_by_step
 from twm_bench.plots_robustness import PLOTS
 from twm_bench.results import Report
@@ -23,7 +23,7 @@ PNG_DOTS = 420_000
 
 
 def svg(figure: Figure) -> str:
-    """The figure as an `<svg>` element that takes its ink from the page."""
+    """The figure as an `<svg>` element that takes its colours from the page."""
     with styled() as mpl:
         mpl.rcParams["svg.hashsalt"] = "twm"
         out = io.StringIO()
@@ -31,7 +31,10 @@ def svg(figure: Figure) -> str:
             out, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
         )
     text = out.getvalue()
-    return text[text.index("<svg") :].replace(INK, "currentColor")
+    text = text[text.index("<svg") :].replace(INK, "currentColor")
+    for colour in SERIES:
+        text = text.replace(colour, f"var({variable_of(colour)})")
+    return text
 
 
 def draw(report: Report) -> dict[str, Figure]:

@@ -1,6 +1,7 @@
 """What all figures share: colours, type, names as short printable lines.
 
-Ink is drawn in one marker colour, which the SVG exchanges for `currentColor`: the same plot reads on light and on dark ground.
+Ink is drawn in one marker colour, which the SVG exchanges for `currentColor`, and the colours of series for variables of the
+page: the same plot reads on light and on dark ground.
 Names come from files and are drawn as they stand: no mathematics, no markup.
 """
 
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 INK = "#0a0b0c"
-BLUE, ORANGE, GREEN, PURPLE, RED, GREY = "#3d85c6", "#d9822b", "#3a9d5d", "#8e6fc4", "#cf4f4f", "#8a8a8a"
+BLUE, ORANGE, GREEN, PURPLE, RED, GREY = "#3d85c6", "#c8701a", "#3a9d5d", "#8e6fc4", "#cf4f4f", "#8a8a8a"
 SERIES = (BLUE, ORANGE, GREEN, PURPLE, RED, GREY)
+ON_DARK = ("#6bb3f0", "#f0a35e", "#5cc98a", "#b79cf0", "#f08a80", "#a8b0b8")
+"""The same, on dark ground."""
 OURS, YARDSTICK = "twm", "oracle"
 MAX_NAME = 40
 RC = {
@@ -51,6 +54,17 @@ RC = {
     "axes.axisbelow": True,
     "axes.unicode_minus": False,
 }
+
+
+def variable_of(colour: str) -> str:
+    """The page's variable for a colour of SERIES."""
+    return f"--series-{SERIES.index(colour)}"
+
+
+def page_colours(colours: Sequence[str]) -> str:
+    """CSS that gives the variables of SERIES these colours."""
+    return " ".join(f"{variable_of(series)}: {colour};" for series, colour in zip(SERIES, colours, strict=True))
+
 
 Plot = Callable[[Report], "Figure | None"]
 """Draws one figure; None where the report has no numbers for it."""

@@ -75,7 +75,8 @@ def fans(report: Report) -> Figure | None:
             if column == columns[0]:
                 ax.set_ylabel(label_of(scenario))
         figure.supxlabel(
-            f"slow steps from now, variant {label_of(variant)}; bands 50 and 90 %, black: what happened", fontsize=9
+            f"slow steps from now, variant {label_of(variant)}; bands 50 and 90 %, long line: what happened",
+            fontsize=9,
         )
         return figure
     return None

@@ -10,7 +10,8 @@ import pytest
 from made_report import made_report, study
 
 from twm.core.errors import InvalidInputError
-from twm_bench import html, plots, table
+from twm_bench import html, markup, plots, table
+from twm_bench.figures import style
 from twm_bench.report import main
 from twm_bench.results import MEAN, Report
 from twm_bench.targets import AIM, MET, MISSED, NOT_MEASURED, TARGETS, evaluate
@@ -105,8 +106,31 @@ def test_the_page_is_whole_in_one_file(report: Report, tmp_path: Path) -> None:
     assert "<script" not in text
     assert not re.search(r"""(src|href)\s*=\s*["'](https?:)?//""", text)
     assert "prefers-color-scheme: dark" in text
-    assert plots.INK not in text
+    drawn = text.partition("</style>")[2]
+    assert "var(--series-0)" in drawn
+    assert not [colour for colour in (plots.INK, *style.SERIES) if colour in drawn]
     assert report.models["cdwm"]["digest"] in text
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of #rrggbb (WCAG 2.2)."""
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize(("series", "scheme"), [(style.SERIES, 0), (style.ON_DARK, 1)], ids=["light", "dark"])
+def test_series_stand_out_from_the_ground_in_both_themes(series: tuple[str, ...], scheme: int) -> None:
+    """At least 3:1, as WCAG asks of graphics."""
+    ground = re.findall(r"--ground: (#[0-9a-f]{3,6})", html.CSS)[scheme].replace("#fff", "#ffffff")
+    for colour in series:
+        light, dark = sorted((luminance(colour), luminance(ground)), reverse=True)
+        assert (light + 0.05) / (dark + 0.05) >= 3.0, colour
+
+
+def test_a_cell_that_is_cut_says_so() -> None:
+    assert markup.cell("now 0.99" * 60) == "now 0.99" * 60
+    assert markup.cell("x" * 5000) == "x" * markup.MAX_CELL + "…"
 
 
 def test_hostile_names_are_shown_and_not_interpreted() -> None:
