@@ -57,7 +57,8 @@ class TemplateCall:
     amount: float = 0.0
     """See AMOUNT_MAX."""
     steps: int = 1
-    """Slow steps it holds for; after them the plan it was put on goes on."""
+    """Slow steps it holds for; after them the plan it was put on goes on. The planner takes the next one: what follows is
+    decided again, with an offer of its own."""
 
 
 class _Parameters(BaseModel):

@@ -74,6 +74,22 @@ def test_reroute_moves_bandwidth_on_the_surviving_links_only(spec: NetworkSpec, 
     assert rows[:, 4:10] == pytest.approx(before[:, 4:10], abs=1e-5)
 
 
+@pytest.mark.parametrize("name", TEMPLATE_NAMES)
+def test_no_template_takes_from_a_delay_bounded_slice(spec: NetworkSpec, scene: Scene, name: str) -> None:
+    # Full rows in which the delay-bounded slice has far more than its need: what a share by need would take first.
+    scene.demand_JHCS[:, :, :, URLLC] *= 0.2
+    scene.break_link("up-1")
+    plan = base(spec, 0.2) + np.float32([0, 0.4, 0])
+    scope = {"boost_zone": ("zone", "hospital"), "reroute": ("link", "up-1")}.get(name, ("area", ""))
+    call = TemplateCall(name=name, scope_kind=scope[0], scope=scope[1], amount=0.3, steps=2)  # type: ignore[arg-type]
+    rows = filled(call, plan, scene.ground())[0]
+    assert (rows[..., URLLC] >= 0.6 - 1e-4).all()
+    assert rows.sum(-1).max() <= 1 + 1e-5
+    assert rows.min() >= 0.05 - 1e-4
+    if name == "boost_zone":  # what has no bound still shares by need
+        assert rows[:2, HOSPITAL][..., [EMBB, FWA]].sum(-1) == pytest.approx(0.4, abs=1e-4)
+
+
 def test_freeze_holds_the_shares_in_force(spec: NetworkSpec, scene: Scene) -> None:
     call = TemplateCall(name="freeze", steps=2)
     rows = filled(call, base(spec, 0.2), scene.ground())[0]

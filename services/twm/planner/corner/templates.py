@@ -2,7 +2,8 @@
 
 Every template is a plan put on another plan for some steps: rows of a few cells and links get other shares, and the whole is
 moved into the set of feasible policies (floors, simplex, rate of change) afterwards. The rules fill them for the next step
-only: it is all that is played of a plan before the next decision.
+only: it is all that is played of a plan before the next decision. None takes from a delay-bounded slice what the plan gives it:
+a percentile of delay is lost in one bad step, which the few futures a template is judged in need not hold.
 
 - `boost_zone`: more of a zone's cells, and of the links that carry them, is given out, in proportion to what is needed.
 - `urllc_floor`: delay-bounded slices get their expected load and a headroom before anyone else.
@@ -56,6 +57,13 @@ class Ground:
         allowed = np.where(self.bounded_S, -1.0, np.nan_to_num(self.topology.loss_max_ratio, nan=1.0))
         return int(np.argmax(allowed)) if (allowed >= 0).any() else None
 
+    @property
+    def floor_RS(self) -> NDArray[np.float32]:
+        """Least shares of cells and links."""
+        cells, links = len(self.spec.cells), len(self.spec.transport.links)
+        floors = (np.tile(self.topology.prb_floor, (cells, 1)), np.tile(self.topology.bandwidth_floor, (links, 1)))
+        return np.concatenate(floors).astype(np.float32)
+
     def cells(self, call: TemplateCall) -> NDArray[np.bool_]:
         """Cells [C] it is about; of a link, those whose traffic it carries, or would carry."""
         if call.scope_kind == "zone":
@@ -83,7 +91,18 @@ def filled(call: TemplateCall, base_HRS: Rows, ground: Ground) -> Rows:
     steps = min(call.steps, len(base_HRS))
     rows = base_HRS.copy()
     rows[:steps] = _ACTIONS[call.name](call, base_HRS[:steps], ground)
+    rows = ground.space.feasible(rows[None])[0]
+    rows[:steps] = _nothing_taken(rows[:steps], base_HRS[:steps], ground)
     return ground.space.feasible(rows[None])
+
+
+def _nothing_taken(rows: Rows, base: Rows, ground: Ground) -> Rows:
+    """Delay-bounded slices keep what the plan gives them; in a full row the others pay for it, above their floors."""
+    bounded, floor = ground.bounded_S, ground.floor_RS
+    kept = np.where(bounded, np.maximum(rows, base), rows)
+    over = np.maximum(kept.sum(-1, keepdims=True) - 1.0, 0.0)
+    above = np.where(bounded, np.float32(0), np.maximum(kept - floor, 0.0))
+    return np.asarray(kept - above * np.minimum(over / np.maximum(above.sum(-1, keepdims=True), _TINY), 1.0), np.float32)
 
 
 def _boost_zone(call: TemplateCall, base: Rows, ground: Ground) -> Rows:
