@@ -67,12 +67,7 @@ def parser() -> argparse.ArgumentParser:
     add("--out", type=Path, default=None, help=f"folder of the report (default: {OUT}; --quick: the work folder)")
     add("--zoo", type=Path, default=None, help="model zoo (default: the one that ships)")
     add("--analytic", type=Path, default=None, help="folder of the CDWM with its residuals off (default: as it ships)")
-    add(
-        "--teacher-forced",
-        type=Path,
-        default=None,
-        help="folder of the CDWM without free running in training (default: as above)",
-    )
+    add("--teacher-forced", type=Path, default=None, help="folder of the CDWM without overshooting (default: as above)")
     add("--llm-url", default="", metavar="URL", help="OpenAI-compatible endpoint for llm-only, up to and with /v1")
     add("--llm-model", default="default", metavar="NAME", help="the model there (default: %(default)s)")
     add("--axes", action=argparse.BooleanOptionalAction, default=None, help="measure the models as well (default: --full only)")

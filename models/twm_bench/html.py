@@ -244,7 +244,6 @@ PARTS = {
     "twm-no-fwm": "the learned forecast (against persistence with its own spread)",
     "twm-no-forecast": "any forecast (against the last observation held)",
     "twm-teacher-forced": "overshooting in training",
-    "twm-sampled-futures": "training on the future that came alone (against sampled ones as well)",
     "twm-one-member": "the ensemble",
     "twm-no-verification": "the 12 twin calls",
     "twm-no-disagreement": "the penalty on disagreement",

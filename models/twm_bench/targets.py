@@ -210,7 +210,7 @@ def _field(report: Report) -> Measured:
     if held_out is None:
         return _nothing("no field model", values)
     text = f"now {held_out:.3f}{'' if log is None else f' (of log(1 + value) {log:.3f})'}; unseen city {_or_dash(unseen)}"
-    text += f"; ahead, pooled over offsets, {_or_dash(ahead)}"
+    text += f" (what was reported for now is passed on); ahead, pooled over offsets, {_or_dash(ahead)}"
     least = held_out >= 0.985 and unseen is not None and unseen >= 0.95
     return Measured(text, values, least, least and held_out >= 0.995 and (unseen or 0.0) >= 0.98)
 

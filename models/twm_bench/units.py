@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from twm.core.errors import ModelMismatchError
 from twm.core.network import NetworkSpec
-from twm.core.zoo import CARD_NAME, find_model, load_card
+from twm.core.zoo import CARD_NAME, ModelCard, find_model, load_card
 from twm_bench.methods.catalogue import EVERYTHING
 from twm_bench.methods.method import AbsentError, ModelFolders, Task
 from twm_bench.results import UnitResult
@@ -118,15 +118,20 @@ def model_digests(spec: NetworkSpec, folders: ModelFolders) -> dict[str, dict[st
             card = find_model(folders.zoo, name, spec.topology_digest()).card
         except ModelMismatchError:
             continue
-        found[name] = {"version": card.version, "digest": card.digest}
+        found[name] = {"version": card.version, "digest": card.digest} | _maps(card)
     if folders.llm_url:
         found["llm"] = {"version": folders.llm_model, "digest": folders.llm_url}
     for role in ("analytic", "teacher_forced"):
         folder: Path | None = getattr(folders, role)
         if folder is not None and (folder / CARD_NAME).is_file():
             card = load_card(folder)
-            found[role] = {"version": card.version, "digest": card.digest}
+            found[role] = {"version": card.version, "digest": card.digest} | _maps(card)
     return found
+
+
+def _maps(card: ModelCard) -> dict[str, str]:
+    """What the card changes about the answers of its graphs, and the planner sees."""
+    return {} if card.violations is None else {"violations": card.violations.model_dump_json()}
 
 
 def run_unit(spec_json: str, unit: Unit) -> UnitResult | Absent:

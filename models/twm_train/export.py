@@ -141,9 +141,9 @@ class PredictField(nn.Module):
         """field [T, Q, C, F]; demand [H, Q', C, S] in Mbps."""
         model = self.model
         forecast = model.forecast(history.expand(model.members, 1, *history.shape))
-        field = model.field(forecast, newest.expand(model.members, 1, *newest.shape))
+        field = model.predict_field(forecast, newest.expand(model.members, 1, *newest.shape))
         demand = torch.expm1(forecast.demand_log).clamp(min=0)
-        return model.to_physical(field).mean((0, 1)), demand.mean((0, 1))
+        return field.mean((0, 1)), demand.mean((0, 1))
 
 
 def export_fwm(

@@ -263,3 +263,13 @@ class FieldModel(nn.Module):
         """Field features in physical units; only the change of load may be negative."""
         z = normal.clamp(-CLIP - 2, CLIP + 2) * self.feature_std + self.feature_mean
         return torch.where(LINEAR, z, torch.expm1(z.clamp(min=0)))
+
+    def predict_field(self, forecast: Forecast, newest: Tensor) -> Tensor:
+        """Quantiles of field features [E, N, T, Q, C, F] in physical units from the newest [E, N, C, F] (NaN: unknown).
+
+        What was reported for now is what is said of now, at every level, however far out it is: normalising clips.
+        """
+        found = self.to_physical(self.field(forecast, newest))
+        reported = newest.unsqueeze(2).expand_as(found[:, :, 0])
+        now = torch.where(torch.isfinite(reported), reported, found[:, :, 0])
+        return torch.cat([now.unsqueeze(2), found[:, :, 1:]], 2)

@@ -1,8 +1,8 @@
 """Losses: pinball for the Field World Model; likelihood, KL and overshooting for the controllable part of the CDWM.
 
-Teacher forcing alone gives 40-70 % real coverage of nominal 90 % intervals (architecture), hence the second term: from the
-encoded history the prior runs free for H steps, as in serving, and is scored there on sampled exogenous futures, by the
-likelihood of their mixture.
+Overshooting: from the encoded history the prior runs free for H steps, as in serving, and is scored there on the exogenous
+future that came. Scoring it on sampled futures as well, by the likelihood of their mixture, teaches it to follow no future
+too closely: better forecasts of KPIs, worse plans (ADR 8).
 
 Shape suffixes: E members, B windows, H steps, M samples, X exogenous columns, S slices, P KPIs, C cells.
 """
@@ -10,6 +10,7 @@ Shape suffixes: E members, B windows, H steps, M samples, X exogenous columns, S
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -67,26 +68,43 @@ def field_loss(model: FieldModel, windows: Windows) -> tuple[Tensor, Terms]:
     return demand + 0.5 * field + 2.0 * down, _floats(demand=demand, field=field, down=down)
 
 
-def controllable_loss(
-    model: ControllableModel, exogenous: ExogenousModel, windows: Windows, *, free_running: bool = True
-) -> tuple[Tensor, Terms]:
-    """Loss of the controllable part on true and on sampled exogenous futures, and its terms; the exogenous part is fixed.
+@dataclass(frozen=True)
+class Paths:
+    """What the controllable part learns from: weights of the terms of its loss."""
 
-    Without `free_running` only the posterior path counts (teacher forcing).
-    """
+    posterior: float
+    """Likelihood along the posterior path, which sees each KPI before it predicts the next (teacher forcing)."""
+    divergence: float
+    """KL from posterior to prior."""
+    prior: float
+    """Likelihood of the free-running prior on the exogenous future that came (overshooting)."""
+    sampled: float
+    """Likelihood of the mixture of free-running priors on sampled futures."""
+
+
+OVERSHOOTING = Paths(posterior=0.3, divergence=0.1 * KL_WEIGHT, prior=1.0, sampled=0.0)
+TEACHER_FORCED = Paths(posterior=1.0, divergence=KL_WEIGHT, prior=0.0, sampled=0.0)
+SAMPLED_FUTURES = Paths(posterior=0.3, divergence=0.1 * KL_WEIGHT, prior=1.0, sampled=0.7)
+
+
+def controllable_loss(
+    model: ControllableModel, exogenous: ExogenousModel, windows: Windows, paths: Paths = OVERSHOOTING
+) -> tuple[Tensor, Terms]:
+    """Loss of the controllable part along `paths`, and its terms; the exogenous part is fixed."""
     truth, known = model.to_normal(windows.kpi_z)
     e, b, steps = truth.shape[:3]
+    priors, samples = int(paths.prior > 0 or paths.sampled > 0), CONTROLLABLE_SAMPLES if paths.sampled > 0 else 0
     with torch.no_grad():
-        drawn = exogenous.sample(windows.history, CONTROLLABLE_SAMPLES)
+        drawn = exogenous.sample(windows.history, max(samples, 1))
         seen = exogenous.action_free(windows.exogenous, summed_prb(windows.action, exogenous.sizes))
         seen = torch.where(torch.isfinite(seen), seen, drawn[:, 0])
-        # rows: posterior path, prior path on the true future, prior paths on sampled futures
-        futures = torch.cat([seen.unsqueeze(1), seen.unsqueeze(1), drawn], 1)
-    groups = 2 + CONTROLLABLE_SAMPLES
-    action = windows.action.unsqueeze(1).expand(e, groups, b, steps, windows.action.shape[-1])
-    pooled, base = model.pool(action[:, 1:].reshape(e, -1, action.shape[-1]), futures[:, 1:].reshape(e, -1, futures.shape[-1]))
-    unfold = lambda x: x.reshape(e, groups - 1, b, steps, *x.shape[2:])
-    pooled, base = (torch.cat([x[:, :1], x], 1).flatten(1, 2) for x in (unfold(pooled), unfold(base)))
+        # rows: prior path on the true future, which the posterior path shares, then prior paths on sampled futures
+        futures = torch.cat([seen.unsqueeze(1), drawn[:, :samples]], 1)
+    action = windows.action.unsqueeze(1).expand(e, 1 + samples, b, steps, windows.action.shape[-1])
+    pooled, base = model.pool(action.reshape(e, -1, action.shape[-1]), futures.reshape(e, -1, futures.shape[-1]))
+    groups = 1 + priors + samples
+    unfold = lambda x: x.reshape(e, 1 + samples, b, steps, *x.shape[2:])
+    pooled, base = (torch.cat([x[:, :1], x], 1)[:, -groups:].flatten(1, 2) for x in (unfold(pooled), unfold(base)))
     wide = lambda x: x.unsqueeze(1).expand(e, groups, b, x.shape[-1]).reshape(e, groups * b, -1)
     deter, stoch = model.encode(windows.history)
     h, z = wide(deter), wide(stoch)
@@ -104,16 +122,17 @@ def controllable_loss(
     log_density = -0.5 * ((truth.unsqueeze(1) - mean) / std) ** 2 - torch.log(std) - 0.5 * math.log(2 * math.pi)
     count = known.sum().clamp(min=1)
     # beta-NLL (Seitzer et al. 2022): without it the variance soaks up what the mean has yet to learn
-    weight = std.detach()
-    posterior = -(log_density * weight)[:, 0].mul(known).sum() / count
-    prior = -(log_density * weight)[:, 1].mul(known).sum() / count
-    mixture = torch.logsumexp(log_density[:, 2:], 1) - math.log(CONTROLLABLE_SAMPLES)
-    overshoot = -(mixture.clamp(min=-30) * known).sum() / count
-    divergence = free_bits(torch.stack(kl), FREE_NATS)
-    loss = posterior + KL_WEIGHT * divergence
-    if free_running:
-        loss = 0.3 * posterior + KL_WEIGHT * 0.1 * divergence + prior + 0.7 * overshoot
-    return loss, _floats(posterior=posterior, kl=divergence, prior=prior, overshoot=overshoot)
+    weighted = -(log_density * std.detach()).mul(known.unsqueeze(1)).sum((0, 2, 3, 4, 5)) / count
+    terms = {"posterior": weighted[0], "kl": free_bits(torch.stack(kl), FREE_NATS)}
+    loss = paths.posterior * terms["posterior"] + paths.divergence * terms["kl"]
+    if priors:
+        terms["prior"] = weighted[1]
+        loss = loss + paths.prior * terms["prior"]
+    if samples:
+        mixture = torch.logsumexp(log_density[:, 2:], 1) - math.log(samples)
+        terms["sampled"] = -(mixture.clamp(min=-30) * known).sum() / count
+        loss = loss + paths.sampled * terms["sampled"]
+    return loss, _floats(**terms)
 
 
 def _floats(**terms: Tensor) -> Terms:

@@ -13,7 +13,7 @@ from twm_train.controllable import ControllableModel
 from twm_train.data import TRAINING_SEED, Episodes
 from twm_train.exogenous import ExogenousModel
 from twm_train.fwm import FieldModel
-from twm_train.losses import controllable_loss, field_loss
+from twm_train.losses import OVERSHOOTING, Paths, controllable_loss, field_loss
 from twm_train.sizes import split_steps
 from twm_train.stage import Run
 from twm_train.visited import HOLD_STEPS, planner_on, record_visited
@@ -43,8 +43,13 @@ def trained_field(run: Run, training: Episodes) -> FieldModel:
     return model
 
 
-def trained_controllable(run: Run, exogenous: ExogenousModel, training: Episodes) -> ControllableModel:
-    """The controllable part: trained on the logged data, then in rounds also on what the planner visits with it."""
+def trained_controllable(
+    run: Run, exogenous: ExogenousModel, training: Episodes, *, paths: Paths = OVERSHOOTING, name: str = "controllable"
+) -> ControllableModel:
+    """The controllable part: trained on the logged data, then in rounds also on what the planner visits with it.
+
+    Under another `name` than the default its stages have checkpoints of their own, and share the visits of the run.
+    """
     recipe = run.recipe
     torch.manual_seed(run.seed)
     controllable = build_controllable(run.spec, training, members=recipe.members, recent=recipe.recent)
@@ -57,10 +62,10 @@ def trained_controllable(run: Run, exogenous: ExogenousModel, training: Episodes
             seen = Episodes.concatenate([part.take(slice(None), steps_kept) for part in (seen, visits)])
         sampler = WindowSampler(seen, run.spec, recipe.members, recipe.window, run.seed + 1 + index, visited=VISITED_SHARE)
         run.train(
-            f"controllable-{index}",
+            f"{name}-{index}",
             controllable,
             steps,
-            lambda i, s=sampler: controllable_loss(controllable, exogenous, s.draw(i, recipe.batch)),  # type: ignore[misc]
+            lambda i, s=sampler: controllable_loss(controllable, exogenous, s.draw(i, recipe.batch), paths),  # type: ignore[misc]
             LATER_RATE if index else FIRST_RATE,
         )
     return controllable

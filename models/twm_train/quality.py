@@ -50,7 +50,7 @@ def field_quality(model: FieldModel, episodes: Episodes, stride: int = 2) -> Qua
             rows = windows.history[:, piece].expand(model.members, -1, -1, -1)
             forecast = model.forecast(rows)
             now = windows.field_now[:, piece].expand(model.members, -1, -1, -1)
-            field.append(model.to_physical(model.field(forecast, now)).mean(0).numpy())
+            field.append(model.predict_field(forecast, now).mean(0).numpy())
             demand.append(forecast.demand_log.mean(0).numpy())
         truth = torch.cat([windows.field_now.unsqueeze(2), windows.field[:, :, ahead]], 2)[0].numpy()
         out[variant] = _field_scores(np.concatenate(field), truth)

@@ -14,7 +14,7 @@ import torch
 
 from twm.core.features import FIELD_FEATURES, KPI_NAMES
 from twm.core.network import NetworkSpec
-from twm.core.zoo import CONTRACTS, Conformal, DataCard, ModelCard, list_models, write_card
+from twm.core.zoo import CONTRACTS, DataCard, ModelCard, list_models, write_card
 from twm_train import export
 from twm_train.actor_recipe import train_actor
 from twm_train.build import fit_exogenous
@@ -29,7 +29,7 @@ from twm_train.quality import field_quality, validation_windows
 from twm_train.sizes import Recipe, run_key
 from twm_train.splits import data_card, recorded
 from twm_train.stage import Run
-from twm_train.validation import STRIDE, calibrated, measured
+from twm_train.validation import STRIDE, Corrections, calibrated, measured
 from twm_train.windows import Windows
 
 
@@ -89,7 +89,7 @@ def every_stage(run: Run, zoo: Path, version: str) -> list[ModelCard]:
     run.progress.start("conformal fit and quality", 2 + 2 * run.recipe.ranking_starts)
     corrections, windows = calibrated(run, exogenous, controllable, fitting)
     run.progress.advance(1)
-    found = measured(run, exogenous, controllable, quality, corrections)
+    found = measured(run, exogenous, controllable, quality, corrections.intervals)
     run.spent["validation"] = time.process_time() - start
     folder = zoo / "cdwm" / version
     cards.append(put_dynamics(run, folder, exogenous, controllable, training, corrections, windows, data, found))
@@ -145,7 +145,7 @@ def put_dynamics(
     exogenous: ExogenousModel,
     controllable: ControllableModel,
     training: Episodes,
-    corrections: Conformal,
+    corrections: Corrections,
     windows: Windows,
     data: DataCard,
     found: dict[str, Any],
@@ -163,13 +163,14 @@ def put_dynamics(
         command=run.command,
         seed=run.seed,
         cpu_s=sum(run.spent.values()),
-        quality=found,
+        quality=found | ({"violations": corrections.violation_quality} if corrections.violation_quality else {}),
         graphs=graphs,
         window=run.recipe.window,
         members=run.recipe.members,
         kpi_names=KPI_NAMES,
         quantile_levels=FIELD_LEVELS,
-        conformal=corrections,
+        conformal=corrections.intervals,
+        violations=corrections.violations,
         ood=ood_statistics(run, training),
     )
     write_card(card, folder)

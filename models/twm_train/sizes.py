@@ -11,7 +11,7 @@ import torch
 from twm.core.network import NetworkSpec
 from twm_train.imagination import ActorSizes
 
-REVISION = 4
+REVISION = 5
 """Part of the key of the work folder: raise it when checkpoints of older code no longer fit."""
 
 

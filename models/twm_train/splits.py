@@ -11,6 +11,7 @@ from twm.core.zoo import DataCard
 from twm_train.data import SCENARIOS, TRAINING_SEED, VALIDATION_SEED, Episodes, record
 from twm_train.logging_policies import POLICY_SHARES
 from twm_train.stage import Run
+from twm_train.violations import VIOLATIONS_OFFSET, violation_seeds
 
 CONFORMAL_OFFSET, RANKING_OFFSET = 0x4000, 0x8000
 """Parts of the validation range: quality from its begin, the conformal fit and the ranking from these offsets."""
@@ -53,11 +54,13 @@ def _episodes(run: Run, name: str, first_seed: int, count: int, given: Path | No
 def data_card(run: Run, training: Episodes) -> DataCard:
     """What the models learn from."""
     n, first = run.recipe.validation_episodes, VALIDATION_SEED + RANKING_OFFSET
+    maps_first = VALIDATION_SEED + VIOLATIONS_OFFSET
     seeds = {
         "training": (int(training.seed_N.min()), int(training.seed_N.max())),
         "quality": (VALIDATION_SEED, VALIDATION_SEED + n - 1),
         "conformal": (VALIDATION_SEED + CONFORMAL_OFFSET, VALIDATION_SEED + CONFORMAL_OFFSET + n - 1),
         "ranking": (first, first + run.recipe.ranking_starts - 1),
+        "violations": (maps_first, maps_first + violation_seeds(run.recipe.ranking_starts) - 1),
     }
     return DataCard(
         sha256=training.digest(),

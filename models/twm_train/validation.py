@@ -1,7 +1,8 @@
-"""Validation of a trained CDWM: conformal correction on one split, quality on another, ranking of policies in the twin."""
+"""Validation of a trained CDWM: corrections on splits of their own, quality on another, ranking of policies in the twin."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from twm.core.features import knows_events
 from twm.core.kpis import kpi_from_z
-from twm.core.zoo import Conformal
+from twm.core.zoo import Conformal, ViolationMaps
 from twm_train import conformal
 from twm_train.controllable import ControllableModel
 from twm_train.data import VALIDATION_SEED, Episodes
@@ -19,16 +20,27 @@ from twm_train.prediction import Predictions, predict
 from twm_train.quality import dynamics_quality, ranking_quality, shifted_windows, validation_starts, validation_windows
 from twm_train.splits import RANKING_OFFSET
 from twm_train.stage import Run
+from twm_train.violations import fitted_maps
 from twm_train.windows import Windows
 
 STRIDE = 3
 """Slow steps between two validation windows of an episode."""
 
 
+@dataclass(frozen=True)
+class Corrections:
+    """What is served besides the graphs' own answers."""
+
+    intervals: Conformal
+    violations: ViolationMaps | None
+    """None of a real network: no candidate but the one that ran is known there."""
+    violation_quality: dict[str, Any]
+
+
 def calibrated(
     run: Run, exogenous: ExogenousModel, controllable: ControllableModel, fitting: Episodes
-) -> tuple[Conformal, Windows]:
-    """(conformal correction, the windows it was fitted on)."""
+) -> tuple[Corrections, Windows]:
+    """(corrections, the windows that the conformal one was fitted on)."""
     # Of a twin's network each window is seen without and with the calendar: each has a factor of its own.
     both = [
         validation_windows(fitting, run.recipe.window, run.horizon, STRIDE, knows=knows)
@@ -39,7 +51,9 @@ def calibrated(
     told = np.concatenate([knows_events(windows.history[0].numpy(), run.spec) for windows, _ in both])
     shifted = np.concatenate([shifted_windows(fitting, episode) for _, episode in both])
     counts = np.ones_like(told) if run.real else ~shifted
-    return conformal.fit(predictions, truth, controllable.std.numpy(), told, counts), both[0][0]
+    intervals = conformal.fit(predictions, truth, controllable.std.numpy(), told, counts)
+    maps, quality = (None, {}) if run.real else fitted_maps(run, exogenous, controllable)
+    return Corrections(intervals, maps, quality), both[0][0]
 
 
 def measured(

@@ -1,8 +1,9 @@
 """World models that the benchmark takes apart: `python -m twm_train.variants`, from the checkpoints of a run of the recipe.
 
-`analytic`: the same Field World Model and sampler, but of the controllable part only the physics, untrained: constants measured
-in frames, no residual. `teacher-forced`: the controllable part trained along the posterior path only, which sees every KPI
-before it predicts the next; no free running.
+All have the run's Field World Model and sampler. `analytic`: of the controllable part only the physics, untrained: constants
+measured in frames, no residual. The others are trained as the recipe does, on the same data, along other paths:
+`teacher-forced` along the posterior's alone, which sees every KPI before it predicts the next; `sampled-futures` also on
+sampled exogenous futures, by the likelihood of their mixture.
 """
 
 from __future__ import annotations
@@ -20,37 +21,34 @@ from twm.core.errors import InvalidInputError, TwmError
 from twm.core.network import load_network
 from twm.core.paths import find_network
 from twm_train.build import build_controllable, fit_exogenous
-from twm_train.losses import controllable_loss
-from twm_train.parts import FIRST_RATE, trained_field
+from twm_train.losses import SAMPLED_FUTURES, TEACHER_FORCED
+from twm_train.parts import trained_controllable, trained_field
 from twm_train.recipe import put_dynamics
 from twm_train.sizes import Recipe, run_key
 from twm_train.splits import data_card, recorded
 from twm_train.stage import Run
 from twm_train.validation import calibrated
-from twm_train.windows import WindowSampler
 
-KINDS = ("analytic", "teacher-forced")
+PATHS = {"teacher-forced": TEACHER_FORCED, "sampled-futures": SAMPLED_FUTURES}
+KINDS = ("analytic", *PATHS)
 
 
 def make(run: Run, kind: str, folder: Path) -> None:
-    """Make one variant into `folder`. Raises InvalidInputError for another kind, or a run without a trained field model."""
+    """Make one variant into `folder`. Raises InvalidInputError for another kind, or a run that is not done."""
     if kind not in KINDS:
         raise InvalidInputError(f"kind: {kind[:64]!r} is not one of {', '.join(KINDS)}")
     if not (run.folder / "field.pt").is_file():
         raise InvalidInputError(f"{run.folder}: no trained Field World Model; run the recipe with the same sizes first")
+    missing = [index for index in range(1, run.recipe.rounds + 1) if not (run.folder / f"visited-{index}.npz").is_file()]
+    if kind in PATHS and missing:
+        raise InvalidInputError(f"{run.folder}: no visits of round {missing[0]}; let the recipe's run end first")
     training, _, fitting = recorded(run)
     exogenous = fit_exogenous(run.spec, trained_field(run, training), training)
     torch.manual_seed(run.seed)
-    controllable = build_controllable(run.spec, training, members=run.recipe.members, recent=run.recipe.recent)
-    if kind == "teacher-forced":
-        sampler = WindowSampler(training, run.spec, run.recipe.members, run.recipe.window, run.seed + 1)
-        run.train(
-            kind,
-            controllable,
-            run.recipe.controllable_steps // 2,
-            lambda i: controllable_loss(controllable, exogenous, sampler.draw(i, run.recipe.batch), free_running=False),
-            FIRST_RATE,
-        )
+    if kind in PATHS:
+        controllable = trained_controllable(run, exogenous, training, paths=PATHS[kind], name=kind)
+    else:
+        controllable = build_controllable(run.spec, training, members=run.recipe.members, recent=run.recipe.recent)
     corrections, windows = calibrated(run, exogenous, controllable.eval(), fitting)
     put_dynamics(run, folder, exogenous, controllable, training, corrections, windows, data_card(run, training), {})
 

@@ -13,7 +13,7 @@ from twm.core.network import NetworkSpec
 from twm_bench.axes.baselines import DemandPersistence, Spread
 from twm_bench.axes.episodes import VARIANTS, Windows, record, tuning_recording, windows_of
 from twm_bench.axes.field import FieldCase, field_axis, unseen_cities, unseen_city
-from twm_bench.axes.ranking import Start, ranking, starts_of
+from twm_bench.axes.ranking import ranking
 from twm_bench.axes.scores import plain
 from twm_bench.axes.served import ServedModels
 from twm_bench.axes.speed import speed_axis, without_path
@@ -21,6 +21,7 @@ from twm_bench.axes.trajectory import KpiQuantiles, trajectory_axis
 from twm_bench.ceilings.notes import notes
 from twm_bench.ceilings.study import ceilings
 from twm_bench.rivals import gru, seasonal
+from twm_train.starts import Start, starts_of
 from twm_twin.seeds import Purpose, seeds
 
 UNSEEN_SEEDS = 8

@@ -7,7 +7,7 @@ columns, E members, J exogenous samples, T step offsets, C cells, F field featur
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twm.core.actions import PolicyArrays
+from twm.core.calibration import violation_probabilities
 from twm.core.errors import ModelMismatchError
 from twm.core.features import action_vector, exogenous_layout, history_matrix, knows_events, newest_field
 from twm.core.frames import Float, FrameArrays
@@ -85,8 +86,9 @@ class ServedModels:
 
     def corrections(self) -> dict[str, Any] | None:
         """What the card of the dynamics corrects besides its graphs, which no digest tells."""
-        conformal = self.dynamics.card.conformal if self.dynamics else None
-        return None if conformal is None else conformal.model_dump(mode="json")
+        return (
+            None if self.dynamics is None else self.dynamics.card.model_dump(mode="json", include={"conformal", "violations"})
+        )
 
     def decision(self, history_WD: Float, *, samples: int, seed: int) -> Decision:
         """Futures and noise that all candidates of a decision meet."""
@@ -102,10 +104,12 @@ class ServedModels:
 
     def score(self, decision: Decision, policies: PolicyArrays, levels: Sequence[float] | None = None) -> RolloutScores:
         """Scores of candidates, as served."""
-        self._need()
+        card = self._need().card
         if self._rollouts is None:
             raise ModelMismatchError(self.why_no_dynamics)
-        return self._rollouts.score(decision, action_vector(policies), quantile_levels=levels, check=never)
+        found = self._rollouts.score(decision, action_vector(policies), quantile_levels=levels, check=never)
+        any_violation_K, violation_KS = violation_probabilities(found.any_violation_K, found.violation_KS, card.violations)
+        return replace(found, any_violation_K=any_violation_K, violation_KS=violation_KS)
 
     def forecast(self, frames: Sequence[FrameArrays], policies: PolicyArrays, *, samples: int, seed: int) -> KpiForecast:
         """KPIs of the candidates over the horizon after the newest frame."""

@@ -37,9 +37,9 @@ def notes(studies: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, str]]
             "experiment": EXPERIMENT,
         },
         "uncertainty_ece": {
-            "value": f"ECE {mapped} with a monotone map",
+            "value": f"ECE {mapped} with a further map",
             "why": "any slice / over slices",
-            "experiment": "two parameters on the logit, fitted on other seeds; not served",
+            "experiment": "beta calibration on top of the served one, fitted on other seeds of the same starts",
         },
     }
 

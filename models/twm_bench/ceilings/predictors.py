@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 
 from twm.core.features import exogenous_layout, history_matrix
 from twm.inference.rollout import Decision
-from twm_bench.axes.ranking import SAMPLES, Start
+from twm_bench.axes.ranking import SAMPLES
 from twm_bench.axes.served import ServedModels
+from twm_train.starts import Start
 from twm_twin.layout import TwinLayout
 from twm_twin.outcomes import Futures, simulate
 from twm_twin.redraw import MomentPath, retries_off

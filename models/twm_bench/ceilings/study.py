@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twm_bench.axes.ranking import LEAST_FEASIBLE, NEAR_ZERO, Start, rank_of
+from twm_bench.axes.ranking import LEAST_FEASIBLE, NEAR_ZERO, rank_of
 from twm_bench.axes.scores import nanmean, reliability, short, spearman
 from twm_bench.axes.served import ServedModels
 from twm_bench.ceilings.calibration import mapped
 from twm_bench.ceilings.predictors import PREDICTORS, Predicted, predict_start
+from twm_train.starts import Start
 from twm_twin.layout import TwinLayout
 
 Doubles = NDArray[np.float64]

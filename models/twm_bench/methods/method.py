@@ -27,7 +27,7 @@ class ModelFolders:
     analytic: Path | None = None
     """CDWM with its residuals off; a folder with a card."""
     teacher_forced: Path | None = None
-    """CDWM trained without free running."""
+    """CDWM trained without overshooting."""
     llm_url: str = ""
     """OpenAI-compatible endpoint of a language model, up to and with /v1; empty: there is none."""
     llm_model: str = "default"

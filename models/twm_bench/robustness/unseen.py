@@ -17,13 +17,14 @@ from twm.core.zoo import CARD_NAME
 from twm_bench.assemble import assemble
 from twm_bench.axes.episodes import VARIANTS, record, windows_of
 from twm_bench.axes.field import field_axis, unseen_city
-from twm_bench.axes.ranking import ranking, starts_of
+from twm_bench.axes.ranking import ranking
 from twm_bench.axes.served import ServedModels
 from twm_bench.methods.method import ModelFolders
 from twm_bench.results import MEAN, SeedsUsed
 from twm_bench.robustness.carry import ANALYTIC, Weights, carried
 from twm_bench.runner import run
 from twm_bench.units import make_units
+from twm_train.starts import starts_of
 from twm_twin.scenarios import SCENARIOS
 from twm_twin.seeds import Purpose
 

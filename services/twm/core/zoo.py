@@ -71,6 +71,23 @@ class Conformal(CardModel):
         return self.told_factor if told and self.told_factor is not None else self.factor
 
 
+class ProbabilityMap(CardModel):
+    """Monotone map of a probability (twm.core.calibration); the identity as it stands."""
+
+    under: float = Field(default=1.0, ge=0, le=100)
+    over: float = Field(default=1.0, ge=0, le=100)
+    offset: float = Field(default=0.0, ge=-100, le=100)
+
+
+class ViolationMaps(CardModel):
+    """Correction of predicted violation probabilities."""
+
+    any: ProbabilityMap
+    """Of the probability that any slice's SLA is violated."""
+    each: ProbabilityMap
+    """Of each slice's own."""
+
+
 class OodStatistics(CardModel):
     """Where the training data lay (twm.core.ood.ood_score)."""
 
@@ -146,6 +163,8 @@ class ModelCard(CardModel):
     demand_levels: tuple[float, ...] = ()
     """Quantile levels of the demand that an FWM forecasts."""
     conformal: Conformal | None = None
+    violations: ViolationMaps | None = None
+    """None: violation probabilities are served as the samples have them."""
     ood: OodStatistics | None = None
     data: DataCard
     training: Training

@@ -19,6 +19,7 @@ from twm.api.worldmodel.v1 import worldmodel_pb2
 from twm.core import metrics
 from twm.core.account import SlaAccount
 from twm.core.actions import decode_policies
+from twm.core.calibration import violation_probabilities
 from twm.core.errors import FrameError, InvalidInputError, ModelMismatchError
 from twm.core.features import FIELD_FEATURES, action_vector, exogenous_layout, history_matrix, knows_events, newest_field
 from twm.core.frames import FrameArrays, FrameCodec
@@ -146,8 +147,9 @@ class Answers:
         extend_packed(response, "scm_cvar", scores.cvar_K)
         extend_packed(response, "shortfall", scores.shortfall_K)
         extend_packed(response, "soft_margin", scores.soft_K)
-        extend_packed(response, "violation_probability", scores.violation_KS)
-        extend_packed(response, "any_violation_probability", scores.any_violation_K)
+        any_violation_K, violation_KS = violation_probabilities(scores.any_violation_K, scores.violation_KS, card.violations)
+        extend_packed(response, "violation_probability", violation_KS)
+        extend_packed(response, "any_violation_probability", any_violation_K)
         extend_packed(response, "disagreement", scores.disagreement_K)
         extend_packed(response, "ood_score", self._ood_score(card, key, history_WD, action_KHA))
         if (found := scores.targets) is not None:

@@ -15,10 +15,11 @@ from twm.core.paths import find_network, zoo_folder
 from twm_bench.axes.baselines import DemandPersistence, Spread
 from twm_bench.axes.episodes import Recording, Windows, record, windows_of
 from twm_bench.axes.field import FieldCase, field_axis, unseen_cities, unseen_city
-from twm_bench.axes.ranking import ranking, starts_of
+from twm_bench.axes.ranking import ranking
 from twm_bench.axes.served import FieldForecast, ServedModels
 from twm_bench.axes.trajectory import trajectory_axis
 from twm_bench.rivals import seasonal
+from twm_train.starts import starts_of
 from twm_twin.seeds import seeds
 
 OFFSETS = (0, 1, 3, 12)

@@ -105,7 +105,7 @@ def test_purposes_that_nothing_is_measured_on_are_refused() -> None:
     from twm.core.network import load_network
     from twm.core.paths import find_network
     from twm_bench.axes.episodes import record
-    from twm_bench.axes.ranking import starts_of
+    from twm_train.starts import starts_of
 
     spec = load_network(find_network("poc-city"))
     with pytest.raises(InvalidInputError, match="neither evaluation nor validation"):

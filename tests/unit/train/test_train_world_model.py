@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from twm.core.features import HistoryLayout, exogenous_layout
+from twm.core.features import FIELD_FEATURES, HistoryLayout, exogenous_layout
 from twm.core.network import NetworkSpec, load_network
 from twm.core.paths import find_network
 from twm_train.build import build_controllable, build_field, fit_exogenous, physics_constants
 from twm_train.cards import draft_card, ood_statistics
 from twm_train.data import TRAINING_SEED, Episodes, calendar_of, record
 from twm_train.exogenous import KNOTS, TAIL_MAX, Dependence, ExogenousModel, at_score, fit_dependence, normal_scores
-from twm_train.losses import controllable_loss, field_loss
+from twm_train.losses import OVERSHOOTING, SAMPLED_FUTURES, TEACHER_FORCED, Paths, controllable_loss, field_loss
 from twm_train.optimise import Schedule, train
 from twm_train.physics import overflow
 from twm_train.sizes import Recipe
@@ -95,6 +95,25 @@ def test_constants_are_measured_in_frames(city: NetworkSpec, episodes: Episodes)
     assert 2.0 < found.base_ms < 8.0
     assert 0.1 < found.burst_mbit_S[1] < 0.5
     assert (found.coupling_UC.sum(0) <= 0).all()
+
+
+def test_what_was_reported_is_said_of_now_however_far_out_it_is(
+    city: NetworkSpec, episodes: Episodes, sampler: ExogenousModel
+) -> None:
+    model = sampler.field
+    windows = cut(episodes, np.zeros((1, 1), np.intp), np.full((1, 1), 9), 8, city.timing.horizon_steps)
+    reported = windows.field_now.clone()
+    reported[..., 0, FIELD_FEATURES.index("critical_delay_p99_ms")] = 2e6
+    reported[..., 1, :] = torch.nan
+    with torch.no_grad():
+        forecast = model.forecast(windows.history.expand(model.members, -1, -1, -1))
+        field = model.predict_field(forecast, reported.expand(model.members, -1, -1, -1))
+    now = field[:, :, 0]
+    seen = reported[:, :, None].expand_as(now)
+    known = torch.isfinite(seen)
+    assert torch.equal(now[known], seen[known])
+    assert torch.isfinite(field).all()
+    assert (now[..., 1, :].diff(dim=2) >= -1e-3).all()  # what was not reported keeps its quantiles
 
 
 def test_quantiles_and_scores_invert_each_other() -> None:
@@ -193,13 +212,21 @@ def test_one_set_of_weights_serves_another_network(city: NetworkSpec, coast: Net
     assert shapes[0] == shapes[1]
 
 
+@pytest.mark.parametrize(
+    ("paths", "named"),
+    [
+        (OVERSHOOTING, {"posterior", "kl", "prior"}),
+        (TEACHER_FORCED, {"posterior", "kl"}),
+        (SAMPLED_FUTURES, {"posterior", "kl", "prior", "sampled"}),
+    ],
+)
 def test_no_gradient_of_an_action_reaches_the_exogenous_part(
-    sampler: ExogenousModel, city: NetworkSpec, episodes: Episodes
+    sampler: ExogenousModel, city: NetworkSpec, episodes: Episodes, paths: Paths, named: set[str]
 ) -> None:
     model = build_controllable(city, episodes, members=2, recent=2)
-    loss, terms = controllable_loss(model, sampler, WindowSampler(episodes, city, 2, 8, 1).draw(0, 4))
+    loss, terms = controllable_loss(model, sampler, WindowSampler(episodes, city, 2, 8, 1).draw(0, 4), paths)
     loss.backward()
-    assert set(terms) == {"posterior", "kl", "prior", "overshoot"}
+    assert set(terms) == named
     assert not any(p.requires_grad for p in sampler.parameters())
     assert model.physics.log_burst.grad is not None
 
