@@ -19,7 +19,7 @@ from twm_bench.use_cases.__main__ import UNHURRIED, UNREACHABLE
 from twm_bench.use_cases.cases import CASES, SEED, STEPS, Case, Place, play
 from twm_bench.use_cases.city import Models, Network, operator
 
-pytestmark = [pytest.mark.redis, pytest.mark.slow]
+pytestmark = [pytest.mark.redis, pytest.mark.slow, pytest.mark.timeout(300)]
 LONG = os.environ.get("TWM_LONG") == "1"
 SETTINGS = UNHURRIED if LONG else CycleSettings(budget_s=60, grace_s=30, search=SearchSettings(populations=(64, 60, 60, 60)))
 
