@@ -25,10 +25,11 @@ FOLDER = Path(__file__).resolve().parent
 SETS: Mapping[str, tuple[str, str]] = {
     "heldout": ("heldout", "unclear"),
     "second": ("second", "second-unclear"),
+    "third": ("third", "third-unclear"),
     "dev": ("dev", "dev-unclear"),
 }
 """Name to (clear, unclear) files."""
-HELDOUT = ("heldout", "second")
+HELDOUT = ("heldout", "second", "third")
 TOGETHER = "all"
 """All held-out sets as one."""
 TARGETS = {"field_f1": 0.95, "clarification_recall": 0.90, "false_question_ratio": 0.05}

@@ -26,6 +26,9 @@ NAME, FUZZY, UNKNOWN_NAME, QUANTITY, CLOCK, DATE, PUNCT, UNKNOWN, FILLER = (
     "filler",
 )
 _LINK_TALK = frozenset({"maint", "down", "fail", "capacity", "linknoun"})
+_ORDERING = frozenset({"over", "before", "win", "above", "moreimportant"})
+MISSPELT = "misspelt"
+"""Value of a chunk whose word was put right."""
 _TICKET_WORDS = "cr inc chg req tkt ticket case wo rfc sr jira ref reference request change incident order task id po"
 _TICKETS = frozenset(_TICKET_WORDS.split())
 _RANGE_WORDS = ("-", "–", "—", "to", "through", "thru", "until", "till")
@@ -141,7 +144,7 @@ class Chunker:
             tag = "atleast"
         elif tag == "monthname":
             tag = FILLER
-        return Chunk(tag, i, i + 1, None, words[i])
+        return Chunk(tag, i, i + 1, None if words[i] == token.text else MISSPELT, words[i])
 
     def _percentile(self, tokens: Sequence[Token], words: Sequence[str], i: int) -> Chunk | None:
         if words[i : i + 1] == ["ninety"] and words[i + 1 : i + 3] in (["-", "ninth"], ["ninth", "percentile"]):
@@ -229,7 +232,7 @@ class Chunker:
         kind = self._names.family(tokens[i].text)
         if kind is None and tokens[i + 1].text in "-_" and _like_an_id(tokens, i):
             kind = LINK if {lexicon.words().get(t.text) for t in tokens} & _LINK_TALK else CELL
-        if kind is None or (j == i + 1 and kind != NODE):
+        if kind is None:
             return None
         clock = tokens[j + 1 : j + 3] and tokens[j + 1].text == ":" and j + 2 < len(tokens) and tokens[j + 2].kind == "number"
         if j + 1 < len(tokens) and tokens[j + 1].glued and (clock or tokens[j + 1].text == "%" or tokens[j + 1].kind == "word"):
@@ -386,6 +389,7 @@ def _merge_lists(chunks: list[Chunk]) -> list[Chunk]:
                 k = j + 1 if both else j
                 if (
                     j > i
+                    and not _next_pair(chunks, chunk, i, k)
                     and k < len(chunks)
                     and chunks[k].tag == NAME
                     and _one_kind(chunks[k])
@@ -441,6 +445,14 @@ def _family(name_id: str) -> str:
     """What cells of one row share: "EXP-" of "EXP-02", "pit-" of "pit-b"."""
     cut = max(name_id.rfind(sign) for sign in "-_./")
     return name_id[: cut + 1] if cut >= 0 else name_id.rstrip("0123456789")
+
+
+def _next_pair(chunks: Sequence[Chunk], chunk: Chunk, i: int, k: int) -> bool:
+    """ "A over B, C over A": the comma parts two orders, and joins no list."""
+    ahead = chunks[k + 1].tag if k + 1 < len(chunks) else ""
+    at = next((n for n in range(i - 1, -1, -1) if chunks[n].start == chunk.start), 0)
+    behind = chunks[at - 1].tag if at else ""
+    return chunks[i].word == "," and ahead in _ORDERING and behind in _ORDERING
 
 
 def _one_kind(chunk: Chunk) -> bool:

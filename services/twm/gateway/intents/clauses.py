@@ -11,8 +11,9 @@ from twm.gateway.intents.names import CELL, LINK, SLICE, ZONE
 from twm.gateway.intents.quantities import COUNT, FRACTION, RATIO, Quantity
 from twm.gateway.intents.times import Part
 
+_SHARES = frozenset({"share", "prb"})
 _SENTENCE = frozenset(".;!?")
-_BREAKS = frozenset({",", "(", ")", "--", "—", "–", "so", "because", "except", "•", "/", "|"})
+_BREAKS = frozenset({",", "(", ")", "--", "—", "–", "so", "because", "except", "•", "/", "|", "..", "...", "…"})
 _BREAK_TAGS = frozenset({"and", "but", "then", "provided", "while", "as_well", "or"})
 _SHORTENED = frozenset({"min", "max", "approx", "ca", "circa", "no", "nr", "avg", "est"})
 """Words whose full stop before a figure ends no sentence."""
@@ -178,8 +179,9 @@ def clauses(chunks: Sequence[Chunk]) -> list[Clause]:
             current.append(chunk)
     close()
     out = [part for clause in out for part in _juxtaposed(clause)]
-    for clause in out:
-        _as_ratios(clause)
+    for i, clause in enumerate(out):
+        if clause.tags & _SHARES or (i and out[i - 1].heading and out[i - 1].tags & _SHARES):
+            _as_ratios(clause)
     return out
 
 
@@ -213,8 +215,6 @@ def _kinds(chunks: Sequence[Chunk]) -> set[str]:
 
 def _as_ratios(clause: Clause) -> None:
     """ "a PRB share of 0.2": below one and beside a share, a plain number is a ratio."""
-    if not clause.tags & {"share", "prb"}:
-        return
     for chunk in clause.chunks:
         if chunk.tag == QUANTITY:
             chunk.value = _as_ratio(chunk.value)

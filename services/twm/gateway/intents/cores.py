@@ -86,6 +86,8 @@ def core_of(clause: Clause) -> str:
         return "relieve"
     if "overload" in tags and not found and (clause.opener == "without" or tags & {"neg"}):
         return "overload"
+    if links and not slices and (_capacity_lost(tags, shares, bool(found)) or _done_without(clause, kpi or bool(found))):
+        return "maintenance"
     if links and not slices and not kpi:
         if not found and any(c.word == "cut" for c in chunks):
             return "maintenance"
@@ -133,7 +135,7 @@ def core_of(clause: Clause) -> str:
     if "change" in tags and shares and not kpi and not (slices and "share" in tags and "reduce" in tags):
         return "change"
     if "change" in tags and not found and _negated(clause, "change"):
-        return "freeze"
+        return "change" if tags & {"more", "above", "atmost"} and "than" in tags | {c.word for c in chunks} else "freeze"
     if POINTS in kinds and not kpi and not slices and not tags & {"share", "prb"}:
         return "change"
     if slices and not kinds - {FACTOR, FRACTION} and _ranked(clause, tags):
@@ -180,6 +182,16 @@ def core_of(clause: Clause) -> str:
     if not found and _about_links(chunks) and (tags & {"util"}):
         return "kpi_open"
     return ""
+
+
+def _capacity_lost(tags: set[str], shares: bool, figures_named: bool) -> bool:
+    """ "half the capacity lost", "no capacity": of links, and about no other KPI."""
+    return "capacity" in tags and (shares or ("neg" in tags and not figures_named)) and not tags & (KPI_TAGS - {"loss"})
+
+
+def _done_without(clause: Clause, bounded: bool) -> bool:
+    """ "we are without TN-6 from 22:00 to 23:30"."""
+    return not bounded and clause.opener == "without" and "window" in clause.tags and "overload" not in clause.tags
 
 
 def _unfrozen(chunks: Sequence[Chunk]) -> bool:

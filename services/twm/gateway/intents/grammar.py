@@ -79,7 +79,7 @@ class GrammarCompiler:
 def read(text: str, spec: NetworkSpec, names: NameIndex, now: dt.datetime) -> Understood:
     """What a cleaned text says."""
     chunks = Chunker(names).chunks(tokenize(text), now.date())
-    return Reader(spec, names).read(clauses(ranges(exceptions(WindowReader(now).read(chunks), names))))
+    return Reader(spec, names, now.date()).read(clauses(ranges(exceptions(WindowReader(now).read(chunks), names))))
 
 
 def _suspicious(signs: Sequence[str]) -> intent_pb2.Question:

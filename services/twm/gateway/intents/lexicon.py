@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from twm.gateway.intents.spelling import Speller
-from twm.gateway.intents.vocabulary import FILLER, NAMING, PHRASES, WORDS
+from twm.gateway.intents.vocabulary import FILLER, NAMING, NAMING_PARTS, PHRASES, WORDS
 
 MAX_PHRASE = 8
 _NO_TARGETS = frozenset(
@@ -55,6 +55,12 @@ def words() -> dict[str, str]:
 def naming() -> frozenset[str]:
     """Words without a meaning here that things are named after."""
     return frozenset(NAMING.split())
+
+
+@lru_cache(maxsize=1)
+def naming_parts() -> frozenset[str]:
+    """Words without a meaning here that names of several words have in them."""
+    return naming() | frozenset(NAMING_PARTS.split())
 
 
 @lru_cache(maxsize=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -16,9 +17,20 @@ from twm.gateway.intents.drafts import Item, MaintenanceDraft, ObjectiveDraft, S
 from twm.gateway.intents.moods import beyond_scope, no_goal
 from twm.gateway.intents.names import NameIndex
 from twm.gateway.intents.notices import action, leftover, notice
-from twm.gateway.intents.places import Trail, last_place, places, share_places, strange_heading, where_of, zones_of
+from twm.gateway.intents.places import (
+    Trail,
+    last_place,
+    places,
+    share_places,
+    share_resources,
+    strange_heading,
+    stray_partner,
+    where_of,
+    zones_of,
+)
 from twm.gateway.intents.questions import question
-from twm.gateway.intents.sentence_windows import give_windows, head_parts
+from twm.gateway.intents.sentence_windows import carried_day, give_windows, head_parts, take_day
+from twm.gateway.intents.times import Part
 
 MAX_PLAIN_LOSS = 0.25
 """Up to here "at most N %" right after a bound on loss is one on loss; above, it may be a share."""
@@ -43,12 +55,14 @@ _CARRIED = frozenset(
 class Reader:
     """Reads the clauses of one text."""
 
-    def __init__(self, spec: NetworkSpec, names: NameIndex) -> None:
+    def __init__(self, spec: NetworkSpec, names: NameIndex, today: dt.date) -> None:
         self.spec = spec
         self.names = names
         self.context = Context()
         self.out = Understood()
         self._trail: Trail = []
+        self._day: list[Part] = []
+        self._today = today
 
     def read(self, clauses: Sequence[Clause]) -> Understood:
         """Drafts and questions."""
@@ -81,7 +95,10 @@ class Reader:
             starts.append((clause, start, len(self.out.items)))
         self._trail += [(clause, self.out.items[a:b]) for clause, a, b in starts]
         share_places(self._trail)
+        share_resources(self._trail)
         give_windows(self.context, self.out.items, starts, head)
+        take_day(self.out.items[before:], self._day, self._today)
+        self._day = [] if starts else carried_day(sentence)
         made = self.out.items[before:]
         for item in made:
             if isinstance(item, SurgeDraft):
@@ -117,6 +134,8 @@ class Reader:
                 if out and _comparator_only(clause):
                     waiting_for = out[-1][0]
                     out[-1] = (replace(waiting_for, chunks=[*waiting_for.chunks, *clause.chunks]), out[-1][1])
+                    continue
+                if stray_partner(self, clause, sentence):
                     continue
                 kept = [c for c in clause.chunks if c.tag in _CARRIED or (c.tag == "quantity" and risk_of(clause))]
                 if out and not waiting:

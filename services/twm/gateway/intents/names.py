@@ -74,7 +74,8 @@ class NameIndex:
         self._joined.setdefault("".join(t.text for t in words), []).append(name)
         known = lexicon.words()
         parts = tuple(t.text for t in words)
-        if all(known.get(p, "" if p.isalpha() else "number") not in _FREE and p not in lexicon.naming() for p in parts):
+        own = lexicon.naming_parts() if sum(p.isalpha() for p in parts) > 1 else lexicon.naming()
+        if all(known.get(p, "" if p.isalpha() else "number") not in _FREE and p not in own for p in parts):
             self._reserved.add(name.id)
         if _PERCENTILE.fullmatch(name.id) or parts in lexicon.phrases():
             self._reserved.add(name.id)

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from twm.gateway.intents import lexicon
 from twm.gateway.intents.chunks import UNKNOWN, Chunk
 from twm.gateway.intents.clauses import Clause
 from twm.gateway.intents.drafts import ConstraintDraft, Item, LimitDraft, Where
@@ -139,9 +140,43 @@ def _put_place(items: Sequence[Item], place: Where) -> None:
             )
 
 
+def share_resources(trail: Trail) -> None:
+    """ "min 20 %, max 40 % of PRBs": bounds on the shares of one subject are about one resource."""
+    for (_, earlier), (clause, later) in itertools.pairwise(trail):
+        limits = [i for i in (*earlier, *later) if isinstance(i, LimitDraft) and i.change is None]
+        alike = len(limits) == len(earlier) + len(later) > 1 and not clause.slices
+        named = {i.resource for i in limits if i.resource}
+        if alike and len(named) == 1 and len({tuple(i.where.slices) for i in limits}) == 1:
+            for item in limits:
+                item.resource = item.resource or next(iter(named))
+
+
+def stray_partner(reader: Reader, clause: Clause, sentence: Sequence[Clause]) -> bool:
+    """ "keep guests and URLLC below 4 %" where no slice is called guests: whether that was asked."""
+    following = next((c for i, c in enumerate(sentence) if i and sentence[i - 1] is clause), None)
+    if following is None or following.opener not in ("and", "or") or clause.names(SLICE) or not following.slices:
+        return False
+    last = clause.chunks[-1]
+    first = next((c for c in following.chunks if c.tag not in ("filler", "neg", "all")), None)
+    plain = all(c.tag in ("filler", "hold", "neg", "all", "reserve", "cap", "allow") for c in clause.chunks[:-1])
+    named = last.tag == UNKNOWN or last.word in lexicon.naming()
+    if not (plain and named and first is not None and first.tag == "name"):
+        return False
+    unknown(reader, SLICE, last.word)
+    return True
+
+
+_STRUCTURAL = ("expect", "target", "intent", "object", "property", "scope", "constrain")
+"""What words of structured intents hold (TMF921): headings, no places."""
+
+
 def strange_heading(reader: Reader, clause: Clause) -> None:
-    """Ask where a heading is a zone that the network does not have."""
-    stranger = _strange_zone(clause)
+    """Ask where a heading is a zone that the network does not have: "public transport zone:", "library:"."""
+    said = [c for c in clause.chunks if c.tag not in ("filler", "punct", "in", "at", "on")]
+    alone = said[0].word if len(said) == 1 and said[0].tag == UNKNOWN and len(said[0].word) > 3 else ""
+    if any(part in alone for part in _STRUCTURAL):
+        alone = ""
+    stranger = _strange_zone(clause) or alone
     if stranger:
         unknown(reader, ZONE, stranger)
 

@@ -84,7 +84,7 @@ RATIO, POINTS, DELAY, SECONDS, DURATION, RATE, FACTOR, COUNT, PRB, BYTES, FRACTI
 )
 
 _UNITS: dict[str, tuple[str, float]] = {
-    **dict.fromkeys(("%", "percent", "pct", "pc", "percents"), (RATIO, 0.01)),
+    **dict.fromkeys(("%", "percent", "pct", "pc", "percents", "procent"), (RATIO, 0.01)),
     **dict.fromkeys(("‰", "permille", "promille", "permil"), (RATIO, 0.001)),
     **dict.fromkeys(("points", "point", "pts", "pt", "pp"), (POINTS, 0.01)),
     **dict.fromkeys(("us", "μs", "µs", "usec", "microsecond", "microseconds"), (DELAY, 0.001)),
@@ -191,7 +191,7 @@ def _read_words(tokens: Sequence[Token], words: Sequence[str], i: int) -> tuple[
             return 1 / _PARTS[nxt], i + 2, True
         if nxt in _SCALES:
             return _SCALES[nxt], i + 2, False
-        if _UNITS.get(nxt, ("", 0))[0] in (DURATION, RATIO) and nxt not in ("min", "pc"):
+        if _UNITS.get(nxt, ("", 0))[0] in (DURATION, RATIO, POINTS) and nxt not in ("min", "pc"):
             return 1.0, i + 1, False
         return None
     if first not in _ONES and first not in _TENS:

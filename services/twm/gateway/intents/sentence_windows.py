@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -9,8 +10,10 @@ from twm.api.intent.v1 import intent_pb2
 from twm.gateway.intents.clauses import Clause
 from twm.gateway.intents.context import Context
 from twm.gateway.intents.cores import core_of
-from twm.gateway.intents.drafts import Item, MaintenanceDraft
+from twm.gateway.intents.drafts import Item, MaintenanceDraft, SurgeDraft
 from twm.gateway.intents.times import Part, combine
+
+_PAST = frozenset({"was", "were", "had", "did", "been", "yesterday", "last", "happened", "complained", "failed", "saw"})
 
 
 def give_windows(context: Context, items: Sequence[Item], starts: Sequence[tuple[Clause, int, int]], head: list[Part]) -> None:
@@ -36,6 +39,24 @@ def give_windows(context: Context, items: Sequence[Item], starts: Sequence[tuple
             item.parts = _event_times(parts)
             if item.parts:
                 context.parts = item.parts
+
+
+def carried_day(sentence: Sequence[Clause]) -> list[Part]:
+    """The day that a sentence without a statement names: "we await many visitors on Saturday." Of what is past, none."""
+    words = {c.word for clause in sentence for c in clause.chunks}
+    parts = [p for clause in sentence for p in clause.windows() if p.day is not None and not p.problem]
+    return [] if words & _PAST or len(parts) != 1 else parts
+
+
+def take_day(items: Sequence[Item], day: Sequence[Part], today: dt.date) -> None:
+    """Give a day to statements with clock times alone, and to announcements without any window."""
+    for item in items:
+        total = combine(item.parts)
+        clocks = total is not None and total.day is None and (total.start is not None or total.end is not None)
+        dated = total is not None and (total.start_day is not None or total.end_day is not None or total.from_now)
+        announced = isinstance(item, SurgeDraft | MaintenanceDraft) and total is None
+        if day and day[0].day is not None and day[0].day >= today and ((clocks and not dated) or announced):
+            item.parts = [*day, *item.parts]
 
 
 def _back(context: Context, parts: Sequence[Part]) -> list[Part]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from twm.gateway.intents.chunks import MISSPELT
 from twm.gateway.intents.clauses import AT_LEAST, AT_MOST, EXACT, Clause, bound_of, risk_of
 from twm.gateway.intents.cores import MULTIPLES, figures
 from twm.gateway.intents.drafts import ConstraintDraft, LimitDraft, MaintenanceDraft, ObjectiveDraft, SurgeDraft, Where
@@ -52,7 +53,8 @@ def share(reader: Reader, clause: Clause) -> None:
             "ambiguous_scope", "limits.scope.slices", "A share of which slice?", (*reader.names.ids["slice"], "all slices")
         )
         return
-    resource = _resource(clause, where)
+    heading = reader.context.heading
+    resource = _resource(clause, where) or (_resource(heading, where) if heading is not None else "")
     for position in figures(clause):
         chunk = clause.chunks[position]
         low: float | None
@@ -261,7 +263,7 @@ def maintenance(reader: Reader, clause: Clause) -> None:
             before = {c.tag for c in clause.chunks[max(i - 3, 0) : i]}
             lost = (
                 ("by" in before and clause.tags & {"reduce", "degrade", "lose", "less"})
-                or ("lose" in clause.tags and "to" not in before)
+                or (clause.tags & {"lose", "loss"} and "to" not in before)
                 or quantity.signed < 0
             )
             capacity = round(1 - quantity.value if lost else quantity.value, 9)
@@ -286,6 +288,12 @@ def save(reader: Reader, clause: Clause) -> None:
     asked = clause.tags & {"reduce", "save", "less", "down", "raise", "low", "below", "neg", "window", "hold"} or any(
         c.word.startswith(("cheap", "green", "eco", "econom", "conserv")) for c in clause.chunks
     )
+    guessed = [c for c in clause.chunks if c.tag in ("cost", "save")]
+    if not ratios and guessed and all(c.value == MISSPELT for c in guessed):
+        reader.ask(
+            "no_goal", "objective", f"Is {quoted(guessed[0].word)} meant, and cost or energy to be saved?", ("save", "drop it")
+        )
+        return
     halved = any(c.tag == "reduce" and c.word.startswith("halv") for c in clause.chunks)
     if not ratios and _unsaved(clause):
         reader.ask(

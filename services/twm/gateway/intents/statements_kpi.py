@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from twm.gateway.intents.chunks import Chunk
 from twm.gateway.intents.clauses import AT_LEAST, AT_MOST, EXACT, Bound, Clause, bound_of, risk_of
 from twm.gateway.intents.cores import KPI_TAGS, MULTIPLES, figures
 from twm.gateway.intents.drafts import ConstraintDraft, Where
@@ -40,6 +42,7 @@ _UNITS = {
     "throughput_mbps": ("kbps", "Mbps", "Gbps"),
     "utilisation_ratio": ("%",),
 }
+_THAN_NOW = frozenset({"faster", "slower", "quicker", "shorter", "longer", "worse"})
 _DIM_WORDS = {
     RATIO: "a percentage",
     POINTS: "percentage points",
@@ -200,7 +203,8 @@ def _in_unit(reader: Reader, clause: Clause, name: str, bound: Bound, position: 
         bool(before) and before[-1].tag == "by" and bool(clause.tags & {"reduce", "raise", "less", "more", "down", "better"})
     )
     after = chunks[position + 1] if position + 1 < len(chunks) else None
-    relative = relative or (quantity.dim in (RATIO, FRACTION, POINTS) and after is not None and after.tag in ("more", "less"))
+    relative = relative or (after is not None and (after.tag in ("more", "less", "better") or after.word in _THAN_NOW))
+    relative = relative or (quantity.dim == FRACTION and not bound.said and _of_the_kpi(chunks, position))
     relative = relative or (quantity.dim in (FRACTION, FACTOR) and name not in ("loss_ratio", "utilisation_ratio"))
     if relative or (clause.tags & MULTIPLES.keys()):
         reader.ask(
@@ -246,6 +250,12 @@ def _in_unit(reader: Reader, clause: Clause, name: str, bound: Bound, position: 
             [f"... {unit}" for unit in _UNITS[name]],
         )
     return None
+
+
+def _of_the_kpi(chunks: Sequence[Chunk], position: int) -> bool:
+    """ "half the loss of FWA"."""
+    after = [c.tag for c in chunks[position + 1 : position + 4] if c.tag not in ("filler", "of")]
+    return bool(after) and after[0] in KPI_TAGS
 
 
 def kpi_open(reader: Reader, clause: Clause) -> None:

@@ -57,7 +57,7 @@ WORDS: dict[str, str] = {
         prio prioritise prioritize prioritised prioritized prioritising prioritizing prioritisation favour favor
         favours prefer preferred preference precedence priority priorities
     """,
-    "important": "important importance matter matters weight weights weigh weighs",
+    "important": "important importance matter matters worth counts weight weights weigh weighs",
     "deprio": "deprioritise deprioritize deprioritised deprioritized",
     "before": "before ahead",
     "win": "win wins beat beats trump trumps",
@@ -78,7 +78,7 @@ WORDS: dict[str, str] = {
         throttled bound
     """,
     "pin": "pin pins pinned fix fixed exactly set",
-    "excluded": "excluding excepting",
+    "excluded": "excluding excepting outside",
     "demand": """
         traffic load loads demand demands surge surges surging volume volumes peak peaks crowd crowds
         workload uptake influx
@@ -143,7 +143,7 @@ WORDS: dict[str, str] = {
         event events match game concert festival fair marathon parade derby fireworks exercise ceremony
         conference congress rally race demonstration carnival exhibition drill tournament
     """,
-    "cond": "if unless whenever",
+    "cond": "if unless whenever once",
     "during": "during throughout amid",
     "while": "while whilst when as-long-as meanwhile meantime",
     "double": "double doubles doubled doubling twice",
@@ -276,7 +276,7 @@ trial tries trouble truck trucks trust trusts try trying upf uploads upon upper 
 values vehicle vehicles versus very via vital vs wants was watch watching way ways we we'd we're we've weather week's
 well were west whenever wherever whether whichever whoever whom will winter wise wish wishes wishing woman women wonder
 world worried worries worry worrying worth would would've yeah yes you you're your yourself
-nines dozen million mille permille promille
+nines dozen million mille permille promille procent subject reminder remainder update fyi info todo greet enjoy re fwd
 god gods sake hell damn bloody damned sick tired boss mate guys lads chief cheers regards sincerely respectfully yours honestly
 meeting meetings mover vice voices wide wise rice race fund funds lunch coffee visitor visitors guest guests citizen citizens
 mayor minister contract contracts client clients ward wards nursing clinic shop shops mall malls hotel hotels ferry frankly
@@ -297,6 +297,13 @@ stage ring loop quay mast offices hill hills lake river coast island guest guest
 """
 """Of those, what things are named after: a name of the network made of them is read as a name wherever it stands."""
 
+NAMING_PARTS = """
+building buildings control data desk floor group level machine management manager meeting operation service services team test
+user users worker workers driver drivers critical customer medical response
+"""
+"""What names of several words have in them; alone they are ordinary words."""
+
+
 PHRASES: dict[str, str] = {
     "during": "for the duration of | over the duration of | for the length of | in the course of",
     "dayend": "the end of the day | end of the day | end of day | the end of today",
@@ -304,7 +311,7 @@ PHRASES: dict[str, str] = {
     "atleast": """
         no less | not less | not a bit less | nothing less | nothing below |
         at least | no less than | not less than | no fewer than | not under | not below | no lower than |
-        not lower than | or more | or higher | or above | or greater | and above | and more |
+        not lower than | not fewer than | never less than | or more | or higher | or above | or greater | and above | and more |
         and up | upwards of | as a minimum | at the least | or over | as minimum | at minimum | at a minimum |
         no smaller than | at or above
     """,
@@ -316,7 +323,7 @@ PHRASES: dict[str, str] = {
         not worse than | no larger than | not larger than | or less | or lower | or below | or under |
         or fewer | up to | at the most | as a maximum | as maximum | at maximum |
         not beyond | no bigger than | at or below | at or under | no longer than | or smaller |
-        not any higher than | no slower than | down to
+        not any higher than | no slower than | not slower than | down to
     """,
     "freeze": """
         as it is | as they are | as is | as it was | as they were | off limits | hands off | keep off |
@@ -410,7 +417,8 @@ PHRASES: dict[str, str] = {
     """,
     "over": "ahead of | rather than | in preference to | with precedence over | precedence over | priority over",
     "filler": """
-        just in case | even if | as if | if not already | good morning | good afternoon | good evening | good night |
+        at once | once more | once again | once a | just in case | even if | as if |
+        if not already | good morning | good afternoon | good evening | good night |
         good day | after all | after that | look after |
         looking after | looks after | after you | quite a while | once in a while |
         has to | have to | had to | by any means | by all means | people are |
