@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import jwt
 import pytest
 from conftest import unused_port
-from console_site import CHROMIUM, HOSTILE, Site, browser, grid_network, put_frames, put_proposal
-from cryptography.hazmat.primitives.asymmetric import rsa
-from jwt.algorithms import RSAAlgorithm
+from console_page import Covered, Page, holds, until
+from console_site import CHROMIUM, HOSTILE, Site, browser, put_frames, put_proposal
 
-from twm.cli.embedded_redis import EmbeddedRedis
-from twm.core.network import NetworkSpec, load_network
+from twm.cli.embedded_redis import running_redis
+from twm.core.network import NetworkSpec
+from twm.core.streams import Streams
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytestmark = [
@@ -35,132 +31,50 @@ pytestmark = [
 
 VIEWS = ("overview", "decisions", "intents", "scoreboard", "models", "audit", "deliveries")
 BASE, FRAMES = 100_000, 64
-ISSUER, AUDIENCE = "https://issuer.example", "twm"
 SCRIPT_BUDGET = 500_000
 LIGHT = ("overview", "decisions")
 """Views whose contrast is looked at in the light theme too; TWM_LONG=1: all."""
 
-RECORD_PRESSES = """
-window.__name = (e) => (e.closest('#rail') ? e.firstChild.textContent : e.getAttribute('aria-label')
-  || (e.labels && e.labels[0] && e.labels[0].textContent) || e.textContent || e.id)
-  .trim().replace(/[0-9a-f]{12,}/g, '#').replace(/[0-9]+/g, '#').slice(0, 60);
-window.__told = (e) => window.twmPressed && window.twmPressed(window.__name(e));
-for (const kind of ['click', 'input', 'change']) document.addEventListener(kind, (event) => {
-  const e = event.target && event.target.closest && event.target.closest('button, summary, input, select, a');
-  if (e) window.__told(e);
-}, true);
-"""
-CONTROLS = """() => [...document.querySelectorAll('button, summary, input, select, a')]
-  .filter((e) => !e.disabled && e.getClientRects().length && !e.closest('.skip')).map(window.__name)"""
-
-
-@dataclass
-class Covered:
-    """Names of controls that were there, and of those that were used."""
-
-    seen: dict[str, str] = field(default_factory=dict)
-    pressed: set[str] = field(default_factory=set)
-    tests: set[str] = field(default_factory=set)
-
-
-@dataclass
-class Token:
-    """Issues tokens."""
-
-    key: rsa.RSAPrivateKey
-    jwks: Path
-
-    def make(self, subject: str, *roles: str) -> str:
-        """A good token."""
-        now = dt.datetime.now(dt.UTC)
-        claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": subject, "exp": now + dt.timedelta(minutes=5), "iat": now}
-        return jwt.encode({**claims, "roles": list(roles)}, self.key, "RS256", headers={"kid": "k"})
-
 
 @pytest.fixture(scope="module")
-def tokens(tmp_path_factory: pytest.TempPathFactory) -> Token:
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    public = {**json.loads(RSAAlgorithm.to_jwk(key.public_key())), "kid": "k", "alg": "RS256", "use": "sig"}
-    path = tmp_path_factory.mktemp("keys") / "jwks.json"
-    path.write_text(json.dumps({"keys": [public]}))
-    return Token(key, path)
+def city(tmp_path_factory: pytest.TempPathFactory, spec: NetworkSpec) -> Iterator[Site]:
+    """The city in development mode with inference: an hour of frames, and proposals that were judged and scored."""
+    folder, inference_port = tmp_path_factory.mktemp("console"), unused_port()
+    with running_redis(folder / "valkey") as redis_url:
+        inference = subprocess.Popen(
+            [sys.executable, "-m", "twm.inference"],
+            env={
+                **{k: v for k, v in os.environ.items() if not k.startswith("TWM_")},
+                "TWM_GRPC_LISTEN": f"127.0.0.1:{inference_port}",
+                "OMP_NUM_THREADS": "1",
+            },
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        site = Site(
+            redis_url,
+            folder / "city",
+            unused_port(),
+            TWM_AUTH_DEVELOPMENT_ROLE="approver",
+            TWM_INFERENCE_TARGET=f"127.0.0.1:{inference_port}",
+        )
+        try:
+            site.wait()
+            site.streams(lambda streams: _fill(streams, spec))
+            until(lambda: len(site.ask("/v1/console/decisions")["items"]) == 3)
+            yield site
+        finally:
+            site.stop()
+            inference.terminate()
+            inference.wait(10)
 
 
-@pytest.fixture(scope="module")
-def grid(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return grid_network(tmp_path_factory.mktemp("grid"), 500)
-
-
-@pytest.fixture(scope="module")
-def sites(tmp_path_factory: pytest.TempPathFactory, tokens: Token, grid: Path) -> Iterator[tuple[Site, Site]]:
-    """(the city in development mode with inference; 500 cells with tokens)."""
-    folder = tmp_path_factory.mktemp("console")
-    redis = EmbeddedRedis(folder / "valkey", unused_port(), durable=False)
-    redis.start()
-    inference_port = unused_port()
-    inference = subprocess.Popen(
-        [sys.executable, "-m", "twm.inference"],
-        env={**_clean(), "TWM_GRPC_LISTEN": f"127.0.0.1:{inference_port}", "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    inference_at = {"TWM_INFERENCE_TARGET": f"127.0.0.1:{inference_port}"}
-    city = Site(redis.url, folder / "city", unused_port(), TWM_AUTH_DEVELOPMENT_ROLE="approver", **inference_at)
-    large = Site(
-        redis.url,
-        folder / "grid",
-        unused_port(),
-        TWM_NETWORK=str(grid),
-        TWM_AUTH="jwt",
-        TWM_AUTH_ISSUER=ISSUER,
-        TWM_AUTH_AUDIENCE=AUDIENCE,
-        TWM_AUTH_JWKS=str(tokens.jwks),
-        TWM_CONSOLE_STREAMS="1",
-    )
-    try:
-        yield city.wait(), large.wait()
-    finally:
-        city.stop()
-        large.stop()
-        inference.terminate()
-        inference.wait(10)
-        redis.stop()
-
-
-def _clean() -> dict[str, str]:
-    return {k: v for k, v in os.environ.items() if not k.startswith("TWM_")}
-
-
-@pytest.fixture(scope="module")
-def city(sites: tuple[Site, Site], spec: NetworkSpec) -> Site:
-    """An hour of frames, and proposals that were judged and scored."""
-    site = sites[0]
-
-    async def fill(streams: Any) -> None:
-        await put_frames(streams, spec, BASE, FRAMES - 8)
-        for step in (BASE + FRAMES - 22, BASE + FRAMES - 20):
-            await put_proposal(streams, spec, step)
-        await put_frames(streams, spec, BASE + FRAMES - 8, 8)
-        await put_proposal(streams, spec, BASE + FRAMES - 1)
-
-    site.streams(fill)
-    _until(lambda: len(site.ask("/v1/console/decisions")["items"]) == 3)
-    return site
-
-
-def _until(holds: Any, timeout_s: float = 30.0) -> None:
-    until = time.monotonic() + timeout_s
-    while not holds():
-        assert time.monotonic() < until
-        time.sleep(0.1)
-
-
-def holds(page: Any, expression: str, timeout_s: float = 20.0) -> None:
-    """Until the expression is true; waiting inside the page would need eval, which its policy forbids."""
-    until = time.monotonic() + timeout_s
-    while not page.evaluate(expression):
-        assert time.monotonic() < until, expression
-        page.wait_for_timeout(50)
+async def _fill(streams: Streams, spec: NetworkSpec) -> None:
+    await put_frames(streams, spec, BASE, FRAMES - 8)
+    for step in (BASE + FRAMES - 22, BASE + FRAMES - 20):
+        await put_proposal(streams, spec, step)
+    await put_frames(streams, spec, BASE + FRAMES - 8, 8)
+    await put_proposal(streams, spec, BASE + FRAMES - 1)
 
 
 @pytest.fixture(scope="module")
@@ -172,48 +86,6 @@ def chromium() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def covered() -> Covered:
     return Covered()
-
-
-class Page:
-    """A page whose errors fail the test."""
-
-    def __init__(
-        self, chromium: Any, site: Site, covered: Covered | None, *, theme: str = "dark", errors_allowed: str = "^$"
-    ) -> None:
-        self.site, self.covered = site, covered
-        self.context = chromium.new_context(
-            viewport={"width": 1440, "height": 900}, color_scheme=theme, timezone_id="Europe/Berlin", reduced_motion="reduce"
-        )
-        self.page = self.context.new_page()
-        self.page.set_default_timeout(20_000)
-        self.errors: list[str] = []
-        self.page.on("pageerror", lambda e: self.errors.append(str(e)))
-        self.page.on(
-            "console",
-            lambda m: self.errors.append(m.text) if m.type == "error" and not re.search(errors_allowed, m.text) else None,
-        )
-        if covered is not None:
-            self.page.expose_function("twmPressed", lambda name: covered.pressed.add(name))
-        self.page.add_init_script(RECORD_PRESSES)
-
-    def open(self, view: str = "overview", *, heading: str | None = None) -> Any:
-        """Show a view and wait until it has something."""
-        self.page.goto(f"{self.site.url}/#/{view}")
-        self.page.wait_for_selector("#rail a[aria-current]")
-        holds(self.page, "!document.querySelector('#view .loading') && document.querySelector('#view .panel, #view .empty')")
-        self.look(view)
-        return self.page
-
-    def look(self, where: str) -> None:
-        """Note the controls in view."""
-        if self.covered is not None:
-            for name in self.page.evaluate(CONTROLS):
-                self.covered.seen.setdefault(name, where)
-
-    def close(self) -> None:
-        """Fail where the page had an error."""
-        self.context.close()
-        assert self.errors == []
 
 
 @pytest.fixture
@@ -362,7 +234,7 @@ def test_walk_from_intent_to_approved_policy(at: Page, city: Site, spec: Network
         await put_proposal(streams, spec, newest + 1)
 
     city.streams(one_more)
-    _until(lambda: len(city.ask("/v1/approvals")["pending"]) == 1)
+    until(lambda: len(city.ask("/v1/approvals")["pending"]) == 1)
     page = at.open(f"decisions/{newest + 1}")
     page.get_by_role("button", name="Reject…").click()
     page.get_by_label("Reason (kept in the audit trail)").fill("not now")
@@ -514,81 +386,6 @@ def test_states_offline_refused_and_away(chromium: Any, city: Site) -> None:
     page.page.get_by_role("button", name="Try again").click()
     page.page.get_by_text("SCM by horizon").wait_for()
     page.close()
-
-
-def test_sign_in_roles_empty_stale_and_500_cells(chromium: Any, sites: tuple[Site, Site], tokens: Token, grid: Path) -> None:
-    site = sites[1]
-    page = Page(chromium, site, None, errors_allowed="Failed to load resource")
-    site_page = page.page
-    site_page.goto(f"{site.url}/#/overview")
-    field_ = site_page.get_by_label("Bearer token")
-    for token, told in (("nonsense", "token"), (tokens.make("eve"), "Not allowed")):
-        field_.fill(token)
-        site_page.get_by_role("button", name="Sign in").click()
-        site_page.get_by_text(re.compile(told)).first.wait_for()
-    site_page.get_by_role("button", name="Use another token").click()
-    site_page.get_by_label("Bearer token").fill(tokens.make("vic", "viewer"))
-    site_page.get_by_label("Keep it for this tab").check()
-    site_page.get_by_role("button", name="Sign in").click()
-    site_page.get_by_text("No frame has come yet: the map fills with the first one.").wait_for()
-    assert site_page.locator(".who").inner_text().split() == ["vic", "viewer"]
-    assert site_page.locator("#kill-button").is_disabled()
-    for view, told in (("decisions", "No decision yet"), ("scoreboard", "No score yet"), ("intents", "No active intent")):
-        site_page.goto(f"{site.url}/#/{view}")
-        site_page.get_by_text(told).first.wait_for()
-    site_page.get_by_label("Intent, in your words").fill("keep embb loss below 1 %")
-    site_page.get_by_role("button", name="Understand").click()
-    site_page.get_by_text("Needs the role operator; you are viewer.").wait_for()
-    assert site_page.get_by_role("button", name="Activate").is_disabled()
-    site_page.locator("#mode-button").click()
-    site_page.get_by_text("Needs the role approver; you are viewer.").first.wait_for()
-    site_page.keyboard.press("Escape")
-
-    second = Page(chromium, site, None, errors_allowed="Failed to load resource")
-    second.page.goto(f"{site.url}/#/overview")
-    second.page.get_by_label("Bearer token").fill(tokens.make("ann", "approver"))
-    second.page.get_by_role("button", name="Sign in").click()
-    second.page.get_by_text("All live streams are taken: refreshing every 10 s.").wait_for()
-    assert second.page.locator("#kill-button").is_enabled()
-    second.close()
-
-    large = load_network(grid)
-    site.streams(lambda _: _old_frames(site.redis_url, large))
-    site_page.goto(f"{site.url}/#/overview")
-    began = time.monotonic()
-    site_page.reload()  # the token was kept for this tab
-    site_page.get_by_text("14 of 500, worst first").wait_for()
-    assert time.monotonic() - began < 6
-    site_page.get_by_text(re.compile("Stale: the newest frame is")).wait_for()
-    site_page.get_by_text("inference does not answer").count()
-    site_page.get_by_label("First slice shown").select_option("1")
-    assert site_page.locator("figcaption", has_text="mcx").count() == 2
-    site_page.get_by_label("Filter cells or zones").fill("cell-499")
-    assert "not measured" in site_page.locator("section:has(#h-cells) tbody").inner_text()
-    site_page.get_by_role("button", name="Sign out").click()
-    assert site_page.get_by_label("Bearer token").is_visible()
-    page.close()
-
-
-async def _old_frames(redis_url: str, large: NetworkSpec) -> None:
-    """Frames that came ten minutes ago, a step apart."""
-    import numpy as np
-    import redis.asyncio
-    from console_site import lively_frame
-
-    from twm.core.frames import FrameCodec
-    from twm.core.streams import StreamNames
-
-    codec, rng, names = FrameCodec(large), np.random.default_rng(3), StreamNames.of(large.area_id)
-    client = redis.asyncio.Redis.from_url(redis_url)
-    try:
-        await client.delete(names.frames)
-        for i in range(4):
-            at_ms = round(time.time() * 1000) - 600_000 + i * 60_000
-            payload = codec.encode(lively_frame(large, 50 + i, rng)).SerializeToString()
-            await client.xadd(names.frames, {"p": payload}, id=f"{at_ms}-0")
-    finally:
-        await client.aclose()
 
 
 def test_nothing_serious_for_axe(chromium: Any, city: Site) -> None:
