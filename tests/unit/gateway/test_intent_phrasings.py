@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import time
 import zoneinfo
@@ -202,25 +203,14 @@ def test_sets_of_other_speakers(name: str) -> None:
     assert found["wrong_without_question"] <= 4
 
 
-def test_hostile_lengths_are_bounded(spec: NetworkSpec) -> None:
-    names = [
-        "urllc over embb, ",
-        "if ",
-        "a ",
-        "10 % ",
-        "cell 1 to ",
-        "except fwa and ",
-        "(",
-        "..",
-        "p1:",
-        "embb below 9 ms hospital ",
-    ]
-    for piece in names:
-        with pytest.raises(InvalidInputError, match="at most 2000"):
-            COMPILER.compile(piece * 1000 + "x" * 10_000, spec, NIGHT)
-        started = time.process_time()
-        try:
-            COMPILER.compile((piece * 1000)[:1999], spec, NIGHT)
-        except InvalidInputError as error:
-            assert "more than" in str(error)
-        assert time.process_time() - started < 1.0
+@pytest.mark.parametrize(
+    "piece",
+    ["urllc over embb, ", "if ", "a ", "10 % ", "cell 1 to ", "except fwa and ", "(", "..", "p1:", "embb below 9 ms hospital "],
+)
+def test_hostile_lengths_are_bounded(spec: NetworkSpec, piece: str) -> None:
+    with pytest.raises(InvalidInputError, match="at most 2000"):
+        COMPILER.compile(piece * 1000 + "x" * 10_000, spec, NIGHT)
+    started = time.process_time()
+    with contextlib.suppress(InvalidInputError):  # more words than are read
+        COMPILER.compile((piece * 1000)[:1999], spec, NIGHT)
+    assert time.process_time() - started < 1.0
