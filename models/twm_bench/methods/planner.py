@@ -38,7 +38,7 @@ BUDGETED = CycleSettings(
     verify_harm=True,
     finalists=FinalistSettings(count=2),
     weights=WANTED,
-    corner=CornerSettings(templates=False),
+    corner=CornerSettings(templates=False, prescreen=False),
 )
 """The best finalist and the reactive rule in 2 scenarios at every fourth slow step: 12 twin calls in a horizon of 12."""
 NOT_VERIFIED = CycleSettings(scenario_count=0, weights=WANTED)
@@ -171,6 +171,6 @@ ABLATIONS: Mapping[str, PlannerKind] = {
     ),
     "twm-no-outages": PlannerKind(settings=replace(BUDGETED, outage=OutageSettings(begins=0.0))),
     "twm-corner": PlannerKind(settings=replace(BUDGETED, corner=CornerSettings(templates=True))),
-    "twm-no-prescreen": PlannerKind(settings=replace(BUDGETED, corner=CornerSettings(templates=False, prescreen=False))),
+    "twm-prescreen": PlannerKind(settings=replace(BUDGETED, corner=CornerSettings(templates=False, prescreen=True))),
     "twm-actor-seeds": PlannerKind(settings=replace(BUDGETED, actor_seeds=True)),
 }
