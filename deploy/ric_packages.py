@@ -29,7 +29,6 @@ from twm.core.errors import InvalidInputError
 from twm.ric.descriptor import CONTROLS, controls_schema, descriptor
 
 CHART = Path(__file__).resolve().parents[1] / "charts" / "twm"
-XAPP_NAMESPACE = "ricxapp"
 RELEASE_DATE = "2026-01-01T00:00:00+00:00"
 """In the manifest; fixed, so that the same values give the same package."""
 PLATFORM_OWN = ("TWM_HTTP_LISTEN", "TWM_RIC_CLIENT_HOST")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from twm.cli.embedded_redis import EmbeddedRedis
 from twm.cli.free_ports import free_ports
 from twm.core.network import NetworkSpec, load_network
 from twm.core.paths import find_network
+from twm.core.streams import Streams
 
 REPO_ROOT = Path(__file__).resolve().parents[1]
 ALONE = tuple(REPO_ROOT / "tests" / folder for folder in ("e2e", "bench"))
@@ -91,6 +92,14 @@ def redis_url(_session_redis: EmbeddedRedis) -> str:
         connection.sendall(b"*1\r\n$8\r\nFLUSHALL\r\n")
         assert connection.recv(16).startswith(b"+OK")
     return _session_redis.url
+
+
+@pytest.fixture
+async def streams(redis_url: str) -> AsyncIterator[Streams]:
+    """Streams on that server."""
+    connection = await Streams.connect(redis_url)
+    yield connection
+    await connection.close()
 
 
 @pytest.fixture

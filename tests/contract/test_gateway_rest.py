@@ -32,13 +32,6 @@ HOSTILE = '</script><img src=x onerror=alert(1)>"\\\x07\u202e\u2028${jndi:ldap:/
 
 
 @pytest.fixture
-async def streams(redis_url: str) -> AsyncIterator[Streams]:
-    connection = await Streams.connect(redis_url)
-    yield connection
-    await connection.close()
-
-
-@pytest.fixture
 async def client(streams: Streams, redis_url: str, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     settings = GatewaySettings(redis_url=redis_url, state_dir=tmp_path, instance="rest-test")
     async with Runtime(settings, "gateway", http=False, signals=False) as runtime:

@@ -25,13 +25,6 @@ TEXT = "Keep URLLC p99 below 8 ms in the hospital and give URLLC at least 20 % o
 
 
 @pytest.fixture
-async def streams(redis_url: str) -> AsyncIterator[Streams]:
-    connection = await Streams.connect(redis_url)
-    yield connection
-    await connection.close()
-
-
-@pytest.fixture
 async def client(streams: Streams, redis_url: str, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     settings = GatewaySettings(redis_url=redis_url, state_dir=tmp_path, instance="intent-test")
     async with Runtime(settings, "gateway", http=False, signals=False) as runtime:

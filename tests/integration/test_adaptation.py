@@ -82,13 +82,6 @@ def adapted_zoo(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return zoo
 
 
-@pytest.fixture
-async def streams(redis_url: str) -> AsyncIterator[Streams]:
-    connection = await Streams.connect(redis_url)
-    yield connection
-    await connection.close()
-
-
 def forecaster(zoo: Path, version: str, spec: NetworkSpec) -> Forecaster:
     folder = zoo / "cdwm" / version
     return Forecaster(load_dynamics(ModelEntry(folder, load_card(folder)), spec, ENGINE), spec, samples=SAMPLES)

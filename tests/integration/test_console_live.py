@@ -30,13 +30,6 @@ WEB = Path(__file__).parents[2] / "services" / "twm" / "gateway" / "console"
 
 
 @pytest.fixture
-async def streams(redis_url: str) -> AsyncIterator[Streams]:
-    connection = await Streams.connect(redis_url)
-    yield connection
-    await connection.close()
-
-
-@pytest.fixture
 async def client(streams: Streams, redis_url: str, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     settings = GatewaySettings(redis_url=redis_url, state_dir=tmp_path, instance="console-live", console_streams=1)
     async with Runtime(settings, "gateway", http=False, signals=False) as runtime:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 
 import pytest
 from gateway_samples import frame, good_proposal
@@ -25,13 +24,6 @@ pytestmark = pytest.mark.redis
 
 CHANGE, LAST = 216, 276
 """Proposals promise loss .10; from this step on the network loses .30."""
-
-
-@pytest.fixture
-async def streams(redis_url: str) -> AsyncIterator[Streams]:
-    connection = await Streams.connect(redis_url)
-    yield connection
-    await connection.close()
 
 
 def worker(streams: Streams, names: StreamNames, spec: NetworkSpec, name: str) -> StreamWorker:

@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import json
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -105,13 +104,6 @@ class Area:
 
     async def mode(self, mode: str) -> None:
         await self.desk.set_mode(ALICE, mode, (await self.desk.seen()).state.version, "test")
-
-
-@pytest.fixture
-async def streams(redis_url: str) -> AsyncIterator[Streams]:
-    connection = await Streams.connect(redis_url)
-    yield connection
-    await connection.close()
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 import pytest
 from ingest_reports import batches, city_step
@@ -19,13 +19,6 @@ from twm.ingester.lease import Lease
 from twm.ingester.worker import CONSUMER, AssemblyWorker, State
 
 pytestmark = pytest.mark.redis
-
-
-@pytest.fixture
-async def streams(redis_url: str) -> AsyncIterator[Streams]:
-    connected = await Streams.connect(redis_url)
-    yield connected
-    await connected.close()
 
 
 def worker(streams: Streams, spec: NetworkSpec, instance: str, lease_s: float = 1.0) -> AssemblyWorker:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 from planner_peers import ArithmeticPeers, frame_messages
 
@@ -36,13 +34,6 @@ QUICK = CycleSettings(budget_s=60.0, grace_s=30.0, library_count=24, search=Sear
 
 def test_writer_planner_and_guardrail_mean_one_key() -> None:
     assert ACTIVE_KEY == WRITTEN_KEY == INTENTS_KEY
-
-
-@pytest.fixture
-async def streams(redis_url: str) -> AsyncIterator[Streams]:
-    connection = await Streams.connect(redis_url)
-    yield connection
-    await connection.close()
 
 
 def wanted(spec: NetworkSpec) -> intent_pb2.ActiveIntents:

@@ -40,13 +40,6 @@ def names(spec: NetworkSpec) -> StreamNames:
     return StreamNames.of(spec.area_id)
 
 
-@pytest.fixture
-async def streams(redis_url: str) -> AsyncIterator[Streams]:
-    connected = await Streams.connect(redis_url)
-    yield connected
-    await connected.close()
-
-
 async def put(streams: Streams, names: StreamNames, frames: Sequence[Any]) -> None:
     for frame in frames:
         await streams.append(Output(names.frames, frame.SerializeToString()))

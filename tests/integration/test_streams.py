@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import subprocess
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,13 +19,6 @@ pytestmark = pytest.mark.redis
 
 NAMES = StreamNames.of("city")
 GROUP = "planner"
-
-
-@pytest.fixture
-async def streams(redis_url: str) -> AsyncIterator[Streams]:
-    connected = await Streams.connect(redis_url)
-    yield connected
-    await connected.close()
 
 
 async def read_one(streams: Streams, consumer: str = "a") -> str:

@@ -27,7 +27,6 @@ from twm_bench.ric.a1_std import Mediator, Standard
 from twm_bench.ric.http_server import HttpServer, Lost, Request, Reset, Response
 
 VERSIONS = ("STD_2.0.0", "OSC_2.1.0", "PMS")
-LOST_S = 60.0
 
 
 class A1Simulator:

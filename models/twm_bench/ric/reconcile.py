@@ -40,7 +40,6 @@ from twm.gateway.settings import GatewaySettings
 
 AREA_POLICIES = 2500
 FOREIGN = 100
-MAX_POLICIES_A_MESSAGE = 4096
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -51,9 +51,7 @@ def _parts(url: str, shown: str) -> _Parts:
     own = {key.removeprefix("sentinel_"): value for key, value in options if key in ("sentinel_username", "sentinel_password")}
     others = urlencode([(key, value) for key, value in options if not key.startswith("sentinel_")])
     addresses = [h if re.search(r":\d+$", h) else f"{h}:{DEFAULT_PORT}" for h in hosts.split(",")]
-    if len(addresses) > MAX_SENTINELS or not all(
-        re.match(r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):\d{1,5}$", a) for a in addresses
-    ):
+    if len(addresses) > MAX_SENTINELS or not all(_ADDRESS.match(address) for address in addresses):
         raise InvalidInputError(f"redis_url: {shown!r}: expected at most {MAX_SENTINELS} of host:port, comma between them")
     login = f"{quote(own.get('username', ''), safe='')}:{quote(own['password'], safe='')}@" if "password" in own else ""
     return _Parts(

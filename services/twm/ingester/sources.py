@@ -92,12 +92,3 @@ class Sources:
     def silent_s(self, now: float) -> float:
         """Processing time since the last report of any source [s]."""
         return min((now - source.seen for source in self._sources.values()), default=math.inf)
-
-    def drop_oldest_adapter(self) -> bool:
-        """Forget the source, not of the network spec, that was silent longest. False where there is none."""
-        adapters = [(source.seen, name) for name, source in self._sources.items() if not source.expected]
-        if not adapters:
-            return False
-        del self._sources[min(adapters)[1]]
-        self._front_s = None
-        return True

@@ -30,7 +30,6 @@ from twm.core.network import NetworkSpec
 from twm.ingester.replay.observation import BITS_PER_BYTE, Observation, little_delay_ms, number
 
 PERIOD_S = 1.0
-ROW_S = 0.25
 _TTIS_PER_ROW = 250
 _CLASSES = (("embb", 0), ("mmtc", 1), ("urll", 2))
 _UE = re.compile(r"(\d{15}|\d{13})")

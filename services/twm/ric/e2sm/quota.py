@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from twm.api.policy.v1 import policy_pb2
-from twm.core.e2sm.cell_id import NrCgi, plmn_digits, plmn_octets
+from twm.core.e2sm.cell_id import NrCgi, plmn_octets
 from twm.core.errors import InvalidInputError
 
 RRM_POLICY_TYPE = "twm_RRMPolicyRatio_1.0.0"
@@ -137,13 +137,3 @@ def _quota(entry: dict[str, Any]) -> SliceQuota:
         maximum=entry["rRMPolicyMaxRatio"],
         dedicated=entry["rRMPolicyDedicatedRatio"],
     )
-
-
-def members_of(quotas: Iterable[SliceQuota]) -> set[PolicyMember]:
-    """All slices that quotas name."""
-    return {member for quota in quotas for member in quota.members}
-
-
-def member_of_octets(plmn: bytes, sst: int, sd: str | None) -> PolicyMember:
-    """A member whose PLMN is given as on the wire."""
-    return PolicyMember(*plmn_digits(plmn), sst, sd)
