@@ -17,6 +17,7 @@ from twm.core.network import NetworkSpec
 from twm.gateway.language.client import Endpoint, ModelClient
 from twm.gateway.language.compiler import ModelCompiler
 from twm.gateway.language.offline import packaged_model, shipped_adapter
+from twm.gateway.tools.agent import opening
 from twm.gateway.tools.declarations import chat_tools
 
 NOW = dt.datetime(2026, 11, 25, 10, 30, tzinfo=dt.timezone(dt.timedelta(hours=1)))
@@ -50,6 +51,13 @@ def test_the_adapter_reads_a_plain_sentence(url: str, spec: NetworkSpec) -> None
     result = compiler.compile("keep urllc p99 delay below 12 ms in the hospital", spec, NOW)
     (only,) = result.spec.constraints
     assert (list(only.scope.slices), only.scope.zone, only.bound) == (["urllc"], "hospital", 12.0)
+
+
+@pytest.mark.skipif(shipped_adapter() is None, reason="the zoo holds no adapter")
+async def test_the_adapter_calls_the_tool_that_a_plain_question_asks_for(url: str, spec: NetworkSpec) -> None:
+    client = ModelClient(Endpoint(url=url, model="offline", timeout_s=60))
+    turn = await client.complete(opening("Why was step 12 refused?", spec), chat_tools(), timeout_s=60)
+    assert [(call.name, json.loads(call.arguments)) for call in turn.calls] == [("explain", {"step": 12})]
 
 
 def test_the_api_holds_its_bounds(url: str) -> None:

@@ -21,7 +21,7 @@ from twm_train.language.corpus import TOOL_RATIO, public_negatives
 from twm_train.language.llama import Llama
 from twm_train.language.train import Plan, train, validate
 
-BATCHES = 4
+BATCHES = 2
 """Made-up batches of each kind that the result is looked at with."""
 
 

@@ -165,7 +165,7 @@ def test_the_shipped_adapter_is_that_of_its_card() -> None:
     assert adapter is not None
     card = yaml.safe_load(adapter.with_name("card.yaml").read_text(encoding="utf-8"))
     assert card["adapter"]["sha256"] == hashlib.sha256(adapter.read_bytes()).hexdigest()
-    assert card["contract"] == "chat/intent-short/1" and adapter.stat().st_size < 10e6
+    assert card["contract"] == "chat/intent-tools-short/1" and adapter.stat().st_size < 10e6
 
 
 def test_settings_of_the_language_layer() -> None:
