@@ -19,7 +19,7 @@ from twm.gateway.service import GatewayService
 from twm.gateway.settings import GatewaySettings
 
 pytestmark = pytest.mark.redis
-CLEAR = "Freeze everything except FWA, and URLLC needs five nines of delivery in the hospital"
+CLEAR = "URLLC needs five nines of delivery in the hospital; freeze everything except FWA"
 ASKED = "allow URLLC 20 ms unless the hospital calls, then 8 ms"
 
 

@@ -26,7 +26,9 @@ def exceptions(chunks: Sequence[Chunk], names: NameIndex) -> list[Chunk]:
         kind = kinds.pop() if len(kinds) == 1 else ""
         excluded = {n.id for n in named.value}
         rest = tuple(Name(kind, x) for x in names.ids.get(kind, ()) if x not in excluded)
-        if kind in (SLICE, CELL) and rest:
+        follows = chunks[after + 1].tag if after + 1 < len(chunks) else "punct"
+        doubtful = len(excluded) > 1 and follows not in ("punct", "window", "until", "for")  # "... except FWA, and URLLC needs"
+        if kind in (SLICE, CELL) and rest and not doubtful:
             out.append(Chunk(NAME, chunks[i].start, named.end, rest, named.word))
         else:
             out += [Chunk(EXCLUDED, chunks[i].start, named.start, None, "excepting"), named]
