@@ -176,6 +176,15 @@ def test_classes_that_were_misread(spec: NetworkSpec, text: str, expected: dict[
     assert not wrong
 
 
+def test_two_names_with_a_comma_and_an_and_are_no_list(spec: NetworkSpec) -> None:
+    """Read as one list, the first order would be lost and its bound given to the wrong slice."""
+    found = intent(spec, "freeze FWA, and URLLC below 9 ms")
+    assert [list(c.scope.slices) for c in found.constraints] == [["urllc"]]
+    assert [list(limit.scope.slices) for limit in found.limits] == [["fwa"]]
+    listed = intent(spec, "keep the loss of eMBB, URLLC, and FWA below 2 %")
+    assert [list(c.scope.slices) for c in listed.constraints] == [["embb", "urllc", "fwa"]]
+
+
 def test_names_of_everyday_words_are_names() -> None:
     campus, capital = network("campus"), network("capital")
     assert list(intent(campus, "building control below 70 ms").constraints[0].scope.slices) == ["building-control"]

@@ -229,6 +229,8 @@ class Chunker:
         j = i + 2 if tokens[i + 1].text in "-_." and i + 2 < len(tokens) and tokens[i + 2].glued else i + 1
         if tokens[j].kind != "number" or not tokens[j].text.isdigit():
             return None
+        if tokens[i].text == "p" and j == i + 1:  # a percentile, whatever a cell is called
+            return None
         kind = self._names.family(tokens[i].text)
         if kind is None and tokens[i + 1].text in "-_" and _like_an_id(tokens, i):
             kind = LINK if {lexicon.words().get(t.text) for t in tokens} & _LINK_TALK else CELL
@@ -370,12 +372,16 @@ def _phrase(words: Sequence[str], i: int) -> tuple[str, int] | None:
 
 
 def _merge_lists(chunks: list[Chunk]) -> list[Chunk]:
-    """Names of one kind in a list become one chunk: "cell-2 and cell-3", "URLLC, eMBB"; ranges of numbered names too."""
+    """Names of one kind in a list become one chunk: "cell-2 and cell-3", "URLLC, eMBB"; ranges of numbered names too.
+
+    Two names alone are not listed with a comma before "and": there something new begins, "freeze FWA, and URLLC below 9 ms".
+    """
     out: list[Chunk] = []
     i = 0
     while i < len(chunks):
         chunk = chunks[i]
         i += 1
+        listed = False
         if chunk.tag == NAME and _one_kind(chunk):
             while i < len(chunks):
                 j = i
@@ -385,10 +391,13 @@ def _merge_lists(chunks: list[Chunk]) -> list[Chunk]:
                     and j < i + 3
                 ):
                     j += 1
+                between = chunks[i:j]
+                anew = not listed and any(c.word == "," for c in between) and any(c.tag in ("and", "or") for c in between)
                 both = j < len(chunks) and chunks[j].tag in ("cellnoun", "linknoun", "slicenoun", "zonenoun")
                 k = j + 1 if both else j
                 if (
                     j > i
+                    and not anew
                     and not _next_pair(chunks, chunk, i, k)
                     and k < len(chunks)
                     and chunks[k].tag == NAME
@@ -398,7 +407,7 @@ def _merge_lists(chunks: list[Chunk]) -> list[Chunk]:
                     chunk = Chunk(
                         NAME, chunk.start, chunks[k].end, tuple(dict.fromkeys(chunk.value + chunks[k].value)), chunk.word
                     )
-                    i = k + 1
+                    i, listed = k + 1, True
                 elif (
                     j == i
                     and chunks[i].tag == NAME
