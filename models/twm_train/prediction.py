@@ -35,7 +35,7 @@ class Predictions:
         """All windows of `parts`."""
         return Predictions(*(np.concatenate([getattr(part, f.name) for part in parts], 1) for f in fields(Predictions)))
 
-    def take(self, which_B: NDArray[np.bool_]) -> Predictions:
+    def take(self, which_B: NDArray[np.bool_ | np.intp]) -> Predictions:
         """Some of the windows."""
         return Predictions(*(getattr(self, f.name)[:, which_B] for f in fields(Predictions)))
 

@@ -145,12 +145,13 @@ def dynamics_quality(
     conformal: Conformal,
     spec: NetworkSpec,
 ) -> Quality:
-    """RMSE against persistence, coverage of the 90 % interval per KPI (all, ID, OOD, by step), exogenous forecast skill."""
+    """RMSE against persistence, coverage of 90 % (all, ID, OOD, by step) and 50 % intervals, exogenous forecast skill."""
     median = kpi_quantiles(predictions.kpi_mean_MBHSP, predictions.kpi_std_MBHSP, (0.5,))[0]
     shifted, told = shifted_windows(episodes, episode_B), knows_events(windows.history[0].numpy(), spec)
     corrected = lambda which: coverage(predictions.take(which), truth_BHSP[which], conformal, told[which])
     raw, every = coverage(predictions, truth_BHSP, None, told), corrected(np.ones(len(shifted), bool))
     inside, outside = corrected(~shifted), corrected(shifted)
+    half = coverage(predictions, truth_BHSP, conformal, told, nominal=0.5)
     out: Quality = {"kpi": {}, "windows": len(shifted)}
     for p, name in enumerate(KPI_NAMES):
         if not np.isfinite(truth_BHSP[..., p]).any():
@@ -166,6 +167,7 @@ def dynamics_quality(
             "coverage_90_raw": _mean(raw[..., p]),
             "coverage_90_id": _mean(inside[..., p]),
             "coverage_90_ood": _mean(outside[..., p]),
+            "coverage_50": _mean(half[..., p]),
             "coverage_90_by_step": [_mean(step) for step in every[..., p]],
         }
     out["exogenous"] = _exogenous_quality(exogenous, predictions, windows, spec)

@@ -19,7 +19,7 @@ from twm.core.calibration import violation_probabilities
 from twm.core.errors import ModelMismatchError
 from twm.core.features import action_vector, exogenous_layout, history_matrix, knows_events, newest_field
 from twm.core.frames import Float, FrameArrays
-from twm.core.kpis import conformal_quantiles
+from twm.core.intervals import corrected_quantiles
 from twm.core.network import NetworkSpec
 from twm.inference.answers import never
 from twm.inference.engine import EngineOptions
@@ -120,8 +120,8 @@ class ServedModels:
         raw, conformal = scores.kpi_quantiles_KHQSP, card.conformal
         if raw is None or conformal is None:
             raise ModelMismatchError(f"cdwm {card.version}: quantiles or conformal correction: missing")
-        factor = np.array(conformal.factor_of(bool(knows_events(history, self.spec))))
-        corrected = conformal_quantiles(np.moveaxis(raw, 2, 0), LEVELS, factor, np.array(conformal.floor))
+        told = bool(knows_events(history, self.spec))
+        corrected = corrected_quantiles(np.moveaxis(raw, 2, 0), LEVELS, conformal, told=told)
         return KpiForecast(scores=scores, quantiles_QKHSP=corrected, exogenous_HEJX=decision.futures.exogenous_HEJX)
 
     def predict_field(self, frames: Sequence[FrameArrays]) -> FieldForecast:

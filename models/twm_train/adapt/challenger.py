@@ -27,7 +27,8 @@ from twm.core.errors import InvalidInputError, ModelMismatchError
 from twm.core.features import history_matrix
 from twm.core.frames import BLOCKS, FrameArrays
 from twm.core.hindsight import Origin, origins
-from twm.core.kpis import conformal_scores, kpi_to_z
+from twm.core.intervals import conformal_scores
+from twm.core.kpis import kpi_to_z
 from twm.core.network import NetworkSpec
 from twm.core.ood import widened
 from twm.core.paired import Gain, PairedScores

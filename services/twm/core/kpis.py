@@ -145,24 +145,6 @@ def kpi_quantiles(mean_M: Array, std_M: Array, levels: Sequence[float]) -> NDArr
     return kpi_from_z(np.quantile(points, levels, axis=0))
 
 
-def conformal_quantiles(quantiles_Q: Array, levels: Sequence[float], factor: Array, floor: Array) -> NDArray[np.float64]:
-    """Widen (or narrow) quantiles [Q, ..., P] about their median in z: distance' = factor x (distance + floor).
-
-    factor [H, S, P] and floor [S, P] come from the card. The median is the level nearest to 0.5.
-    """
-    q = kpi_to_z(quantiles_Q)
-    level = np.asarray(levels, np.float64)
-    middle = int(np.argmin(np.abs(level - 0.5)))
-    sign = np.sign(level - level[middle]).reshape(-1, *([1] * (q.ndim - 1)))
-    return kpi_from_z(q[middle] + np.asarray(factor) * (q - q[middle] + sign * np.asarray(floor)))
-
-
-def conformal_scores(truth: Array, low: Array, median: Array, high: Array, floor: Array) -> NDArray[np.float64]:
-    """The factor that would just cover `truth` [..., P]; NaN where it is missing. Its 90 % quantile is the card's factor."""
-    y, lo, m, hi = (kpi_to_z(a) for a in (truth, low, median, high))
-    return np.asarray(np.where(y >= m, (y - m) / (hi - m + floor), (m - y) / (m - lo + floor)))
-
-
 def horizon_kpis(kpi_HSP: Array, offered_mbps_HS: Array) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(loss_ratio, delay_p99_ms) over the horizon, each [..., S], from KPIs [..., H, S, P] and offered load [..., H, S].
 

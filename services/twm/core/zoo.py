@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -55,20 +56,39 @@ class GraphSpec(CardModel):
 
 
 class Conformal(CardModel):
-    """Correction of predicted intervals (twm.core.kpis.conformal_quantiles)."""
+    """Correction of predicted intervals (twm.core.intervals)."""
 
     level: float = Field(gt=0, lt=1)
-    """Nominal coverage it was fitted for."""
+    """Nominal coverage that the factor was fitted for."""
     factor: Factor
     """[H][S][P], per horizon step, slice and KPI."""
     floor: tuple[tuple[float, ...], ...]
     """[S][P], least half width in z."""
     told_factor: Factor | None = None
     """As `factor`, where the newest frame knows of events (twm.core.features.knows_events); None: `factor` there too."""
+    nominal: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
+    """Nominal coverages [N], rising, that have a share of the factor; none: the factor is for all."""
+    share: Factor = ()
+    """[N][S][P], what an interval of that coverage takes of the factor: linear between, 0 at coverage 0, at last constant."""
+    told_share: Factor | None = None
+    """As `share`, where the newest frame knows of events; None: `share` there too."""
+
+    @model_validator(mode="after")
+    def _shares(self) -> Conformal:
+        if any(b <= a for a, b in pairwise(self.nominal)):
+            raise ValueError(f"nominal: {self.nominal}, must rise")
+        for name, table in (("share", self.share), ("told_share", self.told_share)):
+            if table is not None and len(table) != len(self.nominal):
+                raise ValueError(f"{name}: {len(table)} tables, nominal has {len(self.nominal)}")
+        return self
 
     def factor_of(self, told: bool) -> Factor:
         """The factor where events are known, or are not."""
         return self.told_factor if told and self.told_factor is not None else self.factor
+
+    def share_of(self, told: bool) -> Factor:
+        """The shares where events are known, or are not."""
+        return self.told_share if told and self.told_share is not None else self.share
 
 
 class ProbabilityMap(CardModel):

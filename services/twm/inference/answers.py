@@ -23,7 +23,8 @@ from twm.core.calibration import violation_probabilities
 from twm.core.errors import FrameError, InvalidInputError, ModelMismatchError
 from twm.core.features import FIELD_FEATURES, action_vector, exogenous_layout, history_matrix, knows_events, newest_field
 from twm.core.frames import FrameArrays, FrameCodec
-from twm.core.kpis import KPI_NAMES, conformal_quantiles
+from twm.core.intervals import corrected_quantiles
+from twm.core.kpis import KPI_NAMES
 from twm.core.network import NetworkSpec
 from twm.core.ood import OodScale
 from twm.core.packed import extend_packed
@@ -288,8 +289,7 @@ def corrected(kpi_KHQSP: Float, levels: tuple[float, ...], card: ModelCard, told
     """Quantiles with the card's conformal correction, cut to the steps asked for. `told`: whether events are known."""
     if card.conformal is None:
         raise ModelMismatchError(f"cdwm {card.version}: conformal: missing in the card")
-    factor_HSP = np.array(card.conformal.factor_of(told), np.float64)[: kpi_KHQSP.shape[1]]
-    quantiles_QKHSP = conformal_quantiles(np.moveaxis(kpi_KHQSP, 2, 0), levels, factor_HSP, np.array(card.conformal.floor))
+    quantiles_QKHSP = corrected_quantiles(np.moveaxis(kpi_KHQSP, 2, 0), levels, card.conformal, told=told)
     return np.moveaxis(quantiles_QKHSP, 0, 2).astype(np.float32)
 
 

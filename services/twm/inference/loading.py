@@ -66,16 +66,20 @@ def check_conformal(card: ModelCard, sizes: DynamicsSizes) -> None:
     """Raise ModelMismatchError unless the correction is there for every step, slice and KPI."""
     if card.conformal is None or card.ood is None:
         raise ModelMismatchError(f"cdwm {card.version}: conformal and ood: missing in the card")
-    expected = (card.horizon_steps, sizes.slices, sizes.kpis)
-    tables = (card.conformal.factor, card.conformal.factor_of(True), card.conformal.floor)
+    conformal, cells = card.conformal, (sizes.slices, sizes.kpis)
+    steps, shares = (card.horizon_steps, *cells), (len(conformal.nominal), *cells) if conformal.nominal else (0,)
+    expected = (steps, steps, cells, shares, shares)
+    tables = (conformal.factor, conformal.factor_of(True), conformal.floor, conformal.share, conformal.share_of(True))
     try:
-        found = tuple(np.array(table, float).shape for table in tables)
+        found = tuple(np.array(table, float) for table in tables)
     except ValueError as error:
-        raise ModelMismatchError(f"cdwm {card.version}: conformal: ragged, expected {expected}") from error
-    if found != (expected, expected, expected[1:]):
-        raise ModelMismatchError(
-            f"cdwm {card.version}: conformal: shapes {found}, expected {(expected, expected, expected[1:])}"
-        )
+        raise ModelMismatchError(f"cdwm {card.version}: conformal: ragged, expected {steps}") from error
+    if (shapes := tuple(table.shape for table in found)) != expected:
+        raise ModelMismatchError(f"cdwm {card.version}: conformal: shapes {shapes}, expected {expected}")
+    if any(not np.isfinite(table).all() or (table < 0).any() for table in found):
+        raise ModelMismatchError(f"cdwm {card.version}: conformal: negative or not finite")
+    if any((np.diff(table, axis=0) < 0).any() for table in found[3:] if len(table)):
+        raise ModelMismatchError(f"cdwm {card.version}: conformal: share falls as coverage rises")
 
 
 def self_test(loaded: LoadedDynamics, spec: NetworkSpec) -> None:

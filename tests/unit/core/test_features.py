@@ -22,8 +22,6 @@ from twm.core.features import (
 )
 from twm.core.frames import CELL_SLICE_FEATURES, FrameArrays
 from twm.core.kpis import (
-    conformal_quantiles,
-    conformal_scores,
     horizon_kpis,
     horizon_scm,
     kpi_draw,
@@ -213,19 +211,6 @@ def test_mixture_quantiles_match_a_large_sample() -> None:
     found = kpi_quantiles(np.repeat(mean, 8, 0), np.repeat(std, 8, 0), (0.1, 0.5, 0.9))
     expected = np.quantile(drawn, (0.1, 0.5, 0.9), axis=0)
     assert found == pytest.approx(expected, rel=0.12)
-
-
-def test_conformal_factor_of_a_score_just_covers_the_truth() -> None:
-    quantiles = np.array([[0.01, 8.0, 0.4, 90.0], [0.05, 10.0, 0.5, 100.0], [0.2, 15.0, 0.6, 120.0]])
-    truth = np.array([0.4, 6.0, 0.55, 100.0])
-    floor = np.full(4, 0.01)
-    score = conformal_scores(truth, *quantiles, floor)
-    widened = conformal_quantiles(quantiles, (0.05, 0.5, 0.95), score, floor)
-    assert widened[1] == pytest.approx(quantiles[1])
-    assert widened[2, 0] == pytest.approx(0.4)
-    assert widened[0, 1] == pytest.approx(6.0)
-    assert (widened[0] <= truth + 1e-9).all()
-    assert (widened[2] >= truth - 1e-9).all()
 
 
 def test_horizon_scm_weights_loss_by_load() -> None:

@@ -190,6 +190,17 @@ def test_cold_start_falls_back_to_the_older_good_version(tmp_path: Path, spec: N
     assert store.dynamics.get().card.version == "tiny-1"
 
 
+def correction(*shares: float) -> dict[str, object]:
+    """Of a card; shares of an interval of 0.1, 0.2 ... for every slice's KPI."""
+    return {
+        "level": 0.9,
+        "factor": np.ones((12, 3, 4)).tolist(),
+        "floor": np.zeros((3, 4)).tolist(),
+        "nominal": tuple(0.1 * (i + 1) for i in range(len(shares))),
+        "share": [np.full((3, 4), share).tolist() for share in shares],
+    }
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
@@ -201,6 +212,10 @@ def test_cold_start_falls_back_to_the_older_good_version(tmp_path: Path, spec: N
         ({"kpi_names": ("loss_ratio",)}, "kpi_names"),
         ({"conformal": {"level": 0.9, "factor": [[[1.0]]], "floor": [[0.0]]}}, "conformal: shapes"),
         ({"conformal": {"level": 0.9, "factor": [[[1.0], [1.0, 2.0]]], "floor": [[0.0]]}}, "conformal: ragged"),
+        ({"conformal": correction() | {"factor": np.full((12, 3, 4), np.nan).tolist()}}, "conformal: negative or not finite"),
+        ({"conformal": correction(0.5, -0.1)}, "conformal: negative"),
+        ({"conformal": correction(0.5, 0.4)}, "conformal: share falls"),
+        ({"conformal": correction(0.5) | {"nominal": (0.5,), "share": [[[0.5]]]}}, "conformal: shapes"),
     ],
 )
 def test_card_and_graph_must_agree(tmp_path: Path, spec: NetworkSpec, more: dict[str, object], message: str) -> None:

@@ -51,6 +51,22 @@ def test_each_kind_of_window_is_covered_as_asked_on_others_of_its_kind() -> None
     assert coverage(predictions.take(known), truth[known], one_for_all, told[known]).mean() > 0.97
 
 
+@pytest.mark.parametrize("tails", [1.5, 30.0])
+def test_intervals_of_any_coverage_hold_as_much_as_they_say(tails: float) -> None:
+    # Errors of Student's t: with 1.5 degrees of freedom far more peaked than what the members say, with 30 as good as normal.
+    centre, members = np.array([1.0, 3.0, 0.5, 3.0]), np.linspace(-0.2, 0.2, 9)
+    mean = kpi_from_z(centre + members[:, None, None, None, None] * np.ones((B, H, S, 1)))
+    std = 0.05 * np.stack([mean[..., 0] + 0.01, mean[..., 1], np.ones_like(mean[..., 2]), 1.0 + mean[..., 3]], -1)
+    predictions = Predictions(mean.astype(np.float32), std.astype(np.float32), np.zeros((9, B, H, 1), np.float32))
+    nobody, all_of_them = np.zeros(B, bool), np.ones(B, bool)
+    fitting, fresh = (
+        kpi_from_z(centre + 0.03 * np.random.default_rng(seed).standard_t(tails, (B, H, S, P))) for seed in (1, 2)
+    )
+    correction = fit(predictions, fitting, np.ones((S, P)), nobody, all_of_them)
+    found = {n: float(np.mean(coverage(predictions, fresh, correction, nobody, n))) for n in (0.15, 0.5, 0.8, 0.9, 0.95)}
+    assert found == pytest.approx({n: n for n in found}, abs=0.02)
+
+
 def test_few_windows_that_know_of_events_get_no_factor_of_their_own() -> None:
     predictions, truth, told, _ = made(3)
     few = told & (np.cumsum(told) <= 20)
@@ -64,6 +80,7 @@ def test_a_kpi_that_was_never_measured_keeps_its_interval() -> None:
     truth[..., 2] = np.nan
     correction = fit(predictions, truth, np.ones((S, P)), told, np.ones(B, bool))
     assert (np.array(correction.factor)[..., 2] == 1).all()
+    assert (np.array(correction.share)[..., 2] == 1).all()
 
 
 def test_events_are_known_where_the_newest_frame_names_some() -> None:
