@@ -101,7 +101,7 @@ async def test_the_fixed_pipeline_asks_everything_and_is_audited(spec: NetworkSp
 
 async def test_what_is_wrong_is_the_answer_and_budgets_hold(spec: NetworkSpec, redis_url: str) -> None:
     async with rig(spec, redis_url) as (deps, peers):
-        session = await ToolSession.open(deps, "anna", "test", SessionLimits(max_calls=9, call_timeout_s=0.3))
+        session = await ToolSession.open(deps, "anna", "test", SessionLimits(max_calls=10, call_timeout_s=0.3))
         for name, arguments, pattern in (
             ("write_policy", {}, "is none of query_state"),
             ("roll_out", "{not json", "Invalid JSON"),
@@ -109,7 +109,8 @@ async def test_what_is_wrong_is_the_answer_and_budgets_hold(spec: NetworkSpec, r
             ("roll_out", {"plans": [{"base": "running"}] * 9}, "plans"),
             ("roll_out", {"plans": [{"base": "running", "policy_id": 1}]}, "Extra inputs"),
             ("roll_out", {"plans": [{"moves": [{"slice": "gold", "change": 0.1}]}]}, "'gold' is none of embb"),
-            ("query_state", {"cells": ["cell-99"]}, "not in the network"),
+            ("query_state", {"cells": ["cell-99"]}, "cells: 'cell-99' is none of cell-0"),
+            ("forecast_field", {"cells": ["cell-99"]}, "cells: 'cell-99' is none of cell-0"),
             ("explain", {"step": 5}, "has no explanation"),
         ):
             answer = await session.call(name, arguments)

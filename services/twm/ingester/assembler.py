@@ -131,7 +131,7 @@ class Assembler:
             floor_s = (self.last_step + 1) * self._slow_s
             if step <= self.last_step:
                 return LATE if step > self.last_step - patience.max_gap_steps else STALE
-        if not self._sources.known(source) and self._sources.count >= patience.max_sources:
+        if not self._sources.admits(source, patience.max_sources, now):
             return TOO_MANY_SOURCES
         if not self._sources.believable(source, end_s, received_s, floor_s):
             return FUTURE

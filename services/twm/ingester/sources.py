@@ -33,14 +33,19 @@ class Sources:
         self._jump_s = -math.inf
         self._front_s: float | None = None
 
-    @property
-    def count(self) -> int:
-        """Sources known."""
-        return len(self._sources)
+    def admits(self, name: str, limit: int, now: float) -> bool:
+        """Whether the source is known or there is room for it: of `limit` sources, the one longest silent makes room.
 
-    def known(self, name: str) -> bool:
-        """Whether the source is known."""
-        return name in self._sources
+        Never one that is expected, nor one that was heard within the idle time.
+        """
+        if name in self._sources or len(self._sources) < limit:
+            return True
+        silent = {n: s.seen for n, s in self._sources.items() if not s.expected and now - s.seen > self._idle_s}
+        if not silent:
+            return False
+        del self._sources[min(silent, key=lambda n: silent[n])]
+        self._front_s = None
+        return True
 
     def believable(self, name: str, end_s: float, received_s: float, floor_s: float) -> bool:
         """Whether a period may end at `end_s`; `floor_s` is event time known to have passed."""

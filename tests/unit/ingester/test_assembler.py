@@ -290,6 +290,28 @@ def test_sources_are_bounded() -> None:
     assert area.outcomes == Counter(accepted=3, too_many_sources=7)
 
 
+def test_a_source_that_fell_silent_makes_room_for_a_new_one() -> None:
+    area = Area(CITY, max_sources=len(CITY.e2_nodes) + 2, idle_source_s=100.0)
+    (report,) = [r for r in city_step(CITY, 10) if r.WhichOneof("content") == "link"][:1]
+
+    def outcome_of(source: str) -> Counter[str]:
+        report.node_id, area.outcomes = source, Counter()
+        area.feed([report])
+        return area.outcomes
+
+    assert outcome_of("adapter-old") == Counter(accepted=1)
+    area.now = 90.0
+    assert outcome_of("adapter-kept")["too_many_sources"] == 0
+    assert outcome_of("adapter-new") == Counter(too_many_sources=1)
+    area.now = 110.0
+    assert outcome_of("adapter-new")["too_many_sources"] == 0, "the old one has been silent for longer than a source may be"
+    assert outcome_of("adapter-old") == Counter(too_many_sources=1)
+    expected, area.outcomes = {node.id for node in CITY.e2_nodes}, Counter()
+    area.feed(r for r in city_step(CITY, 10) if r.node_id in expected)
+    assert area.outcomes["accepted"] > 0
+    assert area.outcomes["too_many_sources"] == 0, "who is expected never made room"
+
+
 def test_short_periods_add_up_and_long_ones_cover_several_fast_steps() -> None:
     spec = SMALL
     short, long = Area(spec), Area(spec)

@@ -30,7 +30,7 @@ from twm.gateway.explain.routes import explanation_step, parse
 from twm.gateway.explain.views import explanation_view
 from twm.gateway.step_search import find_step
 from twm.gateway.tools import arguments as forms
-from twm.gateway.tools.plans import plan_policy
+from twm.gateway.tools.plans import check_known, plan_policy
 from twm.gateway.tools.state import ToolState
 
 _DIGITS = 4
@@ -93,9 +93,7 @@ class Toolbox:
         kpi_SP = slice_kpis(frame.blocks())
         prb_CS, bandwidth_LS = self._state.bases["running"]
         index = spec.topology().cell_index
-        unknown = [cell for cell in form.cells if cell not in index]
-        if unknown:
-            raise InvalidInputError(f"cells: {unknown[0]!r} is not in the network")
+        check_known(form.cells, index, "cells")
         return {
             "step": frame.step,
             "slices": {
@@ -125,6 +123,8 @@ class Toolbox:
         }
 
     async def _forecast(self, form: forms.ForecastField, asked: Asked, timeout_s: float) -> dict[str, Any]:
+        index = self._spec.topology().cell_index
+        check_known(form.cells, index, "cells")
         request = worldmodel_pb2.PredictFieldRequest(area_id=self._spec.area_id, history=self._state.history)
         found = await self._world.PredictField(request, timeout=timeout_s)
         _note(asked, request, found, [found.model])
@@ -135,10 +135,9 @@ class Toolbox:
             )
         value_TQCF = np.array(found.values).reshape(t, q, c, f)
         known = list(found.feature_names)
-        chosen = [name for name in form.features if name in known] or known[:1]
-        index = self._spec.topology().cell_index
+        check_known(form.features, known, "features")
         if form.cells:
-            places = {cell: [index[cell]] for cell in form.cells if cell in index}
+            places = {cell: [index[cell]] for cell in form.cells}
         else:
             places = {zone.id: [index[cell] for cell in zone.cells] for zone in self._spec.zones}
         levels = [int(np.argmin(np.abs(np.array(found.quantile_levels) - level))) for level in (LOW, MEDIAN, HIGH)]
@@ -150,7 +149,7 @@ class Toolbox:
             "places": {
                 place: {
                     name: [_numbers(value_TQCF[i][levels][:, rows, known.index(name)].mean(1)) for i in offsets]
-                    for name in chosen
+                    for name in form.features or known[:1]
                 }
                 for place, rows in places.items()
             },

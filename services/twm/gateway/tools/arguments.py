@@ -52,7 +52,7 @@ class ForecastField(Arguments):
     """What the field model expects per cell."""
 
     features: tuple[Name, ...] = Field(
-        default=("demand_mbps",), max_length=12, description="Field features; see the answer for names."
+        default=("offered_mbps",), max_length=12, description="Field features; see the answer for names."
     )
     cells: tuple[Name, ...] = Field(default=(), max_length=64, description="Cells; empty: the zones' means.")
 

@@ -5,7 +5,7 @@ Shape suffixes: H slow steps, C cells, L links, S slices, R rows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,7 +57,13 @@ def _cells(move: Move, spec: NetworkSpec, index: int) -> NDArray[np.intp]:
     return np.flatnonzero(chosen)
 
 
+def check_known(names: Iterable[str], table: Collection[str], field: str) -> None:
+    """Raise InvalidInputError with the first name that is not in the table, and with those that are."""
+    for name in names:
+        if name not in table:
+            raise InvalidInputError(f"{field}: {name!r} is none of {', '.join(list(table)[:20])}")
+
+
 def _known(name: str, table: Mapping[str, int], field: str) -> int:
-    if name not in table:
-        raise InvalidInputError(f"{field}: {name!r} is none of {', '.join(list(table)[:20])}")
+    check_known((name,), table, field)
     return table[name]
