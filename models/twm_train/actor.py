@@ -333,12 +333,6 @@ def reshare(base: Tensor, delta: Tensor, floor: Tensor) -> Tensor:
     return floor + room * moved[..., :-1]
 
 
-def action_width(spec: NetworkSpec) -> int:
-    """Columns of an action, A."""
-    c, s, n_links = spec.sizes
-    return (c + n_links) * s
-
-
 def exogenous_width(spec: NetworkSpec) -> int:
     """Columns of an exogenous state, D_x."""
     return exogenous_layout(spec).width

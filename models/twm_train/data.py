@@ -31,7 +31,8 @@ from twm.core.network import NetworkSpec
 from twm_train.logging_policies import POLICY_SHARES, LoggingPolicies
 from twm_twin.calendar import noisy_calendar
 from twm_twin.layout import TwinLayout
-from twm_twin.simulator import FrameBatch, Twin
+from twm_twin.recording import frame_blocks
+from twm_twin.simulator import Twin
 
 SCENARIOS = ("hotspot-id", "wave-id", "hotspot-ood", "wave-ood")
 TRAINING_SEED, VALIDATION_SEED = 0xA0000, 0xB0000
@@ -249,17 +250,6 @@ def calendar_of(spec: NetworkSpec, seed: int, scenario: str, steps: int, quiet_s
     )
     pieces = [known_events(events, spec, first - 1) for first in range(0, steps + horizon, horizon)]
     return np.nan_to_num(np.concatenate(pieces, 1), nan=0.0)[:, : steps + horizon].T
-
-
-def frame_blocks(batch: FrameBatch) -> dict[str, Float]:
-    """Arrays of a batch of frames by block name, each [B, ...]."""
-    return {
-        "cell_slice": batch.cell_slice_BCSF,
-        "cell": batch.cell_BCF,
-        "link_slice": batch.link_slice_BLSF,
-        "link": batch.link_BLF,
-        "fast": batch.fast_BCSTF,
-    }
 
 
 def summed_share(action_NTA: Float, spec: NetworkSpec) -> Float:

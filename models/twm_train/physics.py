@@ -33,8 +33,6 @@ THRESHOLDS = (0.24, 0.3, 0.38, 0.5, 0.7, 1.0, 1.5, 3.0)
 """Delays at which the share of late packets is computed, as multiples of the slice's bound."""
 QUANTILE = 0.99
 LEAST_SLACK_RATIO = 0.02
-DELAY_SCALE_MS = 20.0
-"""Bound assumed for slices that have none, where no slice of a network has one."""
 _PROBIT = 1.702
 """Phi(x) is sigmoid(1.702 x) within 0.01."""
 

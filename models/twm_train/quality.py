@@ -22,12 +22,13 @@ from twm.core.zoo import Conformal
 from twm.planner.library import library_policies
 from twm_train.conformal import coverage
 from twm_train.controllable import ControllableModel
-from twm_train.data import SCENARIOS, Episodes, calendar_of, derive, frame_blocks
+from twm_train.data import SCENARIOS, Episodes, calendar_of, derive
 from twm_train.exogenous import ExogenousModel
 from twm_train.fwm import DEMAND_LEVELS, FIELD_LEVELS, FieldModel
 from twm_train.losses import demand_truth, summed_prb
 from twm_train.prediction import Predictions, predict
 from twm_train.windows import NEWEST_LEAST, Windows, cut
+from twm_twin.recording import frame_blocks
 from twm_twin.simulator import Twin
 
 Quality = dict[str, Any]

@@ -34,10 +34,11 @@ from twm.planner.memory import LastPlan, keep_plan
 from twm.planner.peers import Peers
 from twm.planner.search import SearchSettings
 from twm_train.controllable import ControllableModel
-from twm_train.data import SCENARIOS, Episodes, calendar_of, derive, frame_blocks
+from twm_train.data import SCENARIOS, Episodes, calendar_of, derive
 from twm_train.exogenous import ExogenousModel
 from twm_train.windows import VISITED_KIND
 from twm_twin.calendar import known_at, noisy_calendar
+from twm_twin.recording import frame_blocks
 from twm_twin.simulator import Twin
 
 HOLD_STEPS = 3

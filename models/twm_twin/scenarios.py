@@ -62,9 +62,3 @@ class Event:
     """Peak without the out-of-distribution factor."""
     calendar_duration_steps: float
     """Length without the out-of-distribution factor [slow steps]."""
-
-    @property
-    def centre_km(self) -> tuple[float, float]:
-        """Mean of the path."""
-        n = len(self.path_km)
-        return sum(p[0] for p in self.path_km) / n, sum(p[1] for p in self.path_km) / n

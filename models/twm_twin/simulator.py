@@ -73,12 +73,6 @@ class StepResult:
         return self.served_mbit_BTCS * 1000.0
 
     @property
-    def drop_ratio_BTCS(self) -> Doubles:
-        """Radio drops over the volume offered, 0..1; NaN where nothing was offered."""
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.where(self.offered_mbit_BTCS > 0, self.dropped_mbit_BTCS / self.offered_mbit_BTCS, np.nan)
-
-    @property
     def loss_ratio_BTCS(self) -> Doubles:
         """End-to-end loss over the volume offered, 0..1; NaN where nothing was offered."""
         with np.errstate(invalid="ignore", divide="ignore"):

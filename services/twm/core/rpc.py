@@ -6,6 +6,7 @@ import inspect
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import grpc
@@ -117,46 +118,41 @@ class _Boundary(grpc.aio.ServerInterceptor):
 
 def _single(behaviour: Any, method: str, *, streamed: bool) -> Any:
     async def call(request: Any, context: Any) -> Any:
-        began_s = time.perf_counter()
-        code = grpc.StatusCode.CANCELLED
-        try:
+        async with _answering(method, context):
             with tracing.span(method.lstrip("/"), kind="SERVER", header=tracing.header_of(context)):
-                result = await behaviour(_checked(request, streamed), context)
-            code = context.code() or grpc.StatusCode.OK
-            return result
-        except grpc.aio.AbortError:
-            code = context.code()
-            raise
-        except Exception as error:  # noqa: BLE001 - the boundary: whatever a handler raises becomes a status
-            code, details, reason = _judge(method, error)
-            await context.abort(code, details, (("twm-reason", reason),))
-        finally:
-            _record(method, code, began_s)
+                return await behaviour(_checked(request, streamed), context)
 
     return call
 
 
 def _many(behaviour: Any, method: str, *, streamed: bool) -> Any:
     async def call(request: Any, context: Any) -> AsyncIterator[Any]:
-        began_s = time.perf_counter()
-        code = grpc.StatusCode.CANCELLED
-        try:
+        async with _answering(method, context):
             responses = behaviour(_checked(request, streamed), context)
             if inspect.isawaitable(responses):
                 raise TypeError(f"{method}: streaming handlers must be async generators")
             async for response in responses:
                 yield response
-            code = context.code() or grpc.StatusCode.OK
-        except grpc.aio.AbortError:
-            code = context.code()
-            raise
-        except Exception as error:  # noqa: BLE001 - the boundary: whatever a handler raises becomes a status
-            code, details, reason = _judge(method, error)
-            await context.abort(code, details, (("twm-reason", reason),))
-        finally:
-            _record(method, code, began_s)
 
     return call
+
+
+@asynccontextmanager
+async def _answering(method: str, context: Any) -> AsyncIterator[None]:
+    """Turns what a handler raises into a status, and counts the call under its code; CANCELLED where neither came."""
+    began_s = time.perf_counter()
+    code = grpc.StatusCode.CANCELLED
+    try:
+        yield
+        code = context.code() or grpc.StatusCode.OK
+    except grpc.aio.AbortError:
+        code = context.code()
+        raise
+    except Exception as error:  # noqa: BLE001 - the boundary: whatever a handler raises becomes a status
+        code, details, reason = _judge(method, error)
+        await context.abort(code, details, (("twm-reason", reason),))
+    finally:
+        _record(method, code, began_s)
 
 
 def _checked(request: Any, streamed: bool) -> Any:

@@ -9,7 +9,6 @@ from twm.core.network import NetworkSpec
 from twm.core.templates import MAX_OFFER_AGE_STEPS, MAX_OFFER_BYTES, TemplateCall, read_offer
 
 log = logging.getLogger(__name__)
-OFFER_OUTCOMES = ("used", "not_needed", "late", "other_step", "malformed", "invalid", "too_large")
 
 
 class Offer:

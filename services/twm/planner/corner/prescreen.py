@@ -21,7 +21,6 @@ from twm.planner.corner.settings import CornerSettings
 from twm.planner.draft import REACTIVE, RUNNING
 from twm.planner.space import Rows
 
-SCREEN_REASONS = ("limits", "starved", "hoarding", "bottleneck", "oscillating")
 ALWAYS_KEPT = frozenset((REACTIVE, RUNNING))
 _LEAST_NEED = np.float32(0.02)
 _ROOM = np.float32(0.1)
