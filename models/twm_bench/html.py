@@ -247,6 +247,7 @@ PARTS = {
     "twm-one-member": "the ensemble",
     "twm-no-verification": "the 12 twin calls",
     "twm-no-disagreement": "the penalty on disagreement",
+    "twm-no-outages": "judging plans in link outages that have not begun",
     "twm-prescreen": "scoring unsafe candidates too",
     "twm-corner": "leaving out the templates for corner cases (they cost more twin calls)",
     "twm-actor-seeds": "leaving the actor out of the search's seeds",

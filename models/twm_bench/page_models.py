@@ -48,11 +48,10 @@ def field(report: Report, drawn: Mapping[str, str]) -> str:
 
 
 READINGS = (
-    "Four readings of how well the field is known. Now: what the newest frame reports, as the model gives it back; in physical "
-    "units a few delays beyond the range that the model clips its inputs to rule the mean square. Now, log: the same of "
-    "log(1 + value), the space it works in. Unreported: cells silenced in all frames, read from the others. Ahead: 12 steps. "
-    "Ceiling: who knew the twin's whole state and the coming shares, but not the coming noise; and neither shocks nor failures "
-    "to come."
+    "Four readings of how well the field is known. Now: what the newest frame reports, which is passed on, not learned. Now, "
+    "log: the same of log(1 + value), the space it works in. Unreported: cells silenced in all frames, read from the others. "
+    "Ahead: 12 steps. Ceiling: who knew the twin's whole state and the coming shares, but not the coming noise; and neither "
+    "shocks nor failures to come."
 )
 
 
