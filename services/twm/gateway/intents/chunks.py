@@ -59,11 +59,11 @@ def _units() -> Speller:
 
 def correct(tokens: Sequence[Token]) -> list[str]:
     """The tokens' words with misspelt ones put right; names are not touched where they are matched, which uses the tokens."""
-    known, speller, units = lexicon.words(), lexicon.speller(), _units()
+    known, ordinary, speller, units = lexicon.words(), lexicon.ordinary(), lexicon.speller(), _units()
     out: list[str] = []
     for i, token in enumerate(tokens):
         word = token.text
-        if token.kind == "word" and word not in known and word not in NUMBER_WORDS:
+        if token.kind == "word" and not (word in known or word in ordinary or word in NUMBER_WORDS):
             after_number = i > 0 and (tokens[i - 1].kind == "number" or out[i - 1] in NUMBER_WORDS)
             found, _ = units.nearest(word) if after_number else ([], 0)
             if not found and len(word) > 2:

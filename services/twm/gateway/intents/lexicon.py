@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from twm.gateway.intents.ordinary import ORDINARY
 from twm.gateway.intents.spelling import Speller
 from twm.gateway.intents.vocabulary import FILLER, NAMING, NAMING_PARTS, PHRASES, WORDS
 
@@ -61,6 +62,12 @@ def naming() -> frozenset[str]:
 def naming_parts() -> frozenset[str]:
     """Words without a meaning here that names of several words have in them."""
     return naming() | frozenset(NAMING_PARTS.split())
+
+
+@lru_cache(maxsize=1)
+def ordinary() -> frozenset[str]:
+    """English words that look like slips of the pen but are none."""
+    return frozenset(ORDINARY.split())
 
 
 @lru_cache(maxsize=1)
