@@ -1,7 +1,7 @@
 """Ordinary English words that are a slip of the pen away from a word of the grammar, and are never taken for one.
 
-"The air is cold" is about no fair, "snow on the mast" is no "show". A word stays correctable where it is a form of the same word
-("reductions"), and where people write it by mistake for one of the grammar ("loose" for "lose").
+"The air is cold" is about no fair, "snow on the mast" is no "show". A word stays correctable where it is a form of the same
+word ("reductions"), and where people write it by mistake for one of the grammar ("loose" for "lose").
 """
 
 from __future__ import annotations

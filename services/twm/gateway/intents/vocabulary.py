@@ -322,7 +322,8 @@ PHRASES: dict[str, str] = {
         no higher than | not higher than | no greater than | not greater than | no worse than |
         not worse than | no larger than | not larger than | or less | or lower | or below | or under |
         or fewer | up to | at the most | as a maximum | as maximum | at maximum |
-        not beyond | no bigger than | at worst | in the worst case | worst case | at or below | at or under | no longer than | or smaller |
+        not beyond | no bigger than | at or below | at or under | no longer than | or smaller | at worst |
+        in the worst case | worst case |
         not any higher than | no slower than | not slower than | down to
     """,
     "freeze": """
