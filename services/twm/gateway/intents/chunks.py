@@ -10,9 +10,11 @@ from typing import Any
 
 from twm.gateway.intents import lexicon
 from twm.gateway.intents.names import CELL, LINK, NODE, SLICE, ZONE, Name, NameIndex
-from twm.gateway.intents.quantities import NUMBER_WORDS, UNIT_WORDS, read_clock, read_date, read_quantity
+from twm.gateway.intents.numbers import NUMBER_WORDS
+from twm.gateway.intents.quantities import read_clock, read_date, read_quantity
 from twm.gateway.intents.spelling import Speller
 from twm.gateway.intents.tokens import Token
+from twm.gateway.intents.units import UNIT_WORDS
 
 NAME, FUZZY, UNKNOWN_NAME, QUANTITY, CLOCK, DATE, PUNCT, UNKNOWN, FILLER = (
     "name",

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 
 from twm.gateway.intents.chunks import NAME, QUANTITY, Chunk
 from twm.gateway.intents.names import CELL, LINK, SLICE, ZONE
-from twm.gateway.intents.quantities import COUNT, FRACTION, RATIO, Quantity
 from twm.gateway.intents.times import Part
+from twm.gateway.intents.units import COUNT, FRACTION, RATIO, Quantity
 
 _SHARES = frozenset({"share", "prb"})
 _SENTENCE = frozenset(".;!?")

@@ -21,6 +21,8 @@ class Context:
     core: str = ""
     side: str = ""
     heading: Clause | None = None
+    above: Clause | None = None
+    """The heading of a whole list, under which its items may have their own."""
     parts: list[Part] = field(default_factory=list)
     occasion: int = 0
 

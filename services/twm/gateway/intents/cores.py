@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from twm.gateway.intents.chunks import NAME, UNKNOWN_NAME, Chunk
 from twm.gateway.intents.clauses import Clause, risk_of
 from twm.gateway.intents.names import LINK
-from twm.gateway.intents.quantities import BYTES, COUNT, DELAY, FACTOR, FRACTION, POINTS, PRB, RATE, RATIO, SECONDS
+from twm.gateway.intents.units import BYTES, COUNT, DELAY, FACTOR, FRACTION, POINTS, PRB, RATE, RATIO, SECONDS
 
 KPI_TAGS = frozenset({"delay", "p99", "percentile", "mean", "median", "loss", "delivered", "throughput", "util", "jitter"})
 MULTIPLES = {"double": 2.0, "triple": 3.0, "quadruple": 4.0}

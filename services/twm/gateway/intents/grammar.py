@@ -16,8 +16,10 @@ from twm.gateway.intents.clauses import clauses, ranges
 from twm.gateway.intents.compiler import asked, compiled
 from twm.gateway.intents.context import Understood
 from twm.gateway.intents.exceptions import exceptions
+from twm.gateway.intents.lines import lined
 from twm.gateway.intents.meaning import Reader
 from twm.gateway.intents.names import NameIndex
+from twm.gateway.intents.pairs import one_in_many, respectively
 from twm.gateway.intents.questions import question
 from twm.gateway.intents.tokens import MAX_CHARACTERS, tokenize
 from twm.gateway.intents.validate import problems
@@ -54,7 +56,7 @@ class GrammarCompiler:
     def _compile(self, text: str, spec: NetworkSpec, now: dt.datetime) -> intent_pb2.CompileResult:
         cleaned = clean(text, MAX_CHARACTERS).text
         names = self._names(spec)
-        understood = read(cleaned, spec, names, now)
+        understood = read(clean(lined(text), MAX_CHARACTERS).text, spec, names, now)
         if understood.questions:
             strange = all(q.code == "unsupported_action" for q in understood.questions)
             if strange and not understood.touched and not understood.items:
@@ -78,7 +80,7 @@ class GrammarCompiler:
 
 def read(text: str, spec: NetworkSpec, names: NameIndex, now: dt.datetime) -> Understood:
     """What a cleaned text says."""
-    chunks = Chunker(names).chunks(tokenize(text), now.date())
+    chunks = respectively(one_in_many(Chunker(names).chunks(tokenize(text), now.date())))
     return Reader(spec, names, now.date()).read(clauses(ranges(exceptions(WindowReader(now).read(chunks), names))))
 
 

@@ -14,6 +14,7 @@ from twm.gateway.intents.clauses import Clause, risk_of, sentences
 from twm.gateway.intents.context import Context, Understood
 from twm.gateway.intents.cores import KPI_TAGS, core_of, dims, figures
 from twm.gateway.intents.drafts import Item, MaintenanceDraft, ObjectiveDraft, SurgeDraft, Where
+from twm.gateway.intents.lines import ITEM
 from twm.gateway.intents.moods import beyond_scope, no_goal
 from twm.gateway.intents.names import NameIndex
 from twm.gateway.intents.notices import action, leftover, notice
@@ -77,15 +78,15 @@ class Reader:
     # --- sentences -----------------------------------------------------------------------------------------------------
 
     def _sentence(self, sentence: list[Clause]) -> None:
-        if sentence[0].opener != ";":
-            self.context.heading = None
-            self._trail = []
+        self._open(sentence[0].opener)
         if no_goal(self, sentence):
             return
         for clause in sentence:
             notice(self, clause)
             beyond_scope(self, clause)
         merged = self._merge(sentence)
+        if sentence[-1].heading and not merged and sentence[0].opener != ITEM:
+            self.context.above = self.context.heading
         head = head_parts(sentence)
         before = len(self.out.items)
         starts: list[tuple[Clause, int, int]] = []
@@ -106,6 +107,24 @@ class Reader:
             elif isinstance(item, MaintenanceDraft):
                 self.context.occasion = intent_pb2.OCCASION_MAINTENANCE
 
+    def _open(self, opener: str) -> None:
+        """What a heading and the place of the statement before are still good for."""
+        if opener == ITEM:
+            self.context.heading = self.context.above
+        elif opener != ";":
+            self.context.heading = self.context.above = None
+        if opener != ";":
+            self._trail = []
+
+    def _head(self, clause: Clause) -> None:
+        """Take a heading; the heading of the list it is in says what it does not."""
+        above = self.context.above
+        own = {n.kind for c in clause.chunks if c.tag == "name" for n in c.value}
+        if above is not None:
+            more = [c for c in above.chunks if c.tag != "name" or not {n.kind for n in c.value} & own]
+            clause = replace(clause, chunks=[*clause.chunks, *more])
+        self.context.heading = clause
+
     def _merge(self, sentence: list[Clause]) -> list[tuple[Clause, str]]:
         """Statements of a sentence: what has no core of its own goes to a neighbour."""
         out: list[tuple[Clause, str]] = []
@@ -116,13 +135,14 @@ class Reader:
             if clause.heading:
                 strange_heading(self, clause)
             if clause.heading and not core:
-                self.context.heading = clause
+                self._head(clause)
                 continue
             if clause.heading and core == "save" and not figures(clause) and _bare_figure(sentence, said):
-                self.context.heading, self.context.core = clause, "save"
+                self._head(clause)
+                self.context.core = "save"
                 continue
             if clause.heading and core in ("kpi_open", "share_open", "maintenance", "rank") and not figures(clause):
-                self.context.heading = clause
+                self._head(clause)
                 continue
             if not core:
                 if action(self, clause) or leftover(self, clause):

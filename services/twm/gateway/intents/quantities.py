@@ -6,104 +6,29 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from twm.gateway.intents.numbers import ONES, read_number, read_words, word_at
 from twm.gateway.intents.tokens import Token, numeral
-
-_ONES = dict(
-    zip(
-        [
-            "zero",
-            "one",
-            "two",
-            "three",
-            "four",
-            "five",
-            "six",
-            "seven",
-            "eight",
-            "nine",
-            "ten",
-            "eleven",
-            "twelve",
-            "thirteen",
-            "fourteen",
-            "fifteen",
-            "sixteen",
-            "seventeen",
-            "eighteen",
-            "nineteen",
-        ],
-        range(20),
-        strict=True,
-    )
+from twm.gateway.intents.units import (
+    BIT_UNITS,
+    BYTE_UNITS,
+    BYTES,
+    COUNT,
+    FACTOR,
+    FRACTION,
+    MANY,
+    NINES,
+    PACKETS,
+    PERCENTILE,
+    POINTS,
+    RATE,
+    RATIO,
+    UNITS,
+    Quantity,
 )
-_TENS = {
-    "twenty": 20,
-    "thirty": 30,
-    "forty": 40,
-    "fourty": 40,
-    "fifty": 50,
-    "sixty": 60,
-    "seventy": 70,
-    "eighty": 80,
-    "ninety": 90,
-}
-_PARTS = {
-    "half": 2,
-    "halves": 2,
-    "third": 3,
-    "thirds": 3,
-    "quarter": 4,
-    "quarters": 4,
-    "fifth": 5,
-    "fifths": 5,
-    "sixth": 6,
-    "eighth": 8,
-    "tenth": 10,
-    "tenths": 10,
-    "twentieth": 20,
-    "hundredth": 100,
-    "thousandth": 1000,
-}
-_SCALES = {"dozen": 12.0, "hundred": 100.0, "thousand": 1000.0, "million": 1e6}
-NUMBER_WORDS = frozenset({*_ONES, *_TENS, *_PARTS, *_SCALES, "a", "an"})
+
+_HYPHENED = frozenset({"fold", "times", "percent", "ms", "point", "minute", "hour", "second"})
 _PACKETS = frozenset({"packet", "packets", "frame", "frames", "message", "messages", "bit", "bits"})
 
-RATIO, POINTS, DELAY, SECONDS, DURATION, RATE, FACTOR, COUNT, PRB, BYTES, FRACTION, PERCENTILE = (
-    "ratio",
-    "points",
-    "delay",
-    "seconds",
-    "duration",
-    "rate",
-    "factor",
-    "count",
-    "prb",
-    "bytes",
-    "fraction",
-    "percentile",
-)
-
-_UNITS: dict[str, tuple[str, float]] = {
-    **dict.fromkeys(("%", "percent", "pct", "pc", "percents", "procent"), (RATIO, 0.01)),
-    **dict.fromkeys(("‰", "permille", "promille", "permil"), (RATIO, 0.001)),
-    **dict.fromkeys(("points", "point", "pts", "pt", "pp"), (POINTS, 0.01)),
-    **dict.fromkeys(("us", "μs", "µs", "usec", "microsecond", "microseconds"), (DELAY, 0.001)),
-    **dict.fromkeys(("ms", "msec", "msecs", "millisecond", "milliseconds", "millis"), (DELAY, 1.0)),
-    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), (SECONDS, 1.0)),
-    **dict.fromkeys(("min", "mins", "minute", "minutes"), (DURATION, 60.0)),
-    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), (DURATION, 3600.0)),
-    **dict.fromkeys(("day", "days"), (DURATION, 86400.0)),
-    **dict.fromkeys(("kbps", "kbit", "kbits", "kilobit", "kilobits"), (RATE, 0.001)),
-    **dict.fromkeys(("mbps", "mbit", "mbits", "megabit", "megabits", "meg", "megs"), (RATE, 1.0)),
-    **dict.fromkeys(("gbps", "gbit", "gbits", "gigabit", "gigabits", "gig", "gigs"), (RATE, 1000.0)),
-    **dict.fromkeys(("tbps", "tbit"), (RATE, 1e6)),
-    "bps": (RATE, 1e-6),
-    **dict.fromkeys(("x", "×", "times", "fold"), (FACTOR, 1.0)),
-    **dict.fromkeys(("prb", "prbs"), (PRB, 1.0)),
-}
-_BYTE_UNITS = {"KB": 0.001, "kB": 0.001, "MB": 1.0, "GB": 1000.0, "MBps": 1.0, "GBps": 1000.0, "kBps": 0.001, "KBps": 0.001}
-_BIT_UNITS = {"kb": 0.001, "mb": 1.0, "gb": 1000.0, "Mb": 1.0, "Gb": 1000.0, "Kb": 0.001}
-UNIT_WORDS = tuple(u for u in _UNITS if len(u) > 1 and u.isalpha() and u not in ("fold", "times", "pc"))
 _MONTHS = {
     name[:n]: i
     for i, name in enumerate(
@@ -128,16 +53,6 @@ _MONTHS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Quantity:
-    """A number and what it measures."""
-
-    value: float
-    dim: str
-    signed: int = 0
-    """-1 or 1 where a sign was written."""
-
-
-@dataclass(frozen=True, slots=True)
 class Clock:
     """A time of day. `sure`: on a 24-hour clock or with am/pm; otherwise it may be meant 12 hours later."""
 
@@ -149,100 +64,6 @@ class Clock:
     def minutes(self) -> int:
         """Since midnight."""
         return 60 * self.hour + self.minute
-
-
-def _word(tokens: Sequence[Token], words: Sequence[str], i: int) -> str:
-    return words[i] if 0 <= i < len(tokens) else ""
-
-
-def read_number(tokens: Sequence[Token], words: Sequence[str], i: int) -> tuple[float, int, bool] | None:
-    """(value, next index, whether it is a fraction in words) of the number at `i`: digits, words or "a third"."""
-    if i >= len(tokens):
-        return None
-    if tokens[i].kind == "number":
-        value = numeral(tokens[i].text)
-        if value is None:
-            return None
-        if words[i + 1 : i + 4] == ["and", "a", "half"]:
-            return value + 0.5, i + 4, False
-        part = _PARTS.get(_word(tokens, words, i + 1))
-        if part and part > 2:
-            return value / part, i + 2, True
-        return value, i + 1, False
-    return _read_words(tokens, words, i)
-
-
-def _read_words(tokens: Sequence[Token], words: Sequence[str], i: int) -> tuple[float, int, bool] | None:
-    first = words[i]
-    if first == "half":
-        j = i + 1
-        if _word(tokens, words, j) in ("a", "an"):
-            follower = _word(tokens, words, j + 1)
-            if follower in _SCALES:
-                return 0.5 * _SCALES[follower], j + 2, False
-            if follower in _UNITS:
-                return 0.5, j + 1, False
-        return 0.5, j, True
-    if first in ("a", "an"):
-        nxt = _word(tokens, words, i + 1)
-        if nxt in _PARTS:
-            if nxt == "quarter" and words[i + 2 : i + 4] == ["of", "an"]:
-                return 0.25, i + 4, False
-            return 1 / _PARTS[nxt], i + 2, True
-        if nxt in _SCALES:
-            return _SCALES[nxt], i + 2, False
-        if _UNITS.get(nxt, ("", 0))[0] in (DURATION, RATIO, POINTS) and nxt not in ("min", "pc"):
-            return 1.0, i + 1, False
-        return None
-    if first not in _ONES and first not in _TENS:
-        if first in ("third", "quarter") and _word(tokens, words, i + 1) == "of":
-            return 1 / _PARTS[first], i + 1, True
-        return None
-    total, j, current = 0.0, i, 0.0
-    while j < len(tokens):
-        word = words[j]
-        if word in _ONES:
-            if j > i and not (words[j - 1] in _TENS or words[j - 1] in ("-", "hundred", "thousand", "and")):
-                break
-            current += _ONES[word]
-        elif word in _TENS:
-            if j > i and words[j - 1] not in ("hundred", "thousand", "and"):
-                break
-            current += _TENS[word]
-        elif word == "hundred" and j > i:
-            current = max(current, 1) * 100
-        elif word == "thousand" and j > i:
-            total, current = total + max(current, 1) * 1000, 0.0
-        elif word in ("-", "and") and j > i and _joins(words, j):
-            pass
-        else:
-            break
-        j += 1
-    value = total + current
-    if _word(tokens, words, j) in ("dozen", "million"):
-        value, j = value * _SCALES[words[j]], j + 1
-    if words[j : j + 3] == ["and", "a", "half"]:
-        return value + 0.5, j + 3, False
-    if _word(tokens, words, j) in ("point", "comma") and _word(tokens, words, j + 1) in _ONES:
-        digits = ""
-        k = j + 1
-        while _word(tokens, words, k) in _ONES and _ONES[words[k]] < 10 and len(digits) < 6:
-            digits, k = digits + str(_ONES[words[k]]), k + 1
-        if digits:
-            return float(f"{int(value)}.{digits}"), k, False
-    part = _PARTS.get(_word(tokens, words, j))
-    if part:
-        return value / part, j + 1, True
-    if words[j] == "-" and _PARTS.get(_word(tokens, words, j + 1)) if j < len(tokens) else False:
-        return value / _PARTS[words[j + 1]], j + 2, True
-    return value, j, False
-
-
-def _joins(words: Sequence[str], j: int) -> bool:
-    before, after = words[j - 1], words[j + 1] if j + 1 < len(words) else ""
-    if words[j] == "-":
-        return before in _TENS and after in _ONES
-    return before in ("hundred", "thousand") and (after in _ONES or after in _TENS)
 
 
 def read_quantity(tokens: Sequence[Token], words: Sequence[str], i: int) -> tuple[Quantity, int] | None:
@@ -264,46 +85,56 @@ def read_quantity(tokens: Sequence[Token], words: Sequence[str], i: int) -> tupl
     if found is None:
         return None
     value, j, fraction = found
-    nines = 1 if _word(tokens, words, j) == "nines" else 2 if words[j : j + 2] == ["9", "s"] else 0
+    nines = 1 if word_at(tokens, words, j) == "nines" else 2 if words[j : j + 2] == ["9", "s"] else 0
     if nines and value == int(value) and 1 <= value <= 9:
-        return Quantity(round(1 - 10.0 ** -int(value), 12), RATIO), j + nines
+        return Quantity(round(1 - 10.0 ** -int(value), 12), RATIO, of=NINES), j + nines
     if value == 10 and words[j : j + 2] == ["^", "-"] and j + 2 < len(tokens) and tokens[j + 2].text in "123456789":
         return Quantity(10.0 ** -int(tokens[j + 2].text), COUNT, sign), j + 3
-    if _word(tokens, words, j) in _PACKETS and words[j + 1 : j + 2] in (["in"], ["out"], ["per"], ["of"]):
+    packets = word_at(tokens, words, j) in _PACKETS
+    if packets and words[j + 1 : j + 2] in (["in"], ["out"], ["per"], ["of"]):
         j += 1
     rest = words[j : j + 4]
     if len(rest) >= 2 and (rest[0] == "in" or rest[:2] == ["out", "of"]):
         other = read_number(tokens, words, j + (1 if rest[0] == "in" else 2))
         if other is not None and not other[2] and other[0] >= 10 and 0 < value < other[0] and _bare(tokens, words, other[1]):
-            return Quantity(value / other[0], RATIO, sign), other[1]
+            return Quantity(value / other[0], RATIO, sign, of=PACKETS if packets or other[0] >= MANY else ""), other[1]
     quantity, after = _with_unit(tokens, words, j, value, fraction, sign)
     return quantity, after
 
 
 def _bare(tokens: Sequence[Token], words: Sequence[str], j: int) -> bool:
-    return j >= len(tokens) or (words[j] not in _UNITS and words[j] not in (":", "am", "pm"))
+    return j >= len(tokens) or (words[j] not in UNITS and words[j] not in (":", "am", "pm"))
 
 
 def _with_unit(
     tokens: Sequence[Token], words: Sequence[str], j: int, value: float, fraction: bool, sign: int
 ) -> tuple[Quantity, int]:
-    word = _word(tokens, words, j)
+    word = word_at(tokens, words, j)
     if (
         fraction
         and word == "of"
-        and _word(tokens, words, j + 1) in ("a", "an", "one")
-        and _UNITS.get(_word(tokens, words, j + 2))
+        and word_at(tokens, words, j + 1) in ("a", "an", "one")
+        and UNITS.get(word_at(tokens, words, j + 2))
     ):
         j, word, fraction = j + 2, words[j + 2], False
-    elif fraction and word in ("a", "an") and _UNITS.get(_word(tokens, words, j + 1)):
+    elif fraction and word in ("a", "an") and UNITS.get(word_at(tokens, words, j + 1)):
         j, word, fraction = j + 1, words[j + 1], False
-    elif word == "-" and _word(tokens, words, j + 1) in ("fold", "times", "percent", "ms", "point", "minute", "hour", "second"):
+    elif word == "-" and word_at(tokens, words, j + 1) in (
+        "fold",
+        "times",
+        "percent",
+        "ms",
+        "point",
+        "minute",
+        "hour",
+        "second",
+    ):
         j, word = j + 1, words[j + 1]
     if word in ("th", "nd", "rd", "st") and tokens[j].glued:
-        if _word(tokens, words, j + 1) in ("percentile", "percentiles", "quantile"):
+        if word_at(tokens, words, j + 1) in ("percentile", "percentiles", "quantile"):
             return Quantity(value, PERCENTILE, sign), j + 2
         return Quantity(value, COUNT, sign), j + 1
-    if word == "per" and _word(tokens, words, j + 1) in ("cent", "mille", "mil", "thousand"):
+    if word == "per" and word_at(tokens, words, j + 1) in ("cent", "mille", "mil", "thousand"):
         return Quantity(value / (100 if words[j + 1] == "cent" else 1000), RATIO, sign), j + 2
     if word in ("%", "percent", "percentage") and words[j + 1 : j + 3] in (["-", "points"], ["-", "point"]):
         return Quantity(value / 100, POINTS, sign), j + 3
@@ -316,14 +147,14 @@ def _with_unit(
         ["a", "second"],
         ["p", "s"],
     )
-    if raw in _BYTE_UNITS:
-        return Quantity(value * _BYTE_UNITS[raw], BYTES, sign), j + (3 if slash_second else 1)
-    if raw in _BIT_UNITS and (slash_second or raw[0] in "MG"):
-        return Quantity(value * _BIT_UNITS[raw], RATE, sign), j + (3 if slash_second else 1)
-    if word in ("%", "percent", "percentage", "pct") and _word(tokens, words, j + 1) in ("points", "point", "pts", "pp"):
+    if raw in BYTE_UNITS:
+        return Quantity(value * BYTE_UNITS[raw], BYTES, sign), j + (3 if slash_second else 1)
+    if raw in BIT_UNITS and (slash_second or raw[0] in "MG"):
+        return Quantity(value * BIT_UNITS[raw], RATE, sign), j + (3 if slash_second else 1)
+    if word in ("%", "percent", "percentage", "pct") and word_at(tokens, words, j + 1) in ("points", "point", "pts", "pp"):
         return Quantity(value / 100, POINTS, sign), j + 2
-    unit = _UNITS.get(word)
-    if unit is None or (word == "min" and _word(tokens, words, j + 1) and tokens[j + 1].kind == "number"):
+    unit = UNITS.get(word)
+    if unit is None or (word == "min" and word_at(tokens, words, j + 1) and tokens[j + 1].kind == "number"):
         return Quantity(value, FRACTION if fraction else COUNT, sign), j
     if word in ("x", "×") and j + 1 < len(tokens) and tokens[j + 1].glued and tokens[j + 1].kind == "word":
         return Quantity(value, COUNT, sign), j
@@ -331,7 +162,7 @@ def _with_unit(
     if fraction and dim not in (FACTOR,):
         return Quantity(value, FRACTION, sign), j
     j += 3 if dim == RATE and slash_second else 1
-    return Quantity(value * scale, dim, sign), j
+    return Quantity(value * scale, dim, sign, scale=scale), j
 
 
 def read_clock(tokens: Sequence[Token], words: Sequence[str], i: int) -> tuple[Clock, int] | None:
@@ -344,27 +175,27 @@ def read_clock(tokens: Sequence[Token], words: Sequence[str], i: int) -> tuple[C
     hour, minute, j, sure = 0, 0, i + 1, False
     if token.kind == "number" and token.text.isdigit() and len(token.text) <= 2:
         hour = int(token.text)
-        if _word(tokens, words, j) in (":", "h") and tokens[j].glued and j + 1 < len(tokens) and tokens[j + 1].glued:
+        if word_at(tokens, words, j) in (":", "h") and tokens[j].glued and j + 1 < len(tokens) and tokens[j + 1].glued:
             if not (tokens[j + 1].text.isdigit() and len(tokens[j + 1].text) == 2):
                 return None
             minute, j, sure = int(tokens[j + 1].text), j + 2, True
-            if _word(tokens, words, j) == ":" and j + 1 < len(tokens) and tokens[j + 1].text.isdigit():
+            if word_at(tokens, words, j) == ":" and j + 1 < len(tokens) and tokens[j + 1].text.isdigit():
                 j += 2
     elif token.kind == "number" and _dotted(token.text):
         hour, minute = (int(part) for part in token.text.split("."))
     else:
-        number = _read_words(tokens, words, i) if words[i] in _ONES else None
+        number = read_words(tokens, words, i) if words[i] in ONES else None
         if number is None or number[2] or not 1 <= number[0] <= 12:
             return None
         hour, j = int(number[0]), number[1]
-    half = _word(tokens, words, j)
+    half = word_at(tokens, words, j)
     if half in ("am", "pm", "a.m", "p.m") or (half in ("a", "p") and words[j + 1 : j + 3] == [".", "m"]):
         if not 1 <= hour <= 12:
             return None
         dotted = half in ("a", "p")
         hour = hour % 12 + (12 if half.startswith("p") else 0)
         j += 3 if dotted else 1
-        if dotted and _word(tokens, words, j) == "." and tokens[j].glued:
+        if dotted and word_at(tokens, words, j) == "." and tokens[j].glued:
             j += 1
         sure = True
     elif half in ("o'clock", "oclock"):
@@ -406,16 +237,16 @@ def read_date(tokens: Sequence[Token], words: Sequence[str], i: int, today: dt.d
         ):
             return dt.date(int(text), int(tokens[i + 2].text), int(tokens[i + 4].text)), i + 5
         if tokens[i].kind == "number" and text.isdigit() and len(text) <= 2:
-            j = i + 2 if _word(tokens, words, i + 1) in ("th", "st", "nd", "rd") else i + 1
-            if _word(tokens, words, j) == "of":
+            j = i + 2 if word_at(tokens, words, i + 1) in ("th", "st", "nd", "rd") else i + 1
+            if word_at(tokens, words, j) == "of":
                 j += 1
-            month = _MONTHS.get(_word(tokens, words, j))
+            month = _MONTHS.get(word_at(tokens, words, j))
             if month:
                 return _dated(tokens, j + 1, int(text), month, today)
         if tokens[i].kind == "word" and words[i] in _MONTHS and i + 1 < len(tokens) and tokens[i + 1].text.isdigit():
             day, j = int(tokens[i + 1].text), i + 2
-            if (day <= 31 and _word(tokens, words, j) in ("th", "st", "nd", "rd", "")) or (day <= 31 and words[i] != "may"):
-                if _word(tokens, words, j) in ("th", "st", "nd", "rd"):
+            if (day <= 31 and word_at(tokens, words, j) in ("th", "st", "nd", "rd", "")) or (day <= 31 and words[i] != "may"):
+                if word_at(tokens, words, j) in ("th", "st", "nd", "rd"):
                     j += 1
                 return _dated(tokens, j, day, _MONTHS[words[i]], today)
         if tokens[i].kind == "number" and words[i + 1 : i + 2] == ["/"] and i + 2 < len(tokens) and len(text) == 2:

@@ -8,7 +8,9 @@ from twm.gateway.intents.chunks import MISSPELT
 from twm.gateway.intents.clauses import AT_LEAST, AT_MOST, EXACT, Clause, bound_of, risk_of
 from twm.gateway.intents.cores import MULTIPLES, figures
 from twm.gateway.intents.drafts import ConstraintDraft, LimitDraft, MaintenanceDraft, ObjectiveDraft, SurgeDraft, Where
-from twm.gateway.intents.quantities import (
+from twm.gateway.intents.questions import quoted
+from twm.gateway.intents.statements_kpi import about_links
+from twm.gateway.intents.units import (
     COUNT,
     FACTOR,
     FRACTION,
@@ -18,8 +20,6 @@ from twm.gateway.intents.quantities import (
     RATIO,
     Quantity,
 )
-from twm.gateway.intents.questions import quoted
-from twm.gateway.intents.statements_kpi import about_links
 
 if TYPE_CHECKING:
     from twm.gateway.intents.meaning import Reader

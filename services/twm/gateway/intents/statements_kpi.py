@@ -9,7 +9,8 @@ from twm.gateway.intents.chunks import Chunk
 from twm.gateway.intents.clauses import AT_LEAST, AT_MOST, EXACT, Bound, Clause, bound_of, risk_of
 from twm.gateway.intents.cores import KPI_TAGS, MULTIPLES, figures
 from twm.gateway.intents.drafts import ConstraintDraft, Where
-from twm.gateway.intents.quantities import (
+from twm.gateway.intents.questions import quoted
+from twm.gateway.intents.units import (
     BYTES,
     COUNT,
     DELAY,
@@ -23,7 +24,6 @@ from twm.gateway.intents.quantities import (
     SECONDS,
     Quantity,
 )
-from twm.gateway.intents.questions import quoted
 
 if TYPE_CHECKING:
     from twm.gateway.intents.meaning import Reader

@@ -20,9 +20,10 @@ from twm.gateway.intents.compiler import asked, compiled
 from twm.gateway.intents.drafts import ConstraintDraft, Where
 from twm.gateway.intents.names import NameIndex
 from twm.gateway.intents.plain import FIELDS, from_plain
-from twm.gateway.intents.quantities import DELAY, RATE, RATIO, SECONDS, read_quantity
+from twm.gateway.intents.quantities import read_quantity
 from twm.gateway.intents.questions import question, quoted
 from twm.gateway.intents.tokens import tokenize
+from twm.gateway.intents.units import DELAY, RATE, RATIO, SECONDS
 from twm.gateway.intents.validate import problems
 
 NAME = "structured/1"

@@ -9,8 +9,9 @@ from dataclasses import replace
 from twm.api.intent.v1 import intent_pb2
 from twm.gateway.intents.chunks import CLOCK, DATE, FILLER, NAME, QUANTITY, Chunk
 from twm.gateway.intents.names import LINK
-from twm.gateway.intents.quantities import COUNT, DURATION, SECONDS, Clock, Quantity
+from twm.gateway.intents.quantities import Clock
 from twm.gateway.intents.times import PARTS_OF_DAY, Part, in_part, replace_sure, said_pm
+from twm.gateway.intents.units import COUNT, DURATION, SECONDS, Quantity
 
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _HAPPENINGS = frozenset({"event", "demand", "maint"})

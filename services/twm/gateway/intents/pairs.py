@@ -1,0 +1,97 @@
+"""Figures that belong together without standing together: "one sensors packet in fifty", "50 ms and 10 ms respectively"."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import replace
+
+from twm.gateway.intents.chunks import NAME, QUANTITY, Chunk
+from twm.gateway.intents.units import COUNT, PACKETS, RATIO, Quantity
+
+_LOST = frozenset({"packet", "loss", "lose", "delivered"})
+_BETWEEN = frozenset({"filler", "name", "packet", "loss", "lose", "of", "slicenoun", "delivered", "reduce", "allow"})
+_PER = frozenset({"in", "per", "from", "among", "of"})
+_SKIPPED = frozenset({"every", "each", "all", "a", "the", "any", "sent"})
+_LARGE = {"hundred": 100.0, "thousand": 1000.0, "million": 1e6}
+_REACH = 6
+_RESPECTIVELY = frozenset({"respectively", "resp", "respective"})
+
+
+def one_in_many(chunks: Sequence[Chunk]) -> list[Chunk]:
+    """ "not more than one sensors packet in fifty", "2 lost frames per thousand": the two counts as one ratio of packets."""
+    out: list[Chunk] = []
+    i = 0
+    while i < len(chunks):
+        found = _ratio(chunks, i) if chunks[i].tag == QUANTITY and chunks[i].value.dim == COUNT else None
+        if found is None:
+            out.append(chunks[i])
+            i += 1
+            continue
+        quantity, joint, after = found
+        out += [Chunk(QUANTITY, chunks[i].start, chunks[i].end, quantity), *chunks[i + 1 : joint]]
+        i = after
+    return out
+
+
+def _ratio(chunks: Sequence[Chunk], i: int) -> tuple[Quantity, int, int] | None:
+    """(ratio, position of "in" or "per", position after the second count)."""
+    for j in range(i + 1, min(i + _REACH, len(chunks))):
+        if chunks[j].word in _PER or (
+            chunks[j].word == "for" and j + 1 < len(chunks) and chunks[j + 1].word in ("every", "each")
+        ):
+            k = j + 1
+            while k < len(chunks) and k < j + 3 and chunks[k].word in _SKIPPED:
+                k += 1
+            many = _many(chunks, k)
+            near = {c.tag for c in chunks[max(i - _REACH, 0) : k + 3]}
+            if many > chunks[i].value.value > 0 and near & _LOST:
+                start = j - 1 if chunks[j - 1].word == "out" else j
+                return Quantity(chunks[i].value.value / many, RATIO, of=PACKETS), start, k + 1
+        if chunks[j].tag not in _BETWEEN:
+            return None
+    return None
+
+
+def _many(chunks: Sequence[Chunk], k: int) -> float:
+    if k >= len(chunks):
+        return 0.0
+    if chunks[k].tag == QUANTITY and chunks[k].value.dim == COUNT and chunks[k].value.value >= 10:
+        return float(chunks[k].value.value)
+    return _LARGE.get(chunks[k].word.rstrip("s"), 0.0)
+
+
+def respectively(chunks: Sequence[Chunk]) -> list[Chunk]:
+    """ "p99 of A and B below 50 ms and 10 ms respectively": a statement for each; a chunk of tag "doubtful" where none fits."""
+    out = list(chunks)
+    for _ in range(4):
+        at = next((i for i, c in enumerate(out) if c.word in _RESPECTIVELY), -1)
+        if at < 0:
+            break
+        first = next((i + 1 for i in range(at - 1, -1, -1) if out[i].tag == "punct" and out[i].word in ".;!?"), 0)
+        last = next((i for i in range(at, len(out)) if out[i].tag == "punct" and out[i].word in ".;!?"), len(out))
+        out[first:last] = _parted([c for i, c in enumerate(out[first:last], first) if i != at])
+    return out
+
+
+def _parted(chunks: list[Chunk]) -> list[Chunk]:
+    figures = [i for i, c in enumerate(chunks) if c.tag == QUANTITY]
+    groups = [i for i, c in enumerate(chunks) if c.tag == NAME and len(c.value) == len(figures) > 1]
+    scattered = figures and any(
+        c.tag not in ("and", "punct", "quantity", "or", "filler") for c in chunks[figures[0] : figures[-1] + 1]
+    )
+    if len(groups) != 1 or scattered:
+        return [Chunk("doubtful", chunks[0].start, chunks[0].start), *chunks] if chunks else []
+    known = {chunks[i].value.dim for i in figures} - {COUNT}
+    unit = next((chunks[i].value for i in reversed(figures) if chunks[i].value.dim in known), None)
+    out: list[Chunk] = []
+    for n, figure in enumerate(figures):
+        quantity: Quantity = chunks[figure].value
+        if quantity.dim == COUNT and unit is not None and len(known) == 1:
+            quantity = replace(unit, value=quantity.value * (unit.scale or 1.0))
+        one = [*chunks[: figures[0]], replace(chunks[figure], value=quantity), *chunks[figures[-1] + 1 :]]
+        at = next(i for i, c in enumerate(one) if c.start == chunks[groups[0]].start and c.tag == NAME)
+        one[at] = replace(one[at], value=(chunks[groups[0]].value[n],))
+        comma = Chunk("punct", chunks[-1].end, chunks[-1].end, None, ";")
+        out += [*one, comma] if n + 1 < len(figures) else one
+    return list(itertools.chain(out))
