@@ -9,20 +9,23 @@ from functools import lru_cache
 from typing import Any
 
 from twm.gateway.intents import lexicon
+from twm.gateway.intents.clocks import read_clock
+from twm.gateway.intents.dates import read_date, read_days, starts_date
 from twm.gateway.intents.names import CELL, LINK, NODE, SLICE, ZONE, Name, NameIndex
 from twm.gateway.intents.numbers import NUMBER_WORDS
-from twm.gateway.intents.quantities import read_clock, read_date, read_quantity
+from twm.gateway.intents.quantities import read_quantity
 from twm.gateway.intents.spelling import Speller
 from twm.gateway.intents.tokens import Token
 from twm.gateway.intents.units import UNIT_WORDS
 
-NAME, FUZZY, UNKNOWN_NAME, QUANTITY, CLOCK, DATE, PUNCT, UNKNOWN, FILLER = (
+NAME, FUZZY, UNKNOWN_NAME, QUANTITY, CLOCK, DATE, DATES, PUNCT, UNKNOWN, FILLER = (
     "name",
     "fuzzy",
     "unknown_name",
     "quantity",
     "clock",
     "date",
+    "dates",
     "punct",
     "unknown",
     "filler",
@@ -125,6 +128,9 @@ class Chunker:
             special = self._percentile(tokens, words, i) or _number_chunk(tokens, words, i, today)
             if special is not None:
                 return special
+        dated = _dates(tokens, words, i, today) if starts_date(words[i]) else None
+        if dated is not None:
+            return dated
         ranked = _ranked(tokens, words, i)
         if ranked is not None:
             return ranked
@@ -133,9 +139,6 @@ class Chunker:
         phrase = _phrase(words, i)
         if phrase is not None:
             return Chunk(phrase[0], i, phrase[1], None, " ".join(words[i : phrase[1]]))
-        dated = read_date(tokens, words, i, today) if lexicon.words().get(words[i]) == "monthname" else None
-        if dated is not None:
-            return Chunk(DATE, i, dated[1], dated[0], token.text)
         if token.kind == "symbol":
             tag = lexicon.words().get(token.text, PUNCT)
             if token.text == "+" and i + 1 < len(tokens) and tokens[i + 1].kind == "number":
@@ -144,7 +147,7 @@ class Chunker:
         tag = lexicon.words().get(words[i], UNKNOWN)
         if tag == "min":
             tag = "atleast"
-        elif tag == "monthname":
+        elif tag == "monthname" and (len(token.text) < 4 or not token.raw[:1].isupper()):
             tag = FILLER
         return Chunk(tag, i, i + 1, None if words[i] == token.text else MISSPELT, words[i])
 
@@ -343,10 +346,19 @@ def _is_node(chunk: Chunk) -> bool:
     return chunk.tag == NAME and len(chunk.value) == 1 and chunk.value[0].kind == NODE
 
 
-def _number_chunk(tokens: Sequence[Token], words: Sequence[str], i: int, today: dt.date) -> Chunk | None:
+def _dates(tokens: Sequence[Token], words: Sequence[str], i: int, today: dt.date) -> Chunk | None:
+    """A date, or several in a row."""
+    days = read_days(tokens, words, i, today)
+    if days is not None:
+        return Chunk(DATES, i, days[2], (days[0], days[1]))
     dated = read_date(tokens, words, i, today)
+    return None if dated is None else Chunk(DATE, i, dated[1], dated[0])
+
+
+def _number_chunk(tokens: Sequence[Token], words: Sequence[str], i: int, today: dt.date) -> Chunk | None:
+    dated = _dates(tokens, words, i, today)
     if dated is not None:
-        return Chunk(DATE, i, dated[1], dated[0])
+        return dated
     clock = read_clock(tokens, words, i)
     if clock is not None:
         return Chunk(CLOCK, i, clock[1], clock[0])

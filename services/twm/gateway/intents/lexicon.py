@@ -16,6 +16,7 @@ _NO_TARGETS = frozenset(
         "dly",
         "thr",
         "tpt",
+        "thru",
         "bw",
         "util",
         "utils",

@@ -35,7 +35,7 @@ ONES = dict(
         strict=True,
     )
 )
-_TENS = {
+TENS = {
     "twenty": 20,
     "thirty": 30,
     "forty": 40,
@@ -64,7 +64,7 @@ _PARTS = {
     "thousandth": 1000,
 }
 _SCALES = {"dozen": 12.0, "hundred": 100.0, "thousand": 1000.0, "million": 1e6}
-NUMBER_WORDS = frozenset({*ONES, *_TENS, *_PARTS, *_SCALES, "a", "an"})
+NUMBER_WORDS = frozenset({*ONES, *TENS, *_PARTS, *_SCALES, "a", "an"})
 
 
 def word_at(tokens: Sequence[Token], words: Sequence[str], i: int) -> str:
@@ -110,7 +110,7 @@ def read_words(tokens: Sequence[Token], words: Sequence[str], i: int) -> tuple[f
         if UNITS.get(nxt, ("", 0))[0] in (DURATION, RATIO, POINTS) and nxt not in ("min", "pc"):
             return 1.0, i + 1, False
         return None
-    if first not in ONES and first not in _TENS:
+    if first not in ONES and first not in TENS:
         if first in ("third", "quarter") and word_at(tokens, words, i + 1) == "of":
             return 1 / _PARTS[first], i + 1, True
         return None
@@ -118,13 +118,13 @@ def read_words(tokens: Sequence[Token], words: Sequence[str], i: int) -> tuple[f
     while j < len(tokens):
         word = words[j]
         if word in ONES:
-            if j > i and not (words[j - 1] in _TENS or words[j - 1] in ("-", "hundred", "thousand", "and")):
+            if j > i and not (words[j - 1] in TENS or words[j - 1] in ("-", "hundred", "thousand", "and")):
                 break
             current += ONES[word]
-        elif word in _TENS:
+        elif word in TENS:
             if j > i and words[j - 1] not in ("hundred", "thousand", "and"):
                 break
-            current += _TENS[word]
+            current += TENS[word]
         elif word == "hundred" and j > i:
             current = max(current, 1) * 100
         elif word == "thousand" and j > i:
@@ -157,5 +157,5 @@ def read_words(tokens: Sequence[Token], words: Sequence[str], i: int) -> tuple[f
 def _joins(words: Sequence[str], j: int) -> bool:
     before, after = words[j - 1], words[j + 1] if j + 1 < len(words) else ""
     if words[j] == "-":
-        return before in _TENS and after in ONES
-    return before in ("hundred", "thousand") and (after in ONES or after in _TENS)
+        return before in TENS and after in ONES
+    return before in ("hundred", "thousand") and (after in ONES or after in TENS)

@@ -7,6 +7,7 @@ word ("reductions"), and where people write it by mistake for one of the grammar
 from __future__ import annotations
 
 ORDINARY = """
+faster slower quicker
 aap abort abound ace acid actor adhd aero ahem ahmad aid air alan alas alice alley alloy ally als altar alto amd amir
 amos amy ant apex apple arbor arch arenas aria arid arise arises arising ark arm arose asa assure ate atop ave avery
 avid await awhile bach bags bail bailed ball ballot balls band barrier bat batch bats batter bays bea bead beads beak

@@ -1,18 +1,17 @@
-"""Numbers with units, clock times and dates, out of digits or words. Units: shares and ratios 0..1, ms, s, Mbps."""
+"""Numbers with units, out of digits or words. Units: shares and ratios 0..1, ms, s, Mbps."""
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from twm.gateway.intents.numbers import ONES, read_number, read_words, word_at
+from twm.gateway.intents.numbers import read_number, word_at
 from twm.gateway.intents.tokens import Token, numeral
 from twm.gateway.intents.units import (
     BIT_UNITS,
     BYTE_UNITS,
     BYTES,
     COUNT,
+    DURATION,
     FACTOR,
     FRACTION,
     MANY,
@@ -28,42 +27,6 @@ from twm.gateway.intents.units import (
 
 _HYPHENED = frozenset({"fold", "times", "percent", "ms", "point", "minute", "hour", "second"})
 _PACKETS = frozenset({"packet", "packets", "frame", "frames", "message", "messages", "bit", "bits"})
-
-_MONTHS = {
-    name[:n]: i
-    for i, name in enumerate(
-        [
-            "january",
-            "february",
-            "march",
-            "april",
-            "may",
-            "june",
-            "july",
-            "august",
-            "september",
-            "october",
-            "november",
-            "december",
-        ],
-        1,
-    )
-    for n in (3, len(name))
-} | {"sept": 9}
-
-
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """A time of day. `sure`: on a 24-hour clock or with am/pm; otherwise it may be meant 12 hours later."""
-
-    hour: int
-    minute: int
-    sure: bool
-
-    @property
-    def minutes(self) -> int:
-        """Since midnight."""
-        return 60 * self.hour + self.minute
 
 
 def read_quantity(tokens: Sequence[Token], words: Sequence[str], i: int) -> tuple[Quantity, int] | None:
@@ -162,112 +125,23 @@ def _with_unit(
     if fraction and dim not in (FACTOR,):
         return Quantity(value, FRACTION, sign), j
     j += 3 if dim == RATE and slash_second else 1
+    if dim == DURATION:
+        value, j = _longer(tokens, words, j, value, scale)
     return Quantity(value * scale, dim, sign, scale=scale), j
 
 
-def read_clock(tokens: Sequence[Token], words: Sequence[str], i: int) -> tuple[Clock, int] | None:
-    """The time of day at `i`: "18:00", "6 pm", "6:30pm", "18h00", "8 o'clock", "noon", "midnight"."""
-    if words[i] in ("noon", "midday"):
-        return Clock(12, 0, True), i + 1
-    if words[i] == "midnight":
-        return Clock(24, 0, True), i + 1
-    token = tokens[i]
-    hour, minute, j, sure = 0, 0, i + 1, False
-    if token.kind == "number" and token.text.isdigit() and len(token.text) <= 2:
-        hour = int(token.text)
-        if word_at(tokens, words, j) in (":", "h") and tokens[j].glued and j + 1 < len(tokens) and tokens[j + 1].glued:
-            if not (tokens[j + 1].text.isdigit() and len(tokens[j + 1].text) == 2):
-                return None
-            minute, j, sure = int(tokens[j + 1].text), j + 2, True
-            if word_at(tokens, words, j) == ":" and j + 1 < len(tokens) and tokens[j + 1].text.isdigit():
-                j += 2
-    elif token.kind == "number" and _dotted(token.text):
-        hour, minute = (int(part) for part in token.text.split("."))
-    else:
-        number = read_words(tokens, words, i) if words[i] in ONES else None
-        if number is None or number[2] or not 1 <= number[0] <= 12:
-            return None
-        hour, j = int(number[0]), number[1]
-    half = word_at(tokens, words, j)
-    if half in ("am", "pm", "a.m", "p.m") or (half in ("a", "p") and words[j + 1 : j + 3] == [".", "m"]):
-        if not 1 <= hour <= 12:
-            return None
-        dotted = half in ("a", "p")
-        hour = hour % 12 + (12 if half.startswith("p") else 0)
-        j += 3 if dotted else 1
-        if dotted and word_at(tokens, words, j) == "." and tokens[j].glued:
-            j += 1
-        sure = True
-    elif half in ("o'clock", "oclock"):
-        j += 1
-        sure = sure or hour > 12
-        if hour > 24:
-            return None
-        return Clock(hour, minute, sure), j
-    elif not sure:
-        return None
-    if hour > 24 or minute > 59 or (hour == 24 and minute):
-        return None
-    return Clock(hour, minute, sure), j
-
-
-def _dotted(text: str) -> bool:
-    hour, dot, minute = text.partition(".")
-    return (
-        bool(dot)
-        and hour.isdigit()
-        and minute.isdigit()
-        and len(hour) <= 2
-        and len(minute) == 2
-        and int(hour) <= 24
-        and int(minute) < 60
-    )
-
-
-def read_date(tokens: Sequence[Token], words: Sequence[str], i: int, today: dt.date) -> tuple[dt.date, int] | None:
-    """The date at `i`: "2026-11-27", "27 November [2026]", "November 27", "27.11.[2026]"; without a year the next one."""
-    text = tokens[i].text
-    try:
-        if (
-            tokens[i].kind == "number"
-            and len(text) == 4
-            and text.isdigit()
-            and words[i + 1 : i + 2] == ["-"]
-            and words[i + 3 : i + 4] == ["-"]
-        ):
-            return dt.date(int(text), int(tokens[i + 2].text), int(tokens[i + 4].text)), i + 5
-        if tokens[i].kind == "number" and text.isdigit() and len(text) <= 2:
-            j = i + 2 if word_at(tokens, words, i + 1) in ("th", "st", "nd", "rd") else i + 1
-            if word_at(tokens, words, j) == "of":
-                j += 1
-            month = _MONTHS.get(word_at(tokens, words, j))
-            if month:
-                return _dated(tokens, j + 1, int(text), month, today)
-        if tokens[i].kind == "word" and words[i] in _MONTHS and i + 1 < len(tokens) and tokens[i + 1].text.isdigit():
-            day, j = int(tokens[i + 1].text), i + 2
-            if (day <= 31 and word_at(tokens, words, j) in ("th", "st", "nd", "rd", "")) or (day <= 31 and words[i] != "may"):
-                if word_at(tokens, words, j) in ("th", "st", "nd", "rd"):
-                    j += 1
-                return _dated(tokens, j, day, _MONTHS[words[i]], today)
-        if tokens[i].kind == "number" and words[i + 1 : i + 2] == ["/"] and i + 2 < len(tokens) and len(text) == 2:
-            other = tokens[i + 2].text
-            slashed = len(other) == 2 and other.isdigit() and text.isdigit() and words[i + 3 : i + 4] != ["/"]
-            if slashed and (text == other or max(int(text), int(other)) > 12):
-                day, month = sorted((int(text), int(other)), reverse=True)
-                return _dated(tokens, i + 3, day, month, today)
-        if tokens[i].kind == "number" and text.count(".") in (1, 2):
-            parts = text.split(".")
-            if len(parts) == 3 and len(parts[2]) == 4:
-                return dt.date(int(parts[2]), int(parts[1]), int(parts[0])), i + 1
-    except (ValueError, IndexError):
-        return None
-    return None
-
-
-def _dated(tokens: Sequence[Token], j: int, day: int, month: int, today: dt.date) -> tuple[dt.date, int]:
-    if j < len(tokens) and tokens[j].kind == "number" and len(tokens[j].text) == 4 and tokens[j].text.isdigit():
-        return dt.date(int(tokens[j].text), month, day), j + 1
-    found = dt.date(today.year, month, day)
-    if (today - found).days > 180:
-        found = dt.date(today.year + 1, month, day)
-    return found, j
+def _longer(tokens: Sequence[Token], words: Sequence[str], j: int, value: float, scale: float) -> tuple[float, int]:
+    """ "an hour and a half", "two hours and 30 minutes", "2h30": the length in its unit, and the index after it."""
+    if list(words[j : j + 3]) == ["and", "a", "half"]:
+        return value + 0.5, j + 3
+    if scale != 3600.0:
+        return value, j
+    glued = j < len(tokens) and tokens[j].glued and tokens[j].text.isdigit() and len(tokens[j].text) == 2
+    k = j if glued else j + 1 if word_at(tokens, words, j) == "and" else j
+    minutes = read_number(tokens, words, k) if glued or word_at(tokens, words, k) else None
+    if minutes is None or minutes[2] or minutes[0] >= 60:
+        return value, j
+    told = word_at(tokens, words, minutes[1]) in ("m", "min", "mins", "minute", "minutes")
+    if not (told or glued):
+        return value, j
+    return value + minutes[0] / 60, minutes[1] + told

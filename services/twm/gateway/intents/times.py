@@ -7,16 +7,13 @@ resolved against the moment and the time zone of the request. What does not fix 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from twm.api.intent.v1 import intent_pb2
-from twm.gateway.intents.quantities import Clock
+from twm.gateway.intents.clocks import Clock
 
 PARTS_OF_DAY = {"morning": (6, 12), "afternoon": (12, 18), "evening": (18, 23), "night": (20, 30)}
-_WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_OPEN = frozenset({"filler", "about", "of", "on", "pronoun", "usual"})
-MAX_DAYS_AHEAD = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +75,31 @@ def said_pm(clock: Clock) -> bool:
 
 def replace_sure(clock: Clock) -> Clock:
     """The same, no longer in doubt."""
-    return Clock(clock.hour, clock.minute, True)
+    return replace(clock, sure=True)
 
 
 def in_part(clock: Clock, part: str) -> Clock:
     """The clock time as meant in a part of the day."""
     if part in ("afternoon", "evening") and clock.hour < 12:
-        return Clock(clock.hour + 12, clock.minute, True)
-    if part == "night" and 6 <= clock.hour < 12:
-        return Clock(clock.hour + 12, clock.minute, True)
+        return replace(clock, hour=clock.hour + 12, sure=True)
+    if part == "night" and 6 <= clock.hour <= 12:
+        return replace(clock, hour=clock.hour + 12, sure=True)
     return replace_sure(clock)
+
+
+def nearest_before(clock: Clock, end: Clock) -> Clock:
+    """A time of day in doubt, as meant before a sure one: "from nine until eleven in the evening"."""
+    return _nearest(clock, lambda c: (end.minutes - c.minutes - 1) % 1440)
+
+
+def nearest_after(start: Clock, clock: Clock) -> Clock:
+    """A time of day in doubt, as meant after a sure one: "from 3 pm to 7"."""
+    return _nearest(clock, lambda c: (c.minutes - start.minutes - 1) % 1440)
+
+
+def _nearest(clock: Clock, away: Callable[[Clock], int]) -> Clock:
+    other = replace(clock, hour=(clock.hour + 12) % 24, sure=True)
+    return min(replace(clock, sure=True), other, key=away)
 
 
 def combine(parts: Sequence[Part]) -> Part | None:
@@ -120,7 +132,7 @@ def resolve(part: Part, now: dt.datetime) -> Span:
     """The window that `part` means at `now` (aware). A beginning that has passed is left out; an end that has is a problem."""
     if part.problem:
         return Span(problem=part.problem)
-    start, end = _ends(part, now)
+    start, end = _ends(part, _in_zone(part, now))
     if isinstance(start, Span):
         return start
     if end is not None and start is not None and end <= start:
@@ -131,6 +143,18 @@ def resolve(part: Part, now: dt.datetime) -> Span:
     if start is not None and start <= now:
         start = None
     return Span(start, end, part.occasion)
+
+
+def _in_zone(part: Part, now: dt.datetime) -> dt.datetime:
+    """Now, in the time zone that was said with a time of day. "CET" in summer is local time in a place that has both."""
+    clock = next((c for c in (part.start, part.end) if c is not None and c.zone is not None), None)
+    if clock is None or clock.zone is None:
+        return now
+    zone = dt.timedelta(minutes=clock.zone)
+    local = {now.replace(month=month, day=1).utcoffset() for month in (1, 7)}
+    if zone == now.utcoffset() or (zone in local and not clock.universal):
+        return now
+    return now.astimezone(dt.timezone(zone))
 
 
 def _stamp(moment: dt.datetime, now: dt.datetime) -> str:

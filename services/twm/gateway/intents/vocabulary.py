@@ -117,7 +117,7 @@ WORDS: dict[str, str] = {
     "loss": "loss losses lost drop-rate per plr",
     "delivered": "delivered reliability reliable delivery success successfully arrive arrives arriving",
     "packet": "packet packets error errors ratio rate pkt pkts",
-    "throughput": "throughput throughputs goodput bitrate rates datarate speeds thr thrpt thruput tput tpt",
+    "throughput": "throughput throughputs goodput bitrate rates datarate speeds thr thrpt thruput thru tput tpt",
     "util": "utilisation utilization utilised utilized occupancy occupied usage used busy utilise util utils loaded",
     "prb": "prb prbs radio spectrum carrier",
     "resource": "resource resources",
@@ -180,7 +180,7 @@ WORDS: dict[str, str] = {
     "evening": "evening",
     "night": "night nights",
     "weekend": "weekend",
-    "week": "week weekly month monthly",
+    "week": "week weekly month monthly months weeks",
     "weekday": "monday tuesday wednesday thursday friday saturday sunday mon tue wed thu fri sat sun tues thurs",
     "monthname": """
         january february march april june july august september october november december jan feb mar
@@ -191,7 +191,11 @@ WORDS: dict[str, str] = {
     "ampm": "am pm a.m p.m",
     "oclock": "o'clock oclock",
     "rush": "sometimes occasionally later soon shortly eventually sporadically rush lunch lunchtime breakfast dinnertime",
-    "daily": "daily nightly hourly weekdays weekends",
+    "daily": """
+        daily nightly hourly weekdays weekends mondays tuesdays wednesdays thursdays fridays saturdays sundays mornings
+        evenings afternoons
+    """,
+    "holiday": "christmas xmas easter ramadan diwali thanksgiving pentecost whitsun holidays vacation",
     "performance": "performance quality",
     "place": """
         downtown uptown mall airport hospital stadium station port harbour harbor campus school park market
@@ -306,7 +310,12 @@ user users worker workers driver drivers critical customer medical response
 
 PHRASES: dict[str, str] = {
     "during": "for the duration of | over the duration of | for the length of | in the course of",
-    "dayend": "the end of the day | end of the day | end of day | the end of today",
+    "dayend": "the end of the day | end of the day | end of day | the end of today | close of day",
+    "monthend": "the end of the month | end of the month | end of month | the end of this month | month end | month - end",
+    "yearend": "the end of the year | end of the year | end of year | the end of this year | year end | year - end",
+    "overmorrow": "the day after tomorrow | day after tomorrow",
+    "after": "not before | no earlier than | not earlier than | no sooner than | not sooner than",
+    "holiday": "new year 's eve | new year's eve | christmas eve | new year | bank holiday",
     "orbetter": "or better",
     "atleast": """
         no less | not less | not a bit less | nothing less | nothing below |
