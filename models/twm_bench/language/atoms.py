@@ -71,14 +71,14 @@ def reference_of(intent: intent_pb2.IntentSpec, spec: NetworkSpec) -> dict[str, 
 
 
 def items_of(reference: dict[str, Any]) -> list[Item]:
-    """The parts of an intent with their atoms. A window of the whole intent is one of each part."""
+    """The parts of an intent with their atoms. A window of the whole intent is one of each part; a weight of 1 is none."""
     common = reference.get("window")
     out: list[Item] = []
     objective = dict(reference.get("objective", {}))
     if objective:
         window = objective.pop("window", common)
         weights = objective.pop("slice_weights", {})
-        item = {"kind": "objective", **objective, **{f"weight:{k}": v for k, v in weights.items()}}
+        item = {"kind": "objective", **objective, **{f"weight:{k}": v for k, v in weights.items() if v != 1.0}}
         out.append(_with_window(item, window))
     for c in reference.get("constraints", ()):
         item = {"kind": "constraint", **_flat_scope(c["scope"]), **{k: c[k] for k in ("kpi", "comparator", "bound")}}
