@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import yaml
 from gateway_samples import frame, good_proposal
 
@@ -28,6 +29,13 @@ from twm.core.streams import Output, StreamNames, Streams
 from twm.gateway.intents.store import ACTIVE_KEY
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
+IN_A_BROWSER = [
+    pytest.mark.browser,
+    pytest.mark.redis,
+    pytest.mark.slow,
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(not CHROMIUM, reason="no chromium on this machine"),
+]
 ARGUMENTS = [
     "--headless",
     "--no-sandbox",

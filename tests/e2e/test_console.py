@@ -14,20 +14,14 @@ from typing import Any
 import pytest
 from conftest import unused_port
 from console_page import Covered, Page, holds, until
-from console_site import CHROMIUM, HOSTILE, Site, browser, put_frames, put_proposal
+from console_site import HOSTILE, IN_A_BROWSER, Site, browser, put_frames, put_proposal
 
 from twm.cli.embedded_redis import running_redis
 from twm.core.network import NetworkSpec
 from twm.core.streams import Streams
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.redis,
-    pytest.mark.slow,
-    pytest.mark.timeout(300),
-    pytest.mark.skipif(not CHROMIUM, reason="no chromium on this machine"),
-]
+pytestmark = IN_A_BROWSER
 
 VIEWS = ("overview", "decisions", "intents", "scoreboard", "models", "audit", "deliveries")
 BASE, FRAMES = 100_000, 64

@@ -15,7 +15,7 @@ import jwt
 import pytest
 from conftest import unused_port
 from console_page import Page
-from console_site import CHROMIUM, Site, browser, grid_network
+from console_site import IN_A_BROWSER, Site, browser, grid_network
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
@@ -23,13 +23,7 @@ from twm.cli.embedded_redis import running_redis
 from twm.core.network import NetworkSpec, load_network
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.redis,
-    pytest.mark.slow,
-    pytest.mark.timeout(300),
-    pytest.mark.skipif(not CHROMIUM, reason="no chromium on this machine"),
-]
+pytestmark = IN_A_BROWSER
 
 ISSUER, AUDIENCE = "https://issuer.example", "twm"
 
