@@ -109,3 +109,170 @@ def test_respectively(spec: NetworkSpec) -> None:
         bound("loss_ratio", ["fwa"], 0.04, zone="corridor"),
     ]
     assert "ambiguous_scope" in codes(spec, "eMBB, URLLC and FWA under 10 ms and 30 ms respectively")
+
+
+def limit(slices: list[str], resource: str = "", window: None = None, **values: Any) -> dict[str, Any]:
+    scope = {k: values.pop(k) for k in ("zone", "cells", "links") if k in values}
+    return {"scope": {"slices": slices, **scope}, **values} | ({"resource": resource} if resource else {})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "FWA has to get ninety-nine point five percent of its packets through",
+        "99.5 % of the FWA packets must arrive",
+        "FWA must not drop more than 0.5 % of its packets",
+        "no more than 0.5 % of the frames of FWA may go missing",
+        "FWA should not loose more than 0.5 % of packets",
+    ],
+)
+def test_shares_of_packets_are_loss(spec: NetworkSpec, text: str) -> None:
+    assert read(spec, text) == {"constraints": [bound("loss_ratio", ["fwa"], 0.005)]}
+
+
+@pytest.mark.parametrize(
+    ("text", "kpi", "value", "side"),
+    [
+        ("URLLC should never be slower than 9 ms", "delay_p99_ms", 9.0, "at_most"),
+        ("packets of URLLC have to arrive within 9 ms on average", "delay_mean_ms", 9.0, "at_most"),
+        ("URLLC no faster than 40 Mbit/s", "throughput_mbps", 40.0, "at_most"),
+        ("URLLC must not be slower than 40 Mbit/s", "throughput_mbps", 40.0, "at_least"),
+        ("URLLC in less then 9 ms", "delay_p99_ms", 9.0, "at_most"),
+        ("it is unacceptable that URLLC has more than 9 ms", "delay_p99_ms", 9.0, "at_most"),
+    ],
+)
+def test_comparatives(spec: NetworkSpec, text: str, kpi: str, value: float, side: str) -> None:
+    assert read(spec, text) == {"constraints": [bound(kpi, ["urllc"], value, side)]}
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("Total throughput in the hospital at least 800 Mbps", {"zone": "hospital"}),
+        ("aggregate throughput of the hospital >= 0.8 Gbps", {"zone": "hospital"}),
+        ("throughput in the hospital: 800 Mbps, for all slices", {"zone": "hospital"}),
+    ],
+)
+def test_bounds_of_all_slices_of_a_place(spec: NetworkSpec, text: str, where: dict[str, Any]) -> None:
+    assert read(spec, text) == {"constraints": [bound("throughput_mbps", [], 800.0, "at_least", **where)]}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "surgeons below 10 ms in the hospital",
+        "keep the loss of one of the slices in the hospital below 1 %, you know which",
+        "it must have less than 10 ms delay there",
+    ],
+)
+def test_whose_bound_it_is_has_to_be_said(spec: NetworkSpec, text: str) -> None:
+    assert codes(spec, text) & {"ambiguous_scope", "unknown_slice"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The share of FWA should be no bigger than 0.3 and not smaller than 0.1.",
+        "In no case shall FWA be given less than 10 % or more than 30 %.",
+        "FWA share: floor 0.1, ceiling 0.3",
+        "FWA needs no less than 10 percent and not more than 30",
+        "It is forbidden that FWA gets more than 30 % or falls below 10 %.",
+    ],
+)
+def test_both_sides_of_a_share(spec: NetworkSpec, text: str) -> None:
+    assert read(spec, text) == {"limits": [limit(["fwa"], min_share=0.1, max_share=0.3)]}
+
+
+def test_share_of_radio_and_of_links(spec: NetworkSpec) -> None:
+    for text in (
+        "Allot URLLC at least 30 % of the PRBs in cell-1 and at least 25 % of the bandwidth on up-1 and up-2",
+        "URLLC: at least 30 % PRBs in cell-1, at least 25 % bandwidth on up-1 and up-2",
+    ):
+        assert read(spec, text)["limits"] == [
+            limit(["urllc"], "prb", cells=["cell-1"], min_share=0.3),
+            limit(["urllc"], "bandwidth", links=["up-1", "up-2"], min_share=0.25),
+        ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Keep 20 % of up-3 free",
+        "leave at least 20 % headroom on up-3",
+        "up-3 no more than four fifths full",
+        "up-3 must not run above 80 %",
+    ],
+)
+def test_what_is_left_free(spec: NetworkSpec, text: str) -> None:
+    expected = {"kpi": "utilisation_ratio", "scope": {"links": ["up-3"]}, "comparator": "at_most", "bound": 0.8}
+    assert read(spec, text) == {"constraints": [expected]}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "eMBB: 2 points per step at most",
+        "move eMBB by no more than 2 percentage points in one go",
+        "small steps: at most 2 % per step for eMBB",
+    ],
+)
+def test_changes_per_step(spec: NetworkSpec, text: str) -> None:
+    assert read(spec, text) == {"limits": [limit(["embb"], max_change=0.02)]}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Ranking: URLLC, eMBB, FWA",
+        "order of importance: URLLC, eMBB, FWA",
+        "rank URLLC over eMBB over FWA",
+        "weights: URLLC 4, eMBB 2",
+        "FWA yields to eMBB, and eMBB gives way to URLLC",
+    ],
+)
+def test_orders(spec: NetworkSpec, text: str) -> None:
+    assert read(spec, text) == {"objective": {"slice_weights": {"urllc": 4.0, "embb": 2.0}}}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Between URLLC and FWA, it is URLLC that must have the priority.",
+        "between URLLC and FWA the former goes first",
+        "give URLLC the highest priority",
+        "URLLC outranks FWA",
+        "a weight of 2 for URLLC",
+    ],
+)
+def test_one_before_the_other(spec: NetworkSpec, text: str) -> None:
+    assert read(spec, text) == {"objective": {"slice_weights": {"urllc": 2.0}}}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "all SLAs must hold whatever it costs",
+        "hold every SLA, and I don't mind what it costs",
+        "keep all SLAs, money plays no role",
+        "SLAs hold, cost is of no concern",
+    ],
+)
+def test_cost_set_aside(spec: NetworkSpec, text: str) -> None:
+    assert read(spec, text) == {"objective": {"saving_weight": 0.5, "hold_slas": True}}
+
+
+def test_saving_with_an_order(spec: NetworkSpec) -> None:
+    found = read(spec, "Save 12 % energy with URLLC over FWA, and all SLAs kept.")
+    assert found == {"objective": {"saving_target_ratio": 0.12, "slice_weights": {"urllc": 2.0}, "hold_slas": True}}
+    assert read(spec, "saving target: 0.12") == {"objective": {"saving_target_ratio": 0.12}}
+
+
+def test_said_once_for_several(spec: NetworkSpec) -> None:
+    both = {"constraints": [bound("loss_ratio", ["urllc"], 0.01), bound("delay_p99_ms", ["urllc"], 9.0)]}
+    assert read(spec, "Loss below 1 % and delay below 9 ms for URLLC.") == both
+    sure = read(spec, "URLLC: loss below 1 % and delay below 9 ms, each with a confidence of 95 %")
+    assert sure == {"constraints": [c | {"max_violation_probability": 0.05} for c in both["constraints"]]}
+    late = read(spec, "URLLC delay at most 9 ms; a risk of 5 % is acceptable")
+    assert late == {"constraints": [both["constraints"][1] | {"max_violation_probability": 0.05}]}
+    there = read(spec, "In the corridor loss below 1 % for URLLC and below 4 % for FWA.")["constraints"]
+    assert [c["scope"]["zone"] for c in there] == ["corridor", "corridor"]

@@ -39,6 +39,9 @@ _TICKETS = frozenset(_TICKET_WORDS.split())
 _RANGE_WORDS = ("-", "–", "—", "to", "through", "thru", "until", "till")
 _LIST_WORDS = (",", "and", "&", "+", "or", "/", "nor")
 _NODE_JOINTS = ("-", "–", "<->", "↔", "to", "->", "→", "and", "/")
+_COMPARED_WORDS = "less more lower higher greater smaller bigger larger longer shorter faster slower fewer"
+_COMPARED = frozenset(_COMPARED_WORDS.split())
+"""Before these "then" is a slip for "than"."""
 _NODE_DIRECTED = ("to", "->", "→")
 
 
@@ -64,10 +67,12 @@ def _units() -> Speller:
 
 def correct(tokens: Sequence[Token]) -> list[str]:
     """The tokens' words with misspelt ones put right; names are not touched where they are matched, which uses the tokens."""
-    known, ordinary, speller, units = lexicon.words(), lexicon.ordinary(), lexicon.speller(), _units()
+    known, ordinary, speller, units = lexicon.words(), lexicon.fixed(), lexicon.speller(), _units()
     out: list[str] = []
     for i, token in enumerate(tokens):
         word = token.text
+        if word == "then" and out and out[-1] in _COMPARED:
+            word = "than"
         if token.kind == "word" and not (word in known or word in ordinary or word in NUMBER_WORDS):
             after_number = i > 0 and (tokens[i - 1].kind == "number" or out[i - 1] in NUMBER_WORDS)
             found, _ = units.nearest(word) if after_number else ([], 0)
@@ -137,7 +142,7 @@ class Chunker:
         if words[i] == "p" and i + 1 < len(tokens) and tokens[i + 1].glued and tokens[i + 1].kind == "number":
             return Chunk("percentile", i, i + 2, tokens[i + 1].text, "p" + tokens[i + 1].text)
         phrase = _phrase(words, i)
-        if phrase is not None:
+        if phrase is not None and not (words[i] in ("and", "or") and self._names.match(tokens, words, i + 1)):
             return Chunk(phrase[0], i, phrase[1], None, " ".join(words[i : phrase[1]]))
         if token.kind == "symbol":
             tag = lexicon.words().get(token.text, PUNCT)
@@ -380,7 +385,9 @@ def _phrase(words: Sequence[str], i: int) -> tuple[str, int] | None:
     for count in range(min(lexicon.MAX_PHRASE + 2, len(words) - i), 1, -1):
         tag = table.get(tuple(words[i : i + count]))
         after = words[i + count] if i + count < len(words) else ""
-        if tag is not None and not (words[i] in ("and", "or") and (after[:1].isdigit() or after in NUMBER_WORDS)):
+        if tag is not None and not (
+            words[i] in ("and", "or") and (after[:1].isdigit() or after in NUMBER_WORDS or after == "than")
+        ):
             return tag, i + count
     return None
 
@@ -409,9 +416,11 @@ def _merge_lists(chunks: list[Chunk]) -> list[Chunk]:
                 anew = not listed and any(c.word == "," for c in between) and any(c.tag in ("and", "or") for c in between)
                 both = j < len(chunks) and chunks[j].tag in ("cellnoun", "linknoun", "slicenoun", "zonenoun")
                 k = j + 1 if both else j
+                paired = listed and bool(out) and out[-1].tag == "between"
                 if (
                     j > i
                     and not anew
+                    and not paired
                     and not _next_pair(chunks, chunk, i, k)
                     and k < len(chunks)
                     and chunks[k].tag == NAME

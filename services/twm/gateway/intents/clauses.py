@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from twm.gateway.intents.chunks import NAME, QUANTITY, Chunk
 from twm.gateway.intents.names import CELL, LINK, SLICE, ZONE
 from twm.gateway.intents.times import Part
-from twm.gateway.intents.units import COUNT, FRACTION, RATIO, Quantity
+from twm.gateway.intents.units import COUNT, RATIO, Quantity
 
-_SHARES = frozenset({"share", "prb"})
 _SENTENCE = frozenset(".;!?")
 _BREAKS = frozenset({",", "(", ")", "--", "—", "–", "so", "because", "except", "•", "/", "|", "..", "...", "…"})
 _BREAK_TAGS = frozenset({"and", "but", "then", "provided", "while", "as_well", "or"})
+_ORDERS = frozenset({"over", "before", "win", "first", "prio", "moreimportant"})
 _SHORTENED = frozenset({"min", "max", "approx", "ca", "circa", "no", "nr", "avg", "est"})
 """Words whose full stop before a figure ends no sentence."""
 MAX_LEAD = 6
-AT_MOST, AT_LEAST, EXACT = "at_most", "at_least", "exact"
 
 
 @dataclass(slots=True)
@@ -81,20 +80,6 @@ class Clause:
     def find(self, *tags: str) -> int:
         """Position of the first chunk with one of the tags; -1: none."""
         return next((i for i, c in enumerate(self.chunks) if c.tag in tags), -1)
-
-
-@dataclass(frozen=True, slots=True)
-class Bound:
-    """A quantity that bounds something."""
-
-    quantity: Quantity
-    side: str
-    """AT_MOST, AT_LEAST, EXACT, or "" where nothing says."""
-    position: int
-    said: bool = True
-    """The side stands beside the quantity; otherwise it follows from the verb."""
-    permitted: bool = False
-    """It was said that the figure may be passed: no bound at all."""
 
 
 def ranges(chunks: Sequence[Chunk]) -> list[Chunk]:
@@ -170,8 +155,13 @@ def clauses(chunks: Sequence[Chunk]) -> list[Clause]:
         elif chunk.tag in _BREAK_TAGS or word in _BREAKS or (chunk.tag == "punct" and word == "-" and _spaced(chunks, i)):
             close()
             opener = "while" if chunk.tag == "while" else "and" if word == "&" else word
+            if word == "or" and out and not first and _denied(out[-1]) and _compares(chunks[i + 1 : i + 4]):
+                opener = "nor"
             conceded = i > 0 and chunks[i - 1].word == "even"
             condition = word if word in ("when", "whenever") and not conceded else ""
+        elif chunk.tag == "with" and _anew(current, chunks[i + 1 : i + 5]):
+            close()
+            opener = "with"
         elif word in ("without", "nor"):
             close()
             opener, current = word, [chunk]
@@ -179,10 +169,28 @@ def clauses(chunks: Sequence[Chunk]) -> list[Clause]:
             current.append(chunk)
     close()
     out = [part for clause in out for part in _juxtaposed(clause)]
-    for i, clause in enumerate(out):
-        if clause.tags & _SHARES or (i and out[i - 1].heading and out[i - 1].tags & _SHARES):
-            _as_ratios(clause)
     return out
+
+
+def _anew(current: Sequence[Chunk], after: Sequence[Chunk]) -> bool:
+    """ "save 10 % with URLLC over FWA", "... with all SLAs kept": behind a figure, "with" opens another statement."""
+    if not any(c.tag in (QUANTITY, "range", "save") for c in current):
+        return False
+    told = [c for c in after if c.tag not in ("filler", "all", "slicenoun")][:2]
+    ordered = (
+        len(told) > 1 and told[0].tag == NAME and told[1].tag in ("over", "before", "win", "first", "prio", "moreimportant")
+    )
+    return bool(told) and (told[0].tag == "sla" or ordered)
+
+
+def _denied(clause: Clause) -> bool:
+    return "neg" in clause.tags or clause.opener == "nor"
+
+
+def _compares(chunks: Sequence[Chunk]) -> bool:
+    """ "... or more than", "... or exceed": goes on with what is not to be."""
+    told = [c for c in chunks if c.tag not in ("filler", "hold", "reserve", "allow")]
+    return bool(told) and told[0].tag in ("more", "less", "above", "below", "over")
 
 
 def _juxtaposed(clause: Clause) -> list[Clause]:
@@ -211,20 +219,6 @@ def _juxtaposed(clause: Clause) -> list[Clause]:
 
 def _kinds(chunks: Sequence[Chunk]) -> set[str]:
     return {n.kind for c in chunks if c.tag == NAME for n in c.value}
-
-
-def _as_ratios(clause: Clause) -> None:
-    """ "a PRB share of 0.2": below one and beside a share, a plain number is a ratio."""
-    for chunk in clause.chunks:
-        if chunk.tag == QUANTITY:
-            chunk.value = _as_ratio(chunk.value)
-        elif chunk.tag == "range":
-            chunk.value = (_as_ratio(chunk.value[0]), _as_ratio(chunk.value[1]))
-
-
-def _as_ratio(quantity: Quantity) -> Quantity:
-    plain = quantity.dim == COUNT and 0 < quantity.value < 1 and not quantity.signed
-    return Quantity(quantity.value, RATIO) if plain else quantity
 
 
 def _spaced(chunks: Sequence[Chunk], i: int) -> bool:
@@ -261,127 +255,3 @@ _KPI_OR_SIDE = frozenset(
         "reserve",
     }
 )
-_DIRECT = {"atleast": AT_LEAST, "atmost": AT_MOST}
-_ABOVE, _BELOW = frozenset({"above", "over", "more"}), frozenset({"below", "less"})
-_GIVING = frozenset({"reserve"})
-
-
-def bound_of(clause: Clause, position: int, taken: set[int]) -> Bound:
-    """The quantity at `position` with its side: the nearest comparator before it, else one after, else the verb."""
-    chunks = clause.chunks
-    quantity: Quantity = chunks[position].value
-    negated = permitted = False
-    side, said = "", True
-    i = position - 1
-    while i >= 0 and not (chunks[i].tag in (QUANTITY, "range") and i not in taken):
-        tag = chunks[i].tag
-        if i in taken:
-            i -= 1
-            continue
-        if tag in _DIRECT:
-            side = _DIRECT[tag]
-            break
-        if tag in _ABOVE or tag in _BELOW:
-            if tag in ("more", "less", "over") and not _near(chunks, i, position):
-                i -= 1
-                continue
-            negated = any(c.tag == "neg" for c in chunks[:i]) or clause.opener in ("nor", "without")
-            up = tag in _ABOVE
-            permitted = not negated and any(c.tag == "allow" or c.word in ("can", "could", "might") for c in chunks[:i])
-            side = (AT_MOST if negated else AT_LEAST) if up else (AT_LEAST if negated else AT_MOST)
-            break
-        i -= 1
-    if not side:
-        side = _after(chunks, position)
-    if not side:
-        tags = {c.tag for c in chunks[:position]}
-        before = [c.tag for c in chunks[:position]]
-        said = False
-        if "pin" in tags:
-            side = EXACT
-        elif ("allow" in tags and "neg" not in tags) or (
-            "cap" in tags
-            or any(c.tag == "cap" for c in chunks[position + 1 : position + 3])
-            or ("neg" in tags and ("reserve" in tags or "break" in tags or "lose" in tags))
-        ):
-            side = AT_MOST
-        elif "reserve" in tags and not ("hold" in before and before.index("hold") < position and "reserve" not in before):
-            side = AT_LEAST
-    return Bound(quantity, side, position, said, permitted)
-
-
-def _near(chunks: Sequence[Chunk], i: int, position: int) -> bool:
-    return all(
-        c.tag in ("than", "filler", "about", "neg", "of", "at", "punct") or c.word in ("the",) for c in chunks[i + 1 : position]
-    )
-
-
-def _after(chunks: Sequence[Chunk], position: int) -> str:
-    for k in range(position + 1, len(chunks)):
-        tag = chunks[k].tag
-        if tag in _DIRECT:
-            nxt = chunks[k + 1] if k + 1 < len(chunks) else None
-            if nxt is not None and nxt.tag == QUANTITY:
-                return ""
-            return _DIRECT[tag]
-        if tag in (QUANTITY, "range"):
-            return ""
-        if chunks[k].word in ("ceiling", "cap"):
-            return AT_MOST
-        if chunks[k].word == "floor":
-            return AT_LEAST
-    return ""
-
-
-@dataclass(slots=True)
-class Risk:
-    """Violation probability that was named, and where."""
-
-    probability: float
-    taken: set[int] = field(default_factory=set)
-
-
-def risk_of(clause: Clause) -> Risk | None:
-    """ "with 95 % confidence", "risk of no more than 5 %", "98 % certain"."""
-    chunks = clause.chunks
-    marks = [i for i, c in enumerate(chunks) if c.tag in ("risk", "confidence")]
-    if not marks:
-        return None
-    figures = [
-        i
-        for i, q in clause.quantities()
-        if q.dim in (RATIO, FRACTION) or (q.dim == COUNT and 0 < q.value < 1) or (q.dim == COUNT and _beside(i, marks))
-    ]
-    if not figures:
-        return None
-    chosen, mark = -1, marks[0]
-    for m in marks:
-        right = [i for i in figures if 0 < m - i <= 3 and not _blocked(chunks, i, m)]
-        left = [i for i in figures if i > m and not any(c.tag == QUANTITY for c in chunks[m + 1 : i])]
-        if right:
-            chosen, mark = right[-1], m
-            break
-        if left:
-            chosen, mark = left[0], m
-            break
-    if chosen < 0:
-        if len(figures) != 1:
-            return None
-        chosen = figures[0]
-    quantity: Quantity = chunks[chosen].value
-    value = quantity.value / 100 if quantity.dim == COUNT and quantity.value >= 1 else quantity.value
-    sure = chunks[mark].tag == "confidence" or (chunks[mark].word != "risk" and value > 0.5)
-    probability = 1 - value if sure else value
-    taken = {chosen, *marks}
-    for i in (*range(max(chosen - 2, 0), chosen), *range(chosen + 1, min(chosen + 2, len(chunks)))):
-        if chunks[i].tag in ("atmost", "atleast", "below", "less", "than", "neg", "above", "more"):
-            taken.add(i)
-    return Risk(round(probability, 9), taken)
-
-
-def _beside(i: int, marks: Sequence[int]) -> bool:
-    return any(abs(m - i) == 1 for m in marks)
-
-
-def _blocked(chunks: Sequence[Chunk], i: int, m: int) -> bool:
-    return any(c.tag in (QUANTITY, NAME) for c in chunks[i + 1 : m])

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from twm.gateway.intents.bounds import risk_of
 from twm.gateway.intents.chunks import NAME, UNKNOWN_NAME, Chunk
-from twm.gateway.intents.clauses import Clause, risk_of
+from twm.gateway.intents.clauses import Clause
 from twm.gateway.intents.names import LINK
 from twm.gateway.intents.units import BYTES, COUNT, DELAY, FACTOR, FRACTION, POINTS, PRB, RATE, RATIO, SECONDS
 
@@ -28,7 +29,19 @@ _ORDER = frozenset(
         "wait",
         "last",
         "second",
+        "ranking",
+        "yield",
     }
+)
+_FULL = frozenset({"full", "filled", "fill", "fills", "filling", "fuller", "hot", "hotter", "packed", "run", "runs", "running"})
+"""How full a cell or link is, where a share of it is named."""
+_FREE = frozenset({"free", "headroom", "unused", "idle", "spare", "slack", "margin"})
+_PACKET_WORDS = frozenset({"packet", "packets", "pkt", "pkts", "frame", "frames", "message", "messages", "datagrams"})
+_COST_TALK = frozenset(
+    {"mind", "matter", "matters", "role", "object", "issue", "care", "worry", "concern", "bother", "important"}
+)
+_COST_ASIDE = frozenset(
+    {"secondary", "irrelevant", "regardless", "irrespective", "whatever", "spared", "unimportant", "immaterial"}
 )
 
 
@@ -41,8 +54,11 @@ def figures(clause: Clause) -> list[int]:
 
 
 def _pronoun_one(chunks: Sequence[Chunk], i: int) -> bool:
-    """ "the important one": no figure."""
-    alone = chunks[i].word == "one" and chunks[i].value.dim == COUNT
+    """ "the important one", "these two cells": no figure."""
+    alone = chunks[i].tag == "quantity" and chunks[i].word == "one" and chunks[i].value.dim == COUNT
+    counted = chunks[i].tag == "quantity" and chunks[i].value.dim == COUNT and chunks[i + 1 : i + 2]
+    if counted and chunks[i + 1].tag in ("cellnoun", "linknoun", "slicenoun", "zonenoun"):
+        return True
     return alone and (i + 1 >= len(chunks) or chunks[i + 1].tag not in ("unit", "times", "quantity", "fraction"))
 
 
@@ -64,28 +80,34 @@ def has_links(clause: Clause) -> bool:
 def core_of(clause: Clause) -> str:
     """Core of a clause; "" where there is none."""
     tags, chunks = clause.tags, clause.chunks
+    words = {c.word for c in chunks}
     found = figures(clause)
     kinds = dims(clause, found)
     shares = bool(kinds & _SHAREABLE)
     slices = bool(clause.slices) or "slicetype" in tags
     links = has_links(clause)
-    loses = "lose" in tags and slices and not links and bool(kinds & {RATIO, FRACTION, COUNT})
+    placed = links or bool(clause.zones or clause.cells) or bool(tags & {"cellnoun", "linknoun"})
+    loses = of_packets(clause) or ("lose" in tags and slices and not links and bool(kinds & {RATIO, FRACTION, COUNT}))
     kpi = bool(tags & KPI_TAGS) or loses
     hard_kpi = (
         loses
         or bool(tags & {"delay", "p99", "percentile", "median", "loss", "delivered", "jitter"})
         or bool(kinds & {DELAY, RATE})
     )
-    if "anycost" in tags:
+    if ("anycost" in tags or (not found and _cost_aside(clause, tags))) and "sla" not in tags:
         return "anycost"
     if not found and "performance" in tags and tags & {"win", "over"} and tags & {"save", "cost"}:
         return "anycost"
     if "sla" in tags or "slagood" in tags:
         return "sla"
+    if shares and not slices and words & _FREE and placed and not kpi and "expect" not in tags:
+        return "headroom"
     if "relieve" in tags and not found:
         return "relieve"
     if "overload" in tags and not found and (clause.opener == "without" or tags & {"neg"}):
         return "overload"
+    if shares and not slices and not kpi and placed and _compared(clause) and _filled(clause, words):
+        return "kpi"
     if links and not slices and (_capacity_lost(tags, shares, bool(found)) or _done_without(clause, kpi or bool(found))):
         return "maintenance"
     if links and not slices and not kpi:
@@ -132,12 +154,16 @@ def core_of(clause: Clause) -> str:
         if tags & {"delay", "loss", "throughput", "delivered"} and any(c.word.startswith("as ") for c in chunks):
             return "kpi_open"
         return "unfreeze" if _unfrozen(chunks) else "freeze"
+    if "perstep" in tags and shares and not kpi and not tags & {"save", "cost"}:
+        return "change"
     if "change" in tags and shares and not kpi and not (slices and "share" in tags and "reduce" in tags):
         return "change"
     if "change" in tags and not found and _negated(clause, "change"):
         return "change" if tags & {"more", "above", "atmost"} and "than" in tags | {c.word for c in chunks} else "freeze"
     if POINTS in kinds and not kpi and not slices and not tags & {"share", "prb"}:
         return "change"
+    if slices and _weighed(clause, kinds):
+        return "rank"
     if slices and not kinds - {FACTOR, FRACTION} and _ranked(clause, tags):
         return "rank"
     if ("cost" in tags or "save" in tags) and not kpi and not slices and not kinds & {DELAY, RATE}:
@@ -145,7 +171,7 @@ def core_of(clause: Clause) -> str:
     if found and (kpi or kinds & {DELAY, RATE, BYTES}):
         return "kpi"
     if found and shares and links and not slices:
-        return "kpi"
+        return "share" if tags & {"bandwidth", "share"} and not tags & {"util", "capacity"} else "kpi"
     if found and shares and _about_links(chunks) and not slices:
         return "kpi"
     if found and shares and (slices or tags & {"prb", "bandwidth", "share", "resource", "reserve", "cap", "atleast", "atmost"}):
@@ -182,6 +208,41 @@ def core_of(clause: Clause) -> str:
     if not found and _about_links(chunks) and (tags & {"util"}):
         return "kpi_open"
     return ""
+
+
+def of_packets(clause: Clause) -> bool:
+    """ "98 % of its packets", "one packet in fifty", "four nines": a ratio of packets, and no share."""
+    chunks = clause.chunks
+    if clause.tags & {"share", "prb", "bandwidth", "change"}:
+        return False
+    for i in figures(clause):
+        quantity = chunks[i].value
+        if chunks[i].tag != "quantity" or quantity.dim not in (RATIO, FRACTION):
+            continue
+        if quantity.of or any(c.word in _PACKET_WORDS for c in chunks[i + 1 : i + 5]):
+            return True
+    return False
+
+
+def _filled(clause: Clause, words: set[str]) -> bool:
+    """ "no cell above 85 %", "up-3 no more than 80 % full": what bounds a share of cells or links is their utilisation."""
+    if words & _FULL:
+        return True
+    cells = any(c.tag == "cellnoun" for c in clause.chunks) and ("all" in clause.tags or "no" in words or "none" in words)
+    return cells and not clause.tags & {"share", "prb", "change", "reserve", "freeze"}
+
+
+def _cost_aside(clause: Clause, tags: set[str]) -> bool:
+    """ "I don't mind what it costs", "cost is of no concern"."""
+    words = {c.word for c in clause.chunks}
+    if "cost" not in tags or "save" in tags:
+        return False
+    return bool(words & _COST_ASIDE) or (bool(words & _COST_TALK) and "neg" in tags)
+
+
+def _weighed(clause: Clause, kinds: set[str]) -> bool:
+    """ "URLLC weight 3", "a weight of 3 for FWA"."""
+    return COUNT in kinds and any(c.word in ("weight", "weights", "weighted") for c in clause.chunks)
 
 
 def _capacity_lost(tags: set[str], shares: bool, figures_named: bool) -> bool:
@@ -244,7 +305,9 @@ def _negated(clause: Clause, tag: str) -> bool:
 
 
 def _ranked(clause: Clause, tags: set[str]) -> bool:
-    if tags & {"prio", "important", "moreimportant", "lessimportant", "deprio", "first", "win", "wait"}:
+    if tags & {"prio", "important", "moreimportant", "lessimportant", "deprio", "first", "win", "wait", "ranking", "yield"}:
+        return True
+    if "urgent" in tags and not tags & {"hold", "reduce"} and any("priority" in c.word for c in clause.chunks):
         return True
     if tags & {"last", "second", "third"} and not tags & {"window"}:
         return True

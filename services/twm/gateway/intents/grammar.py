@@ -11,6 +11,7 @@ from twm.core.errors import InvalidInputError
 from twm.core.network import NetworkSpec
 from twm.core.text import clean
 from twm.gateway.intents.assemble import Assembler
+from twm.gateway.intents.carried_units import carried_units
 from twm.gateway.intents.chunks import Chunker
 from twm.gateway.intents.clauses import clauses, ranges
 from twm.gateway.intents.compiler import asked, compiled
@@ -81,7 +82,8 @@ class GrammarCompiler:
 def read(text: str, spec: NetworkSpec, names: NameIndex, now: dt.datetime) -> Understood:
     """What a cleaned text says."""
     chunks = respectively(one_in_many(Chunker(names).chunks(tokenize(text), now.date())))
-    return Reader(spec, names, now.date()).read(clauses(ranges(exceptions(WindowReader(now).read(chunks), names))))
+    windowed = exceptions(WindowReader(now).read(chunks), names)
+    return Reader(spec, names, now.date()).read(carried_units(clauses(ranges(windowed))))
 
 
 def _suspicious(signs: Sequence[str]) -> intent_pb2.Question:

@@ -66,9 +66,9 @@ def naming_parts() -> frozenset[str]:
 
 
 @lru_cache(maxsize=1)
-def ordinary() -> frozenset[str]:
-    """English words that look like slips of the pen but are none."""
-    return frozenset(ORDINARY.split())
+def fixed() -> frozenset[str]:
+    """Words that look like slips of the pen but are none: ordinary ones, and those of phrases."""
+    return frozenset(ORDINARY.split()) | frozenset(word for phrase in phrases() for word in phrase)
 
 
 @lru_cache(maxsize=1)

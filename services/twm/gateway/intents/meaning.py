@@ -9,8 +9,9 @@ from dataclasses import replace
 from twm.api.intent.v1 import intent_pb2
 from twm.core.network import NetworkSpec
 from twm.gateway.intents import statements, statements_kpi
+from twm.gateway.intents.bounds import risk_of
 from twm.gateway.intents.chunks import Chunk
-from twm.gateway.intents.clauses import Clause, risk_of, sentences
+from twm.gateway.intents.clauses import Clause, sentences
 from twm.gateway.intents.context import Context, Understood
 from twm.gateway.intents.cores import KPI_TAGS, core_of, dims, figures
 from twm.gateway.intents.drafts import Item, MaintenanceDraft, ObjectiveDraft, SurgeDraft, Where
@@ -19,11 +20,7 @@ from twm.gateway.intents.moods import beyond_scope, no_goal
 from twm.gateway.intents.names import NameIndex
 from twm.gateway.intents.notices import action, leftover, notice
 from twm.gateway.intents.places import (
-    Trail,
-    last_place,
     places,
-    share_places,
-    share_resources,
     strange_heading,
     stray_partner,
     where_of,
@@ -31,6 +28,17 @@ from twm.gateway.intents.places import (
 )
 from twm.gateway.intents.questions import question
 from twm.gateway.intents.sentence_windows import carried_day, give_windows, head_parts, take_day
+from twm.gateway.intents.shared import (
+    Trail,
+    last_place,
+    late_risk,
+    lead_place,
+    lend_subject,
+    parallel_places,
+    share_places,
+    share_resources,
+    share_risk,
+)
 from twm.gateway.intents.times import Part
 
 MAX_PLAIN_LOSS = 0.25
@@ -45,6 +53,9 @@ _CARRIED = frozenset(
         "there",
         "fuzzy",
         "unknown_name",
+        "slicenoun",
+        "between",
+        "anycost",
         "urgent",
         "highprio",
         "lowprio",
@@ -84,7 +95,7 @@ class Reader:
         for clause in sentence:
             notice(self, clause)
             beyond_scope(self, clause)
-        merged = self._merge(sentence)
+        merged = lend_subject(self._merge(sentence))
         if sentence[-1].heading and not merged and sentence[0].opener != ITEM:
             self.context.above = self.context.heading
         head = head_parts(sentence)
@@ -96,7 +107,10 @@ class Reader:
             starts.append((clause, start, len(self.out.items)))
         self._trail += [(clause, self.out.items[a:b]) for clause, a, b in starts]
         share_places(self._trail)
+        parallel_places(self._trail)
+        lead_place(sentence, self._trail[-len(starts) :] if starts else [])
         share_resources(self._trail)
+        share_risk(self._trail)
         give_windows(self.context, self.out.items, starts, head)
         take_day(self.out.items[before:], self._day, self._today)
         self._day = [] if starts else carried_day(sentence)
@@ -180,6 +194,8 @@ class Reader:
         if waiting and out:
             last, last_core = out[-1]
             out[-1] = (replace(last, chunks=[*last.chunks, *waiting]), last_core)
+        elif sentence[0].opener == ";" and self._trail and any(c.tag in ("risk", "confidence") for c in waiting):
+            late_risk(self._trail, replace(sentence[0], chunks=waiting))
         elif sentence[0].opener == ";" and self._trail and any(c.tag == "name" for c in waiting):
             last_place(self._trail, [c for c in waiting if c.tag == "name"])
         elif waiting and any(c.tag == "window" for c in waiting) and self.out.items and sentence[0].opener == ";":
@@ -189,6 +205,9 @@ class Reader:
     def _of_heading(self, clause: Clause) -> Clause:
         """ "Link up-1: 10 % capacity loss": what is said of work and capacity belongs to the links of the heading."""
         heading = self.context.heading
+        orders = [c for c in heading.chunks if c.tag in ("ranking", "important")] if heading is not None else []
+        if orders and clause.slices and heading is not clause:
+            return replace(clause, chunks=[*orders, *clause.chunks])
         work = clause.tags & {"maint", "down", "fail", "lose", "degrade", "capacity"}
         if heading is None or not heading.links or not work or clause.links or clause.slices or heading is clause:
             return clause
@@ -204,6 +223,8 @@ class Reader:
         places(self, clause, core)
         if core == "figure":
             core = self._continued(clause)
+        elif core == "kpi" and self._of_share(clause):
+            core = "share"
         elif core == "share" and self._of_kpi(clause):
             core = "kpi"
         elif core == "share" and self._doubtful(clause):
@@ -228,6 +249,7 @@ class Reader:
             "relieve": statements.relieve,
             "overload": statements.relieve,
             "surge_open": statements.surge_open,
+            "headroom": statements_kpi.headroom,
             "kpi_open": statements_kpi.kpi_open,
             "share_open": statements.share_open,
             "unfreeze": statements.unfreeze,
@@ -271,6 +293,11 @@ class Reader:
         bare = not clause.tags & {"atleast", "share", "prb", "resource", "bandwidth", "cap", "pin"}
         return bool(on and bare and clause.slices and self.context.core == "kpi" and self.context.kpi == "loss_ratio")
 
+    def _of_share(self, clause: Clause) -> bool:
+        """ "at most 50 % of the radio, 45 % of transport": goes on with shares of the slice of before."""
+        own = clause.slices or clause.links or clause.tags & KPI_TAGS or not clause.tags & {"transport", "bandwidth"}
+        return not own and self.context.core == "share" and bool(self.context.slices)
+
     def _of_kpi(self, clause: Clause) -> bool:
         """Whether a ratio goes on with the KPI of before: "loss 1 % for URLLC and 5 % for eMBB"."""
         if clause.tags & {"share", "prb", "resource", "bandwidth", "reserve", "cap", "pin"}:
@@ -306,7 +333,9 @@ class Reader:
 def _bare_figure(sentence: Sequence[Clause], heading: Clause) -> bool:
     """Whether a figure that belongs to nothing else follows the heading."""
     following = next((c for i, c in enumerate(sentence) if i and sentence[i - 1] is heading), None)
-    return following is not None and core_of(following) == "figure" and not following.slices
+    if following is None or following.slices:
+        return False
+    return core_of(following) == "figure" or any(q.dim == "count" and 0 < q.value < 1 for _, q in following.quantities())
 
 
 def _comparator_only(clause: Clause) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from twm.gateway.intents.chunks import FUZZY, UNKNOWN, UNKNOWN_NAME
 from twm.gateway.intents.clauses import Clause
-from twm.gateway.intents.cores import KPI_TAGS, figures
+from twm.gateway.intents.cores import KPI_TAGS, core_of, figures
 from twm.gateway.intents.drafts import EventDraft
 from twm.gateway.intents.names import CELL, LINK, SLICE, ZONE
 from twm.gateway.intents.questions import quoted
@@ -81,7 +81,7 @@ def notice(reader: Reader, clause: Clause) -> None:
                 "Of the delay, only the 99th percentile and the mean are predicted. Which is meant?",
                 ("p99 delay", "mean delay"),
             )
-    if "urgent" in tags and reader.out.priority in (0, 2):
+    if "urgent" in tags and reader.out.priority in (0, 2) and not (clause.slices and core_of(clause) == "rank"):
         reader.out.priority = 1
     elif (not clause.slices or "priority" in tags) and not reader.out.priority:
         reader.out.priority = (

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from twm.gateway.intents import lexicon
 from twm.gateway.intents.chunks import UNKNOWN, Chunk
 from twm.gateway.intents.clauses import Clause
-from twm.gateway.intents.drafts import ConstraintDraft, Item, LimitDraft, Where
-from twm.gateway.intents.names import CELL, LINK, SLICE, ZONE
+from twm.gateway.intents.drafts import Where
+from twm.gateway.intents.names import LINK, SLICE, ZONE
 from twm.gateway.intents.notices import unknown
 
 if TYPE_CHECKING:
     from twm.gateway.intents.meaning import Reader
 
+_TOTAL = frozenset({"total", "overall", "aggregate", "combined", "altogether", "everybody", "everyone", "nobody", "anybody"})
+_PLAIN_TEXT = """
+a an the is are be been being as has have had to do does did will would can could may might it its please pls kindly we want
+need like you your our us make sure that so there here have target value goal objective aim limit bound required requested
+acceptable accept accepted tolerate tolerated allow allowed time times level figure now also just always too get end
+has to have to such all in total for the moment as well ensure see
+"""
+_PLAIN_WORDS = frozenset(_PLAIN_TEXT.split())
+"""Words without a subject in them: beside these alone nobody else is meant."""
 _NEARBY = frozenset({"around", "near", "nearby", "across", "along", "through", "inside", "outside", "over", "to"})
 
 
@@ -40,6 +48,25 @@ def where_of(reader: Reader, clause: Clause, *, ellipsis: bool = True) -> Where:
     ):
         found.links = list(reader.names.ids[LINK])
     return found
+
+
+def of_all_slices(reader: Reader, clause: Clause, where: Where) -> bool:
+    """Whether a bound without a slice is of all of them: "total throughput", "loss in the hospital below 2 %"."""
+    if not (where.zone or where.cells) or "slicenoun" in clause.tags:
+        return False
+    words = {w for c in clause.chunks for w in c.word.split()}
+    if words & _TOTAL:
+        return True
+    told = [c for c in clause.chunks if c.tag not in ("window", "punct", "risk", "confidence")]
+    strange = [
+        c for c in told if c.tag in (UNKNOWN, "place", "slicetype", "doubtful") or (c.tag == "filler" and not _plain(c.word))
+    ]
+    named = clause.tags & {"delay", "p99", "mean", "loss", "lose", "throughput", "delivered", "packet"}
+    return bool(named) and not strange and "pronoun" not in clause.tags
+
+
+def _plain(word: str) -> bool:
+    return all(part in _PLAIN_WORDS for part in word.split())
 
 
 def zones_of(reader: Reader, clause: Clause, where: Where) -> list[Where]:
@@ -92,63 +119,6 @@ def _strange_subject(clause: Clause, core: str) -> str:
     if len(words) < 2 or words[0].tag != UNKNOWN or len(words[0].word) < 3:
         return ""
     return words[0].word if words[1].tag in ("below", "above", "atmost", "atleast", "hold", "quantity", "less", "neg") else ""
-
-
-Trail = list[tuple[Clause, list[Item]]]
-"""Statements of a sentence, and of those before it that end in a semicolon, with what came of them."""
-
-
-def share_places(trail: Trail) -> None:
-    """One subject with several bounds has one place: "URLLC under 10 ms and 0.5 % loss in the hospital"."""
-    for (before, earlier), (clause, later) in itertools.pairwise(trail):
-        if clause.slices or clause.opener not in (",", "and", ";", "with", "while", ".") or not (earlier and later):
-            continue
-        if not all(isinstance(item, ConstraintDraft) for item in (*earlier, *later)):
-            continue
-        old, new = (group[0].where for group in (earlier, later) if isinstance(group[0], ConstraintDraft))
-        if old.slices != new.slices or old.links or new.links:
-            continue
-        told, tells = bool(old.zone or old.cells), bool(new.zone or new.cells)
-        if told and not tells and len(earlier) == 1:
-            _put_place(later, old)
-        elif tells and not told and len(later) == 1 and not before.tags & {"all"}:
-            _put_place(earlier, new)
-
-
-def last_place(trail: Trail, names: Sequence[Chunk]) -> None:
-    """ "...; hospital": a place that stands alone at the end is of all that has none."""
-    found = Where()
-    for chunk in names:
-        for name in chunk.value:
-            if name.kind == ZONE:
-                found.zone = name.id
-            elif name.kind == CELL:
-                found.cells.append(name.id)
-    for _, items in trail if found.zone or found.cells else ():
-        placed = any(
-            i.where.zone or i.where.cells or i.where.links for i in items if isinstance(i, ConstraintDraft | LimitDraft)
-        )
-        if not placed:
-            _put_place(items, found)
-
-
-def _put_place(items: Sequence[Item], place: Where) -> None:
-    for item in items:
-        if isinstance(item, ConstraintDraft | LimitDraft):
-            item.where = Where(
-                list(item.where.slices), place.zone, list(place.cells), list(item.where.links), item.where.all_slices
-            )
-
-
-def share_resources(trail: Trail) -> None:
-    """ "min 20 %, max 40 % of PRBs": bounds on the shares of one subject are about one resource."""
-    for (_, earlier), (clause, later) in itertools.pairwise(trail):
-        limits = [i for i in (*earlier, *later) if isinstance(i, LimitDraft) and i.change is None]
-        alike = len(limits) == len(earlier) + len(later) > 1 and not clause.slices
-        named = {i.resource for i in limits if i.resource}
-        if alike and len(named) == 1 and len({tuple(i.where.slices) for i in limits}) == 1:
-            for item in limits:
-                item.resource = item.resource or next(iter(named))
 
 
 def stray_partner(reader: Reader, clause: Clause, sentence: Sequence[Clause]) -> bool:

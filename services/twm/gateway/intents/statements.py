@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from twm.gateway.intents.bounds import AT_LEAST, AT_MOST, EXACT, bound_of, risk_of
 from twm.gateway.intents.chunks import MISSPELT
-from twm.gateway.intents.clauses import AT_LEAST, AT_MOST, EXACT, Clause, bound_of, risk_of
+from twm.gateway.intents.clauses import Clause
 from twm.gateway.intents.cores import MULTIPLES, figures
 from twm.gateway.intents.drafts import ConstraintDraft, LimitDraft, MaintenanceDraft, ObjectiveDraft, SurgeDraft, Where
 from twm.gateway.intents.questions import quoted
@@ -71,6 +72,8 @@ def share(reader: Reader, clause: Clause) -> None:
                 side = _held(clause, position) or (reader.context.side if reader.context.core == "share" else "")
             if bound.quantity.dim not in (RATIO, FRACTION, PRB, POINTS):
                 continue
+            if not side and heading is not None and not bound.said:
+                side = _headed(heading)
             if not side or (bound.permitted and side == AT_LEAST):
                 reader.ask(
                     "missing_comparator",
@@ -92,6 +95,14 @@ def share(reader: Reader, clause: Clause) -> None:
         for place in reader.zones(clause, where):
             reader.add(LimitDraft(clause=clause.chunks[0].start, where=place, low=low, high=high, resource=resource), clause)
     reader.context.where = where
+
+
+def _headed(heading: Clause) -> str:
+    """ "Minimum share: ...", "Caps: ..."."""
+    tags = heading.tags
+    if "atleast" in tags or ("reserve" in tags and tags & {"share", "prb", "bandwidth"}):
+        return AT_LEAST
+    return AT_MOST if tags & {"atmost", "cap"} else EXACT if "pin" in tags else ""
 
 
 def more_than_now(clause: Clause, position: int) -> bool:
@@ -283,7 +294,8 @@ def save(reader: Reader, clause: Clause) -> None:
     ratios = [
         clause.chunks[i].value
         for i in figures(clause)
-        if clause.chunks[i].tag == "quantity" and clause.chunks[i].value.dim in (RATIO, FRACTION, POINTS)
+        if clause.chunks[i].tag == "quantity"
+        and (clause.chunks[i].value.dim in (RATIO, FRACTION, POINTS) or _plain_ratio(clause.chunks[i].value))
     ]
     asked = clause.tags & {"reduce", "save", "less", "down", "raise", "low", "below", "neg", "window", "hold"} or any(
         c.word.startswith(("cheap", "green", "eco", "econom", "conserv")) for c in clause.chunks
@@ -313,6 +325,10 @@ def save(reader: Reader, clause: Clause) -> None:
     elif asked:
         draft = reader.objective(clause)
         draft.saving_weight = SAVE_WEIGHT
+
+
+def _plain_ratio(quantity: Quantity) -> bool:
+    return quantity.dim == COUNT and 0 < quantity.value < 1
 
 
 def _unsaved(clause: Clause) -> bool:
@@ -366,6 +382,8 @@ def sla(reader: Reader, clause: Clause) -> None:
                     )
     else:
         reader.objective(clause).hold_slas = True
+    if "anycost" in clause.tags:
+        reader.objective(clause).saving_weight = SPEND_WEIGHT
     if saving:
         reader.objective(clause).saving = saving[0].value
 
@@ -387,8 +405,12 @@ def rank(reader: Reader, clause: Clause) -> None:
         return
     if not groups:
         groups = [reader.context.slices] if reader.context.slices else []
+    weights = _weights(clause)
+    groups = _between(clause, groups)
     draft = reader.objective(clause)
-    if (
+    if weights:
+        draft.weights = weights
+    elif (
         "lessimportant" in tags
         or "deprio" in tags
         or (tags & {"less", "neg"} and "important" in tags)
@@ -398,7 +420,7 @@ def rank(reader: Reader, clause: Clause) -> None:
     elif "double" in tags or any(c.tag == "quantity" and c.value.dim == FACTOR for c in chunks):
         factor = next((c.value.value for c in chunks if c.tag == "quantity" and c.value.dim == FACTOR), 2.0)
         draft.weights = dict.fromkeys(groups[0], min(max(factor, 0.1), 10.0)) if groups else {}
-    elif len(groups) == 1 and len(groups[0]) > 1 and any(c.word in ("order", "ranking", "rank") for c in chunks):
+    elif len(groups) == 1 and len(groups[0]) > 1 and ("ranking" in tags or any(c.word == "order" for c in chunks)):
         draft.ranks = [[one] for one in groups[0]]
     elif len(groups) > 1 and _reversed(clause):
         draft.ranks = groups[::-1]
@@ -422,7 +444,32 @@ def _half(clause: Clause) -> bool:
 
 def _reversed(clause: Clause) -> bool:
     """ "eMBB after URLLC"."""
-    return "after" in clause.tags
+    return bool(clause.tags & {"after", "yield"})
+
+
+def _weights(clause: Clause) -> dict[str, float]:
+    """ "URLLC weight 3", "weights: URLLC 4, eMBB 2": the figure beside each slice."""
+    chunks = clause.chunks
+    if not any(c.word in ("weight", "weights", "weighted") for c in chunks):
+        return {}
+    figures_ = [c.value.value for c in chunks if c.tag == "quantity" and c.value.dim in (COUNT, FACTOR)]
+    named = [[n.id for n in c.value] for c in chunks if c.tag == "name"]
+    if len(figures_) == 1 and len(named) == 1:
+        return {name: min(max(figures_[0], 0.1), 10.0) for name in named[0]}
+    return {}
+
+
+def _between(clause: Clause, groups: list[list[str]]) -> list[list[str]]:
+    """ "between URLLC and FWA, FWA goes first": one of the two, and with it its order, is named after them."""
+    at = clause.find("between")
+    follows = clause.chunks[at + 1 : at + 4] if at >= 0 else []
+    words = {c.word for c in clause.chunks}
+    if len(groups) == 1 and len(groups[0]) == 2 and words & {"former", "latter"}:
+        return [[groups[0][0]], [groups[0][1]]] if "former" in words else [[groups[0][1]], [groups[0][0]]]
+    if len(groups) < 2 or not any(c.tag == "name" and len(c.value) == len(groups[0]) > 1 for c in follows):
+        return groups
+    chosen = groups[1]
+    return [chosen, [x for x in groups[0] if x not in chosen]]
 
 
 def relieve(reader: Reader, clause: Clause) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from twm.gateway.intents.bounds import AT_LEAST, AT_MOST, EXACT, Bound, bound_of, risk_of
 from twm.gateway.intents.chunks import Chunk
-from twm.gateway.intents.clauses import AT_LEAST, AT_MOST, EXACT, Bound, Clause, bound_of, risk_of
-from twm.gateway.intents.cores import KPI_TAGS, MULTIPLES, figures
+from twm.gateway.intents.clauses import Clause
+from twm.gateway.intents.cores import KPI_TAGS, MULTIPLES, figures, of_packets
 from twm.gateway.intents.drafts import ConstraintDraft, Where
+from twm.gateway.intents.places import of_all_slices
 from twm.gateway.intents.questions import quoted
 from twm.gateway.intents.units import (
     BYTES,
@@ -17,6 +19,7 @@ from twm.gateway.intents.units import (
     DURATION,
     FACTOR,
     FRACTION,
+    NINES,
     POINTS,
     PRB,
     RATE,
@@ -42,6 +45,10 @@ _UNITS = {
     "throughput_mbps": ("kbps", "Mbps", "Gbps"),
     "utilisation_ratio": ("%",),
 }
+_GONE = frozenset({"drop", "drops", "dropped", "missing", "vanish", "disappear", "discard", "discarded", "astray"})
+_THERE = frozenset({"through", "across", "reach", "reaches", "received", "arrive", "arrives", "intact", "over"})
+_MOSTLY = 0.9
+"""A ratio of packets from here on is of those that arrive where no word says so."""
 _THAN_NOW = frozenset({"faster", "slower", "quicker", "shorter", "longer", "worse"})
 _DIM_WORDS = {
     RATIO: "a percentage",
@@ -108,7 +115,7 @@ def kpi(reader: Reader, clause: Clause) -> None:
 def _constraints(
     reader: Reader, clause: Clause, name: str, side: str, value: float, where: Where, probability: float | None
 ) -> None:
-    if name != "utilisation_ratio" and not where.slices and not where.all_slices:
+    if name != "utilisation_ratio" and not where.slices and not where.all_slices and not of_all_slices(reader, clause, where):
         slices = reader.names.ids["slice"]
         reader.ask("ambiguous_scope", "constraints.scope.slices", f"{KPI_WORDS[name]} of which slice?", (*slices, "all slices"))
         return
@@ -153,6 +160,10 @@ def _kpi_name(reader: Reader, clause: Clause, position: int, quantity: Quantity,
     found = set(tags)
     if not found & KPI_TAGS and heading is not None:
         found |= heading.tags & KPI_TAGS
+    if of_packets(clause) and quantity.dim in (RATIO, FRACTION) and "util" not in found:
+        return "loss_ratio", _arrives(clause, quantity)
+    if quantity.dim in (DELAY, SECONDS) and "delivered" in found and not found & {"loss", "throughput", "util"}:
+        return ("delay_mean_ms" if "mean" in clause.tags else "delay_p99_ms"), False
     if "util" in found and quantity.dim in (RATIO, FRACTION, COUNT) and "loss" not in found:
         return "utilisation_ratio", False
     loaded = any(c.tag == "demand" and c.word in ("load", "loads") for c in clause.chunks)
@@ -179,11 +190,38 @@ def _kpi_name(reader: Reader, clause: Clause, position: int, quantity: Quantity,
         and reader.context.kpi in ("loss_ratio", "utilisation_ratio")
     ):
         return reader.context.kpi, False
-    if quantity.dim in (RATIO, FRACTION) and (where.links or "util" in clause.tags):
+    if quantity.dim in (RATIO, FRACTION) and (where.links or "util" in clause.tags or not where.slices):
         return "utilisation_ratio", False
     if quantity.dim == COUNT and reader.context.kpi:
         return reader.context.kpi, False
     return "", False
+
+
+def _arrives(clause: Clause, quantity: Quantity) -> bool:
+    """Whether a ratio of packets is of those that arrive."""
+    words = {c.word for c in clause.chunks}
+    if quantity.of == NINES:
+        return True
+    lost = bool(clause.tags & {"loss", "lose"} or words & _GONE)
+    arrive = bool("delivered" in clause.tags or words & _THERE)
+    return arrive and not lost if arrive != lost else quantity.value >= _MOSTLY
+
+
+def headroom(reader: Reader, clause: Clause) -> None:
+    """ "Keep 20 % of up-3 free": what is left is a bound on utilisation."""
+    where = _scope_of(reader, clause)
+    where.slices = []
+    risk = risk_of(clause)
+    for position in figures(clause):
+        chunk = clause.chunks[position]
+        bound = bound_of(clause, position, risk.taken if risk else set()) if chunk.tag == "quantity" else None
+        if bound is None or bound.side == AT_MOST or bound.quantity.dim not in (RATIO, FRACTION):
+            reader.ask(
+                "missing_comparator", "constraints", "How much is to stay free at least?", ("at least 10 %", "at least 20 %")
+            )
+            continue
+        value = round(1.0 - bound.quantity.value, 9)
+        _constraints(reader, clause, "utilisation_ratio", AT_MOST, value, where, risk.probability if risk else None)
 
 
 def _side(bound: Bound, name: str) -> str:

@@ -7,7 +7,8 @@ WORDS: dict[str, str] = {
     "neg": """
         not no never don't dont doesn't doesnt shouldn't shouldnt mustn't mustnt can't cannot cant won't
         wont nor neither none nothing nobody without refrain avoid avoiding isn't didn't wouldn't stop
-        prevent
+        prevent forbidden forbid forbids prohibited prohibit disallowed banned unacceptable intolerable suspend
+        suspended
     """,
     "below": "below under beneath < underneath",
     "above": "above exceed exceeds exceeding exceeded beyond surpass past >",
@@ -19,7 +20,10 @@ WORDS: dict[str, str] = {
     "atleast": "atleast minimum minimal least floor >= ≥ minimally => guaranteed",
     "atmost": "atmost maximum maximal max most <= ≤ =< within ceiling tops topmost",
     "min": "min mins",
-    "freeze": "freeze freezes frozen froze freezing untouched unchanged unmodified alone pause static",
+    "freeze": """
+        freeze freezes frozen froze freezing untouched unchanged unmodified alone pause static lock locks locked
+        locking unaltered constant
+    """,
     "change": """
         change changes changed changing touch touches touched touching modify modifies modified modifying
         modification modifications alter alters altered altering move moves moved moving adjust adjusted
@@ -29,7 +33,8 @@ WORDS: dict[str, str] = {
     "save": "save saves saving savings saved economise economize shave conserve",
     "cost": """
         cost costs costing expense expenses bill bills budget spend spending opex money cheap cheaper
-        cheapest economical frugal thrifty energy power electricity consumption consume green eco
+        cheapest cheaply economical economically frugal frugally thrifty energy power electricity consumption
+        consume green eco
     """,
     "reduce": """
         reduce reduces reduced reducing reduction cut cuts cutting trim trimming decrease decreases
@@ -60,14 +65,15 @@ WORDS: dict[str, str] = {
     "important": "important importance matter matters worth counts weight weights weigh weighs",
     "deprio": "deprioritise deprioritize deprioritised deprioritized",
     "before": "before ahead",
-    "win": "win wins beat beats trump trumps",
+    "win": "win wins beat beats trump trumps outrank outranks outweigh outweighs",
+    "ranking": "rank ranks ranked ranking",
     "first": "first",
     "second": "second secondly seconds",
     "third": "third thirdly thirds",
     "last": "last lasts lasting",
     "wait": "wait",
     "reserve": """
-        entitled deserves deserve owed
+        entitled deserves deserve owed belong belongs
         reserve reserves reserved reserving guarantee guarantees guaranteed guaranteeing secure secured
         dedicate dedicated allot allotted allocate allocated earmark grant granted give gives given giving
         get gets getting got receive receives received obtain obtains assign assigned need needs want
@@ -116,7 +122,7 @@ WORDS: dict[str, str] = {
     "jitter": "jitter availability uptime mos qoe rtt bler sinr rsrp cqi handover handovers",
     "loss": "loss losses lost drop-rate per plr",
     "delivered": "delivered reliability reliable delivery success successfully arrive arrives arriving",
-    "packet": "packet packets error errors ratio rate pkt pkts",
+    "packet": "packet packets error errors ratio rate pkt pkts frame frames message messages datagram datagrams",
     "throughput": "throughput throughputs goodput bitrate rates datarate speeds thr thrpt thruput thru tput tpt",
     "util": "utilisation utilization utilised utilized occupancy occupied usage used busy utilise util utils loaded",
     "prb": "prb prbs radio spectrum carrier",
@@ -136,7 +142,7 @@ WORDS: dict[str, str] = {
     "only": "only",
     "there": "there",
     "pronoun": "it its them they their that those these this",
-    "urgent": "urgent urgently asap emergency",
+    "urgent": "urgent urgently",
     "high": "high highest top",
     "low": "low lowest small",
     "event": """
@@ -233,7 +239,8 @@ WORDS: dict[str, str] = {
 """Tag to words."""
 
 FILLER = """
-far hit hits hitting 's a able accept acceptable acceptance accepted accepts accordingly achieve achieved achieves across
+asap emergency worst far hit hits hitting 's a able accept acceptable acceptance accepted accepts accordingly
+achieve achieved achieves across
 action actions
 additionally admin afford affords again against agree agreed aim aiming aims alarm alarms allow allowed allows almost
 along already always ambulance ambulances among amount amounts an another antenna antennas anymore anyone anyway apart
@@ -281,10 +288,14 @@ values vehicle vehicles versus very via vital vs wants was watch watching way wa
 well were west whenever wherever whether whichever whoever whom will winter wise wish wishes wishing woman women wonder
 world worried worries worry worrying worth would would've yeah yes you you're your yourself
 nines dozen million mille permille promille procent subject reminder remainder update fyi info todo greet enjoy re fwd
-god gods sake hell damn bloody damned sick tired boss mate guys lads chief cheers regards sincerely respectfully yours honestly
-meeting meetings mover vice voices wide wise rice race fund funds lunch coffee visitor visitors guest guests citizen citizens
-mayor minister contract contracts client clients ward wards nursing clinic shop shops mall malls hotel hotels ferry frankly
-ferries tram trams metro subway taxi taxis truckers driver drivers worker workers employee employees manager managers director
+god gods sake hell damn bloody damned sick tired boss mate guys lads chief cheers regards sincerely respectfully
+yours honestly
+meeting meetings mover vice voices wide wise rice race fund funds lunch coffee visitor visitors guest guests citizen
+citizens
+mayor minister contract contracts client clients ward wards nursing clinic shop shops mall malls hotel hotels ferry
+frankly
+ferries tram trams metro subway taxi taxis truckers driver drivers worker workers employee employees manager
+managers director
 desk floor floors gate gates hall halls stage stages ring rings loop loops quay mast offices building buildings
 avenue hill hills lake river coast beaches island
 """
@@ -292,17 +303,22 @@ avenue hill hills lake river coast beaches island
 
 NAMING = """
 ambulance ambulances antenna bus buses car cars cart child children cleaning companies company container containers core
-crane cranes crew crews cruise customer customers dam doctor doctors drone drones east enterprise enterprises family field
+crane cranes crew crews cruise customer customers dam doctor doctors drone drones east enterprise enterprises family
+field
 fields film finance global gnb hospital's house industrial inner kids line lines machine machines music news north nurse
-nurses office operations outer patient patients police ports road roads robot robots school schools sensor server servers
-ship south sport sports staff student students subscribers surgery tourists train trains truck trucks vehicle vehicles west
-ward wards clinic shop shops mall malls hotel hotels ferry ferries tram trams metro subway taxi taxis gate gates hall halls
+nurses office operations outer patient patients police ports road roads robot robots school schools sensor server
+servers
+ship south sport sports staff student students subscribers surgery tourists train trains truck trucks vehicle
+vehicles west
+ward wards clinic shop shops mall malls hotel hotels ferry ferries tram trams metro subway taxi taxis gate gates
+hall halls
 stage ring loop quay mast offices hill hills lake river coast island guest guests visitor visitors voice client clients
 """
 """Of those, what things are named after: a name of the network made of them is read as a name wherever it stands."""
 
 NAMING_PARTS = """
-building buildings control data desk floor group level machine management manager meeting operation service services team test
+building buildings control data desk floor group level machine management manager meeting operation service services
+team test
 user users worker workers driver drivers critical customer medical response
 """
 """What names of several words have in them; alone they are ordinary words."""
@@ -320,7 +336,8 @@ PHRASES: dict[str, str] = {
     "atleast": """
         no less | not less | not a bit less | nothing less | nothing below |
         at least | no less than | not less than | no fewer than | not under | not below | no lower than |
-        not lower than | not fewer than | never less than | or more | or higher | or above | or greater | and above | and more |
+        not lower than | not fewer than | never less than | or more | or higher | or above | or greater | and above |
+        and more |
         and up | upwards of | as a minimum | at the least | or over | as minimum | at minimum | at a minimum |
         no smaller than | at or above
     """,
@@ -328,18 +345,19 @@ PHRASES: dict[str, str] = {
         no more | not more | not a bit more | nothing above | nothing more than | make do with | makes do with |
         get by with | live with |
         at most | no more than | not more than | not exceed | not exceeding | not over | not above |
-        no higher than | not higher than | no greater than | not greater than | no worse than |
-        not worse than | no larger than | not larger than | or less | or lower | or below | or under |
+        no higher than | not higher than | no greater than | not greater than | no larger than | not larger than |
+        or less | or lower | or below | or under |
         or fewer | up to | at the most | as a maximum | as maximum | at maximum |
         not beyond | no bigger than | at or below | at or under | no longer than | or smaller | at worst |
         in the worst case | worst case |
-        not any higher than | no slower than | not slower than | down to
+        not any higher than | down to
     """,
     "freeze": """
         as it is | as they are | as is | as it was | as they were | off limits | hands off | keep off |
         stay off | stay away from | keep away from | off-limits | stays put | stay put | stay the same |
         remain the same | remains the same | stays the same | in its present state | leave be | off them |
-        keep your hands off | take your hands off | as-is
+        keep your hands off | take your hands off | as-is | fingers off | keep your fingers off | where they are |
+        where it is | as it stands | as they stand | leave in peace | stay clear of
     """,
     "down": """
         is out | are out | be out | is gone | are gone | be gone |
@@ -355,7 +373,7 @@ PHRASES: dict[str, str] = {
     """,
     "delivered": """
         delivery ratio | delivery rate | packet delivery | packets delivered | success rate |
-        service reliability | get through | gets through | getting through | go through | make it through | make it
+        service reliability | get through | gets through | getting through | go through | make it through
     """,
     "delay": """
         response time | end to end delay | end-to-end delay | end to end latency | end-to-end latency |
@@ -395,7 +413,13 @@ PHRASES: dict[str, str] = {
         no matter what it costs | cost does not matter | cost doesn't matter | at any price |
         whatever the price | performance first | quality first | performance over cost | quality over cost |
         performance before cost | cost is secondary | cost is not an issue | cost is no issue | cost is irrelevant |
-        whatever it takes
+        whatever it takes | no expense spared | spare no expense | spare no cost | money plays no role |
+        cost plays no role |
+        never mind the cost | never mind the costs | hang the cost | without regard to cost |
+        without regard to the cost |
+        irrespective of cost | irrespective of the cost | even at higher cost | whatever it may cost |
+        at whatever cost |
+        at whatever price | no matter how expensive
     """,
     "cost": """
         economy mode | power saving mode | energy saving mode | saving mode | power saving |
@@ -412,7 +436,7 @@ PHRASES: dict[str, str] = {
     "lose": "capacity loss | loss of capacity | lost capacity | reduced capacity | capacity reduction",
     "excluded": "except for | apart from | other than | with the exception of | aside from | save for",
     "urgent": """
-        highest priority | top priority | as soon as possible | most urgent | utmost priority |
+        highest priority | top priority | most urgent | utmost priority |
         maximum priority
     """,
     "highprio": "high priority",
@@ -435,9 +459,9 @@ PHRASES: dict[str, str] = {
         at all | in total | in short | at the moment | in place | by all means | on top of that | on top |
         such as | so far | as well | at a time | at once | for the moment | for the time being | for now |
         for example | in general | in particular | of course | in order to | at the same time | in fact |
-        first of all | until further notice | till further notice | right now | from now on | as of now |
-        up front | as far as | as agreed | as usual | per step | a step | each step | every step |
-        per slow step | at each step | per interval | each time | every time |
+        first of all | as soon as possible | in case of doubt | in doubt | until further notice |
+        till further notice | right now | from now on | as of now |
+        up front | as far as | as agreed | as usual | each time | every time |
         to be on the safe side | on the safe side | heads-up | heads up | going on | back up | all day long |
         the whole time | in any case | in any cell | in every cell | in all cells | in each cell |
         across the board | in the world | if at all possible | whatever happens | whatever you do |
@@ -449,6 +473,21 @@ PHRASES: dict[str, str] = {
     "all": """
         across the network | across the area | network wide | network-wide | area wide | area-wide |
         in the whole network | in the whole area | over all
+    """,
+    "perstep": """
+        per step | a step | each step | every step | per slow step | at each step | in each step | in one step |
+        in a step |
+        in a single step | per interval | per move | in one move | in one go | per adjustment | per iteration |
+        per round
+    """,
+    "ranking": """
+        order of importance | order of priority | priority order | order of precedence | pecking order | in this order |
+        in that order | in the order
+    """,
+    "yield": """
+        gives way to | give way to | yields to | yield to | takes a back seat to | comes after | come after |
+        ranks below |
+        ranks behind | stands behind | stands back for | is second to | comes second to | subordinate to | defers to
     """,
     "whole": "the remainder of | the rest of",
     "as_well": "as well as | together with | along with | in addition to",
@@ -463,13 +502,16 @@ PHRASES: dict[str, str] = {
         during those hours | during these hours
     """,
     "rush": """
-        a while | a short while | some time | a few hours | a few minutes | a couple of hours | some hours | several hours |
+        a while | a short while | some time | a few hours | a few minutes | a couple of hours | some hours |
+        several hours |
         a few days | some days | a couple of days | a couple of minutes | lunch break | lunch time |
         from time to time | now and then | every now and then | once in a while | at some point | some time | one day |
         rush hour | rush hours | peak hour | peak hours | busy hour | busy hours | peak time | peak times |
         off peak | off-peak | office hours | business hours | working hours
     """,
-    "confidence": "confidence level | level of confidence",
+    "confidence": """
+        confidence level | level of confidence | of the time | of all cases | of the cases | of cases | of all times
+    """,
     "usual": """
         the usual | its normal level | normal level | usual level | an ordinary day | a normal day |
         its usual level | what it normally is | than usual

@@ -1,0 +1,180 @@
+"""What is said once and meant for several statements of a sentence: a subject, a place, a resource, a risk."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import replace
+
+from twm.gateway.intents.bounds import risk_of
+from twm.gateway.intents.chunks import NAME, Chunk
+from twm.gateway.intents.clauses import Clause
+from twm.gateway.intents.cores import figures
+from twm.gateway.intents.drafts import ConstraintDraft, Item, LimitDraft, SurgeDraft, Where
+from twm.gateway.intents.names import CELL, SLICE, ZONE
+
+Trail = list[tuple[Clause, list[Item]]]
+"""Statements of a sentence, and of those before it that end in a semicolon, with what came of them."""
+
+
+def share_places(trail: Trail) -> None:
+    """One subject with several bounds has one place: "URLLC under 10 ms and 0.5 % loss in the hospital"."""
+    for (before, earlier), (clause, later) in itertools.pairwise(trail):
+        if clause.slices or clause.opener not in (",", "and", ";", "with", "while", ".", "nor") or not (earlier and later):
+            continue
+        kinds = {type(item) for item in (*earlier, *later)}
+        first, second = earlier[0], later[0]
+        if not isinstance(first, ConstraintDraft | LimitDraft) or not isinstance(second, ConstraintDraft | LimitDraft):
+            continue
+        old, new = first.where, second.where
+        if old.slices != new.slices or not kinds <= {ConstraintDraft, LimitDraft}:
+            continue
+        if (old.links or new.links) and (kinds != {LimitDraft} or (old.links and new.links)):
+            continue
+        told, tells = (bool(w.zone or w.cells or w.links) for w in (old, new))
+        if told and not tells and len(earlier) == 1:
+            _put_place(later, old)
+        elif tells and not told and len(later) == 1 and len(kinds) == 1 and not before.tags & {"all"}:
+            _put_place(earlier, new)
+
+
+def last_place(trail: Trail, names: Sequence[Chunk]) -> None:
+    """ "...; hospital": a place that stands alone at the end is of all that has none."""
+    found = Where()
+    for chunk in names:
+        for name in chunk.value:
+            if name.kind == ZONE:
+                found.zone = name.id
+            elif name.kind == CELL:
+                found.cells.append(name.id)
+    for _, items in trail if found.zone or found.cells else ():
+        placed = any(
+            i.where.zone or i.where.cells or i.where.links for i in items if isinstance(i, ConstraintDraft | LimitDraft)
+        )
+        if not placed:
+            _put_place(items, found)
+
+
+def _put_place(items: Sequence[Item], place: Where) -> None:
+    for item in items:
+        if isinstance(item, ConstraintDraft | LimitDraft):
+            links = list(item.where.links or place.links)
+            item.where = Where(list(item.where.slices), place.zone, list(place.cells), links, item.where.all_slices)
+
+
+def share_resources(trail: Trail) -> None:
+    """ "min 20 %, max 40 % of PRBs": bounds on the shares of one subject are about one resource."""
+    for (_, earlier), (clause, later) in itertools.pairwise(trail):
+        limits = [i for i in (*earlier, *later) if isinstance(i, LimitDraft) and i.change is None]
+        alike = len(limits) == len(earlier) + len(later) > 1 and not clause.slices
+        named = {i.resource for i in limits if i.resource}
+        if alike and len(named) == 1 and len({tuple(i.where.slices) for i in limits}) == 1:
+            for item in limits:
+                item.resource = item.resource or next(iter(named))
+
+
+def lend_subject(merged: Sequence[tuple[Clause, str]]) -> list[tuple[Clause, str]]:
+    """ "Loss below 1 % and delay below 10 ms for URLLC": a slice behind the last figure is of the statements before it too."""
+    out = list(merged)
+    for i in range(len(out) - 1, 0, -1):
+        clause, core = out[i]
+        before, earlier = out[i - 1]
+        subject = _trailing(clause)
+        if subject is None or core not in _BOUNDING or earlier not in _BOUNDING or clause.opener not in ("and", ",", "or", "&"):
+            continue
+        if before.slices or before.links or before.heading or before.tags & {"util", "pronoun", "all", "slicetype"}:
+            continue
+        out[i - 1] = (replace(before, chunks=[*before.chunks, subject]), earlier)
+    return out
+
+
+_BOUNDING = frozenset({"kpi", "share", "change"})
+
+
+def _trailing(clause: Clause) -> Chunk | None:
+    """The slices that stand behind all figures of a clause."""
+    last = max(figures(clause), default=-1)
+    names = [i for i, c in enumerate(clause.chunks) if c.tag == NAME and {n.kind for n in c.value} == {SLICE}]
+    return clause.chunks[names[0]] if len(names) == 1 and names[0] > last >= 0 else None
+
+
+def share_risk(trail: Trail) -> None:
+    """ "loss below 1 % and p99 below 9 ms, both with 95 % confidence": said once at the end, of all bounds of one subject."""
+    for (_, earlier), (clause, later) in itertools.pairwise(trail):
+        words = {c.word for c in clause.chunks}
+        risk = risk_of(clause)
+        if risk is None or not words & {"both", "each", "all", "either"}:
+            continue
+        for item in (*earlier, *later):
+            if isinstance(item, ConstraintDraft) and item.probability is None:
+                item.probability = risk.probability
+
+
+def late_risk(trail: Trail, waiting: Clause) -> None:
+    """ "...; a risk of 3 % is acceptable": of the bounds before."""
+    risk = risk_of(waiting)
+    for _, items in trail if risk is not None else ():
+        for item in items:
+            if isinstance(item, ConstraintDraft) and item.probability is None and risk is not None:
+                item.probability = risk.probability
+
+
+def lead_place(sentence: Sequence[Clause], trail: Trail) -> None:
+    """ "In the corridor, FWA ... and eMBB ...": a place at the head of a sentence is of all statements without another."""
+    place = _leading(sentence[0])
+    if place is None or len(trail) < 2:
+        return
+    for _, items in trail:
+        for item in items:
+            if isinstance(item, ConstraintDraft | LimitDraft | SurgeDraft) and not _placed(item.where):
+                item.where = Where(list(item.where.slices), place.zone, list(place.cells), [], item.where.all_slices)
+
+
+def _leading(clause: Clause) -> Where | None:
+    for i, chunk in enumerate(clause.chunks):
+        if chunk.tag in ("filler", "window", "punct", "for", "in", "at", "on", "zonenoun", "cellnoun"):
+            continue
+        before = clause.chunks[i - 1].tag if i else ""
+        kinds = {n.kind for n in chunk.value} if chunk.tag == NAME else set()
+        if before not in ("for", "in", "at", "on", "filler", "zonenoun", "cellnoun") or not i or len(kinds) != 1:
+            return None
+        if not {c.tag for c in clause.chunks[:i]} & {"for", "in", "at", "on"}:
+            return None
+        if kinds == {ZONE} and len(chunk.value) == 1:
+            return Where(zone=chunk.value[0].id)
+        return Where(cells=[n.id for n in chunk.value]) if kinds == {CELL} else None
+    return None
+
+
+def _placed(where: Where) -> bool:
+    return bool(where.zone or where.cells or where.links)
+
+
+def parallel_places(trail: Trail) -> None:
+    """ "20 Mbps to A and 45 Mbps to B in Z", "in Z 30 % more of A and 10 % more of B": one place for two of a kind."""
+    for (before, earlier), (clause, later) in itertools.pairwise(trail):
+        if clause.opener not in ("and", "&") or len(earlier) != 1 or len(later) != 1 or type(earlier[0]) is not type(later[0]):
+            continue
+        first, second = earlier[0], later[0]
+        if isinstance(first, ConstraintDraft) and isinstance(second, ConstraintDraft):
+            alike = first.kpi == second.kpi and first.side == second.side
+        else:
+            alike = isinstance(first, SurgeDraft) and isinstance(second, SurgeDraft)
+        if (
+            not alike
+            or not isinstance(first, ConstraintDraft | SurgeDraft)
+            or not isinstance(second, ConstraintDraft | SurgeDraft)
+        ):
+            continue
+        if not (first.where.slices and second.where.slices) or before.tags & {"all"}:
+            continue
+        if _placed(second.where) and not _placed(first.where) and isinstance(first, ConstraintDraft):
+            first.where = replace(second.where, slices=first.where.slices)
+        elif _placed(first.where) and not _placed(second.where) and _early(before):
+            second.where = replace(first.where, slices=second.where.slices)
+
+
+def _early(clause: Clause) -> bool:
+    """Whether the place stands before the figure."""
+    at = next((i for i, c in enumerate(clause.chunks) if c.tag == NAME and c.value[0].kind in (ZONE, CELL)), -1)
+    return 0 <= at < min(figures(clause), default=-1)
