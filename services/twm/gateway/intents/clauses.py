@@ -189,7 +189,7 @@ def _denied(clause: Clause) -> bool:
 
 def _compares(chunks: Sequence[Chunk]) -> bool:
     """ "... or more than", "... or exceed": goes on with what is not to be."""
-    told = [c for c in chunks if c.tag not in ("filler", "hold", "reserve", "allow")]
+    told = [c for c in chunks if c.tag not in ("filler", "hold", "reserve", "allow", "reduce", "raise")]
     return bool(told) and told[0].tag in ("more", "less", "above", "below", "over")
 
 

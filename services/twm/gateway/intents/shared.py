@@ -27,6 +27,8 @@ def share_places(trail: Trail) -> None:
         if not isinstance(first, ConstraintDraft | LimitDraft) or not isinstance(second, ConstraintDraft | LimitDraft):
             continue
         old, new = first.where, second.where
+        if not old.slices and kinds != {ConstraintDraft}:
+            continue
         if old.slices != new.slices or not kinds <= {ConstraintDraft, LimitDraft}:
             continue
         if (old.links or new.links) and (kinds != {LimitDraft} or (old.links and new.links)):
