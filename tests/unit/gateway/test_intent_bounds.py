@@ -276,3 +276,54 @@ def test_said_once_for_several(spec: NetworkSpec) -> None:
     assert late == {"constraints": [both["constraints"][1] | {"max_violation_probability": 0.05}]}
     there = read(spec, "In the corridor loss below 1 % for URLLC and below 4 % for FWA.")["constraints"]
     assert [c["scope"]["zone"] for c in there] == ["corridor", "corridor"]
+
+
+@pytest.mark.parametrize("text", ["0.1 <= FWA share <= 0.3", "FWA share 10..30 %", "FWA share: 0.1 ≤ share ≤ 0.3"])
+def test_signs_before_and_after(spec: NetworkSpec, text: str) -> None:
+    assert read(spec, text) == {"limits": [limit(["fwa"], min_share=0.1, max_share=0.3)]}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "URLLC under 9 ms in 98 out of 100 cases",
+        "URLLC under 9 ms with a probability of violation of at most 2 %",
+        "max. 9 ms for URLLC, max. risk 2 %",
+        "URLLC: 9 ms, 98 % of the time",
+        "Make sure that URLLC stays below 9 ms. A risk of 2 % is acceptable.",
+    ],
+)
+def test_risk(spec: NetworkSpec, text: str) -> None:
+    assert read(spec, text) == {"constraints": [bound("delay_p99_ms", ["urllc"], 9.0) | {"max_violation_probability": 0.02}]}
+
+
+def test_what_was_spoken_of(spec: NetworkSpec) -> None:
+    found = read(spec, "The customer is unhappy with the URLLC slice. The delay has to be lower than 9 ms.")
+    assert found == {"constraints": [bound("delay_p99_ms", ["urllc"], 9.0)]}
+    found = read(spec, "URLLC below 9 ms in cell-0 and cell-1, and these two cells must not be loaded more than 75 %.")
+    assert found["constraints"][1]["scope"] == {"cells": ["cell-0", "cell-1"]}
+    found = read(spec, "Service levels for URLLC in the hospital:\n- latency p99: 9 ms max\n- loss: not above 1 %")
+    assert [c["scope"] for c in found["constraints"]] == [{"slices": ["urllc"], "zone": "hospital"}] * 2
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("Freeze FWA in cell-2 and raise the FWA share there to at least 40 %.", "clashing_change"),
+        ("In the hospital: URLLC p99 <= 12 ms, loss of slice telemedicine <= 0.5 %.", "unknown_slice"),
+    ],
+)
+def test_contradictions_and_strangers(spec: NetworkSpec, text: str, code: str) -> None:
+    assert code in codes(spec, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "weight"),
+    [
+        ("FWA has the lowest priority of all slices", 0.5),
+        ("FWA is of lesser importance", 0.5),
+        ("FWA should count three times as much", 3.0),
+    ],
+)
+def test_weights(spec: NetworkSpec, text: str, weight: float) -> None:
+    assert read(spec, text) == {"objective": {"slice_weights": {"fwa": weight}}}

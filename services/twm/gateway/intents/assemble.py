@@ -183,11 +183,11 @@ def _join_limits(intent: intent_pb2.IntentSpec) -> None:
 
 
 def _joinable(a: intent_pb2.ActionLimit, b: intent_pb2.ActionLimit) -> bool:
-    shares = (a.HasField("min_share") or a.HasField("max_share")) and (b.HasField("min_share") or b.HasField("max_share"))
+    shares = not any(x.HasField("max_change") and x.max_change == 0 for x in (a, b))
     apart = not any(a.HasField(n) and b.HasField(n) for n in _SIDES)
     alike = a.scope == b.scope and a.resource == b.resource and a.HasField("window") == b.HasField("window")
     low, high = (a, b) if a.HasField("min_share") else (b, a)
-    ordered = a.HasField("max_change") == b.HasField("max_change") and low.min_share <= high.max_share
+    ordered = not (low.HasField("min_share") and high.HasField("max_share")) or low.min_share <= high.max_share
     return bool(shares and apart and alike and ordered and a.window == b.window)
 
 

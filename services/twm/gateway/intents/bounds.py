@@ -101,6 +101,8 @@ def _after(chunks: Sequence[Chunk], position: int) -> str:
             return _DIRECT[tag]
         if tag in (QUANTITY, "range"):
             return ""
+        if tag == "pin" and chunks[k].word.startswith(("no ", "not ", "exactly")):
+            return EXACT
         if chunks[k].word in ("ceiling", "cap"):
             return AT_MOST
         if chunks[k].word == "floor" or chunks[k].word in _GIVEN:
@@ -132,6 +134,8 @@ def risk_of(clause: Clause) -> Risk | None:
     chosen, mark = -1, marks[0]
     for m in marks:
         right = [i for i in figures if 0 < m - i <= 3 and not _blocked(chunks, i, m)]
+        if right and any(c.tag == "with" for c in chunks[right[-1] + 1 : m]):
+            right = []
         left = [i for i in figures if i > m and not any(c.tag == QUANTITY for c in chunks[m + 1 : i])]
         if right:
             chosen, mark = right[-1], m

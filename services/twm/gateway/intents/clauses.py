@@ -15,8 +15,10 @@ _SENTENCE = frozenset(".;!?")
 _BREAKS = frozenset({",", "(", ")", "--", "—", "–", "so", "because", "except", "•", "/", "|", "..", "...", "…"})
 _BREAK_TAGS = frozenset({"and", "but", "then", "provided", "while", "as_well", "or"})
 _ORDERS = frozenset({"over", "before", "win", "first", "prio", "moreimportant"})
-_SHORTENED = frozenset({"min", "max", "approx", "ca", "circa", "no", "nr", "avg", "est"})
+_SHORTENED = frozenset({"ca", "circa", "no", "nr", "est", "risk", "prob"})
 """Words whose full stop before a figure ends no sentence."""
+_ALWAYS_SHORT = frozenset({"min", "max", "approx", "avg", "util", "thr", "lat", "incl", "resp"})
+"""Words whose full stop ends no sentence whatever follows."""
 MAX_LEAD = 6
 
 
@@ -111,7 +113,7 @@ def _range(chunks: Sequence[Chunk], i: int) -> tuple[tuple[Quantity, Quantity], 
         and chunks[j + 3].word in "])"
     ):
         return (chunks[j].value, chunks[j + 2].value), j + 3
-    if not (joint.word in ("-", "–", "to") or (joint.tag == "and" and j > i)):
+    if not (joint.word in ("-", "–", "to", "..", "...", "…") or (joint.tag == "and" and j > i)):
         return None
     low, high = chunks[j].value, chunks[j + 2].value
     if low.dim == COUNT and high.dim != COUNT:
@@ -141,7 +143,7 @@ def clauses(chunks: Sequence[Chunk]) -> list[Clause]:
         word = "" if chunk.tag == NAME else chunk.word
         if chunk.tag != "punct" and len(lead) < MAX_LEAD:
             lead.append(chunk.word)
-        if word == "." and current and current[-1].word in _SHORTENED and i + 1 < len(chunks) and chunks[i + 1].tag == QUANTITY:
+        if word == "." and current and i + 1 < len(chunks) and _shortened(current[-1].word, chunks[i + 1]):
             continue
         if chunk.tag == "punct" and word in _SENTENCE:
             close()
@@ -170,6 +172,10 @@ def clauses(chunks: Sequence[Chunk]) -> list[Clause]:
     close()
     out = [part for clause in out for part in _juxtaposed(clause)]
     return out
+
+
+def _shortened(word: str, after: Chunk) -> bool:
+    return word in _ALWAYS_SHORT or (word in _SHORTENED and after.tag == QUANTITY)
 
 
 def _anew(current: Sequence[Chunk], after: Sequence[Chunk]) -> bool:

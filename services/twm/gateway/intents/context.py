@@ -20,6 +20,8 @@ class Context:
     kpi: str = ""
     core: str = ""
     side: str = ""
+    mentioned: list[str] = field(default_factory=list)
+    """Slices that were spoken of before any statement."""
     heading: Clause | None = None
     above: Clause | None = None
     """The heading of a whole list, under which its items may have their own."""

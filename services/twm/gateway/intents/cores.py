@@ -87,7 +87,8 @@ def core_of(clause: Clause) -> str:
     slices = bool(clause.slices) or "slicetype" in tags
     links = has_links(clause)
     placed = links or bool(clause.zones or clause.cells) or bool(tags & {"cellnoun", "linknoun"})
-    loses = of_packets(clause) or ("lose" in tags and slices and not links and bool(kinds & {RATIO, FRACTION, COUNT}))
+    counted = bool(kinds & {RATIO, FRACTION, COUNT}) and not links
+    loses = of_packets(clause) or (counted and "lose" in tags and not tags & {"share", "prb", "capacity", "bandwidth"})
     kpi = bool(tags & KPI_TAGS) or loses
     hard_kpi = (
         loses
@@ -96,9 +97,9 @@ def core_of(clause: Clause) -> str:
     )
     if ("anycost" in tags or (not found and _cost_aside(clause, tags))) and "sla" not in tags:
         return "anycost"
-    if not found and "performance" in tags and tags & {"win", "over"} and tags & {"save", "cost"}:
+    if not found and "performance" in tags and tags & {"win", "over", "before", "moreimportant"} and tags & {"save", "cost"}:
         return "anycost"
-    if "sla" in tags or "slagood" in tags:
+    if ("sla" in tags or "slagood" in tags) and not (slices and found and kinds & {DELAY, RATE}):
         return "sla"
     if shares and not slices and words & _FREE and placed and not kpi and "expect" not in tags:
         return "headroom"
@@ -163,6 +164,8 @@ def core_of(clause: Clause) -> str:
     if POINTS in kinds and not kpi and not slices and not tags & {"share", "prb"}:
         return "change"
     if slices and _weighed(clause, kinds):
+        return "rank"
+    if slices and not found and tags & {"lowestprio", "lowprio", "highprio"}:
         return "rank"
     if slices and not kinds - {FACTOR, FRACTION} and _ranked(clause, tags):
         return "rank"
@@ -307,6 +310,8 @@ def _negated(clause: Clause, tag: str) -> bool:
 def _ranked(clause: Clause, tags: set[str]) -> bool:
     if tags & {"prio", "important", "moreimportant", "lessimportant", "deprio", "first", "win", "wait", "ranking", "yield"}:
         return True
+    if any(c.word == "count" for c in clause.chunks) and (FACTOR in dims(clause, figures(clause)) or tags & MULTIPLES.keys()):
+        return "demand" not in tags
     if "urgent" in tags and not tags & {"hold", "reduce"} and any("priority" in c.word for c in clause.chunks):
         return True
     if tags & {"last", "second", "third"} and not tags & {"window"}:

@@ -20,7 +20,7 @@ from twm.gateway.intents.exceptions import exceptions
 from twm.gateway.intents.lines import lined
 from twm.gateway.intents.meaning import Reader
 from twm.gateway.intents.names import NameIndex
-from twm.gateway.intents.pairs import one_in_many, respectively
+from twm.gateway.intents.pairs import cases, one_in_many, respectively, signs_before
 from twm.gateway.intents.questions import question
 from twm.gateway.intents.tokens import MAX_CHARACTERS, tokenize
 from twm.gateway.intents.validate import problems
@@ -81,7 +81,9 @@ class GrammarCompiler:
 
 def read(text: str, spec: NetworkSpec, names: NameIndex, now: dt.datetime) -> Understood:
     """What a cleaned text says."""
-    chunks = respectively(one_in_many(Chunker(names).chunks(tokenize(text), now.date())))
+    chunks = Chunker(names).chunks(tokenize(text), now.date())
+    for joined in (signs_before, one_in_many, cases, respectively):
+        chunks = joined(chunks)
     windowed = exceptions(WindowReader(now).read(chunks), names)
     return Reader(spec, names, now.date()).read(carried_units(clauses(ranges(windowed))))
 

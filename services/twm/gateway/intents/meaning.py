@@ -64,6 +64,10 @@ _CARRIED = frozenset(
 )
 
 
+_HEADED = frozenset({"sla", "kpi_open", "share_open", "maintenance", "rank"})
+"""What a heading may be about: the statements come after it."""
+
+
 class Reader:
     """Reads the clauses of one text."""
 
@@ -148,17 +152,20 @@ class Reader:
             core = core_of(clause)
             if clause.heading:
                 strange_heading(self, clause)
-            if clause.heading and not core:
-                self._head(clause)
-                continue
             if clause.heading and core == "save" and not figures(clause) and _bare_figure(sentence, said):
                 self._head(clause)
                 self.context.core = "save"
                 continue
-            if clause.heading and core in ("kpi_open", "share_open", "maintenance", "rank") and not figures(clause):
-                self._head(clause)
-                continue
+            if clause.heading and (not core or (core in _HEADED and not figures(clause))):
+                if out and out[-1][1] in ("sla", "kpi_open") and not figures(out[-1][0]):
+                    clause = replace(clause, chunks=[*out.pop()[0].chunks, *clause.chunks])
+                clause, waiting = replace(clause, chunks=[*waiting, *clause.chunks]), []
+                core = core_of(clause)
+                if not core or (core in _HEADED and (core != "sla" or clause.slices)):
+                    self._head(clause)
+                    continue
             if not core:
+                self.context.mentioned = clause.slices or self.context.mentioned
                 if action(self, clause) or leftover(self, clause):
                     continue
                 if out and out[-1][1] == "rank" and clause.slices and not figures(clause) and clause.opener in ("then", ","):
@@ -194,8 +201,8 @@ class Reader:
         if waiting and out:
             last, last_core = out[-1]
             out[-1] = (replace(last, chunks=[*last.chunks, *waiting]), last_core)
-        elif sentence[0].opener == ";" and self._trail and any(c.tag in ("risk", "confidence") for c in waiting):
-            late_risk(self._trail, replace(sentence[0], chunks=waiting))
+        elif self.out.items and any(c.tag in ("risk", "confidence") for c in waiting):
+            late_risk(self.out.items, replace(sentence[0], chunks=waiting))
         elif sentence[0].opener == ";" and self._trail and any(c.tag == "name" for c in waiting):
             last_place(self._trail, [c for c in waiting if c.tag == "name"])
         elif waiting and any(c.tag == "window" for c in waiting) and self.out.items and sentence[0].opener == ";":
@@ -341,7 +348,8 @@ def _bare_figure(sentence: Sequence[Clause], heading: Clause) -> bool:
 def _comparator_only(clause: Clause) -> bool:
     """ "..., minimum", "..., no less"."""
     tags = {c.tag for c in clause.chunks if c.tag not in ("filler", "punct", "pronoun")}
-    return bool(tags & {"atleast", "atmost", "orbetter"}) and tags <= {"atleast", "atmost", "orbetter", "of", "all", "on", "at"}
+    sides = {"atleast", "atmost", "orbetter", "pin"}
+    return bool(tags & sides) and tags <= sides | {"of", "all", "on", "at"}
 
 
 def _bare_kpi(clause: Clause) -> bool:

@@ -61,6 +61,37 @@ def _many(chunks: Sequence[Chunk], k: int) -> float:
     return _LARGE.get(chunks[k].word.rstrip("s"), 0.0)
 
 
+_SIGNS = {"<=": ">=", "<": ">", "≤": ">=", "=<": ">=", ">=": "<=", ">": "<", "≥": "<=", "=>": "<="}
+_TAGS = {">=": "atleast", ">": "above", "<=": "atmost", "<": "below"}
+_CASES = frozenset({"cases", "times", "samples", "intervals", "occasions", "instances"})
+
+
+def signs_before(chunks: Sequence[Chunk]) -> list[Chunk]:
+    """ "0.1 <= share <= 0.3": the first sign is of the figure before it, and says the other side."""
+    out: list[Chunk] = []
+    for i, chunk in enumerate(chunks):
+        after = chunks[i + 1].tag if i + 1 < len(chunks) else QUANTITY
+        turned = _SIGNS.get(chunk.word) if chunk.tag != NAME else None
+        if turned and out and out[-1].tag == QUANTITY and after not in (QUANTITY, "punct", "range"):
+            figure = out.pop()
+            out += [Chunk(_TAGS[turned], figure.start, figure.start, None, turned), figure]
+        else:
+            out.append(chunk)
+    return out
+
+
+def cases(chunks: Sequence[Chunk]) -> list[Chunk]:
+    """ "in 99 out of 100 cases", "95 % of times": how sure one wants to be."""
+    out = list(chunks)
+    for i, chunk in enumerate(out):
+        before = [c for c in out[max(i - 3, 0) : i] if c.tag not in ("filler", "of", "all")]
+        if chunk.word in _CASES and before and before[-1].tag == QUANTITY and before[-1].value.dim == RATIO:
+            out[i] = replace(chunk, tag="confidence")
+            at = next(k for k in range(i) if out[k] is before[-1])
+            out[at] = replace(out[at], value=replace(before[-1].value, of=""))
+    return out
+
+
 def respectively(chunks: Sequence[Chunk]) -> list[Chunk]:
     """ "p99 of A and B below 50 ms and 10 ms respectively": a statement for each; a chunk of tag "doubtful" where none fits."""
     out = list(chunks)

@@ -43,6 +43,12 @@ def where_of(reader: Reader, clause: Clause, *, ellipsis: bool = True) -> Where:
     found.all_slices = _all(clause.chunks, "slicenoun")
     if not found.slices and not found.all_slices and ellipsis:
         found.slices = list(context.slices)
+    if "pronoun" in tags and not (found.cells or found.links or found.zone):
+        if any(c.tag == "cellnoun" for c in clause.chunks):
+            found.cells = list(context.where.cells)
+            found.zone = "" if found.cells else context.where.zone
+        elif any(c.tag == "linknoun" for c in clause.chunks):
+            found.links = list(context.where.links)
     if _all(clause.chunks, "linknoun") or (
         "transport" in tags and not found.links and "linknoun" in tags and _plural_links(clause.chunks)
     ):
@@ -63,6 +69,11 @@ def of_all_slices(reader: Reader, clause: Clause, where: Where) -> bool:
     ]
     named = clause.tags & {"delay", "p99", "mean", "loss", "lose", "throughput", "delivered", "packet"}
     return bool(named) and not strange and "pronoun" not in clause.tags
+
+
+def strange_words(clause: Clause) -> bool:
+    """Whether somebody may be named whom the network does not know."""
+    return any(c.tag in (UNKNOWN, "place", "slicetype") or (c.tag == "filler" and not _plain(c.word)) for c in clause.chunks)
 
 
 def _plain(word: str) -> bool:
@@ -90,6 +101,7 @@ def places(reader: Reader, clause: Clause, core: str) -> None:
         if (
             chunk.tag == "slicetype"
             or (chunk.tag == UNKNOWN and i + 1 < len(chunks) and chunks[i + 1].tag == "slicenoun")
+            or (chunk.tag == UNKNOWN and i and chunks[i - 1].word == "slice" and not _named_before(chunks, i - 1))
             or (
                 chunk.tag == UNKNOWN
                 and core == "rank"
@@ -109,6 +121,11 @@ def places(reader: Reader, clause: Clause, core: str) -> None:
                 follows = chunks[i + 1].tag if i + 1 < len(chunks) else ""
                 if follows not in ("name", "unknown", "share", "demand"):
                     unknown(reader, ZONE, chunk.word)
+
+
+def _named_before(chunks: Sequence[Chunk], i: int) -> bool:
+    """ "the urllc slice always": the noun has its name before it."""
+    return i > 0 and chunks[i - 1].tag == "name"
 
 
 def _strange_subject(clause: Clause, core: str) -> str:

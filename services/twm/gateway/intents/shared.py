@@ -20,7 +20,7 @@ Trail = list[tuple[Clause, list[Item]]]
 def share_places(trail: Trail) -> None:
     """One subject with several bounds has one place: "URLLC under 10 ms and 0.5 % loss in the hospital"."""
     for (before, earlier), (clause, later) in itertools.pairwise(trail):
-        if clause.slices or clause.opener not in (",", "and", ";", "with", "while", ".", "nor") or not (earlier and later):
+        if clause.slices or clause.opener not in _GOES_ON or not (earlier and later):
             continue
         kinds = {type(item) for item in (*earlier, *later)}
         first, second = earlier[0], later[0]
@@ -67,7 +67,7 @@ def _put_place(items: Sequence[Item], place: Where) -> None:
 def share_resources(trail: Trail) -> None:
     """ "min 20 %, max 40 % of PRBs": bounds on the shares of one subject are about one resource."""
     for (_, earlier), (clause, later) in itertools.pairwise(trail):
-        limits = [i for i in (*earlier, *later) if isinstance(i, LimitDraft) and i.change is None]
+        limits = [i for i in (*earlier, *later) if isinstance(i, LimitDraft) and (i.change is None or i.change > 0)]
         alike = len(limits) == len(earlier) + len(later) > 1 and not clause.slices
         named = {i.resource for i in limits if i.resource}
         if alike and len(named) == 1 and len({tuple(i.where.slices) for i in limits}) == 1:
@@ -90,6 +90,7 @@ def lend_subject(merged: Sequence[tuple[Clause, str]]) -> list[tuple[Clause, str
     return out
 
 
+_GOES_ON = frozenset({",", "and", ";", "with", "while", ".", "nor", "/", "|"})
 _BOUNDING = frozenset({"kpi", "share", "change"})
 
 
@@ -112,13 +113,12 @@ def share_risk(trail: Trail) -> None:
                 item.probability = risk.probability
 
 
-def late_risk(trail: Trail, waiting: Clause) -> None:
-    """ "...; a risk of 3 % is acceptable": of the bounds before."""
+def late_risk(items: Sequence[Item], waiting: Clause) -> None:
+    """ "... A risk of 3 % is acceptable.": of the bounds before."""
     risk = risk_of(waiting)
-    for _, items in trail if risk is not None else ():
-        for item in items:
-            if isinstance(item, ConstraintDraft) and item.probability is None and risk is not None:
-                item.probability = risk.probability
+    for item in items if risk is not None else ():
+        if isinstance(item, ConstraintDraft) and item.probability is None and risk is not None:
+            item.probability = risk.probability
 
 
 def lead_place(sentence: Sequence[Clause], trail: Trail) -> None:

@@ -8,7 +8,7 @@ from twm.gateway.intents.bounds import AT_LEAST, AT_MOST, EXACT, bound_of, risk_
 from twm.gateway.intents.chunks import MISSPELT
 from twm.gateway.intents.clauses import Clause
 from twm.gateway.intents.cores import MULTIPLES, figures
-from twm.gateway.intents.drafts import ConstraintDraft, LimitDraft, MaintenanceDraft, ObjectiveDraft, SurgeDraft, Where
+from twm.gateway.intents.drafts import ConstraintDraft, Item, LimitDraft, MaintenanceDraft, ObjectiveDraft, SurgeDraft, Where
 from twm.gateway.intents.questions import quoted
 from twm.gateway.intents.statements_kpi import about_links
 from twm.gateway.intents.units import (
@@ -89,12 +89,21 @@ def share(reader: Reader, clause: Clause) -> None:
                     "A change of a share relative to now was read; a limit needs a share. Which one?",
                 )
                 continue
+            if "raise" in clause.tags and any(_frozen(item, where) for item in reader.out.items):
+                reader.ask("clashing_change", "limits", "A share is to stay as it is and to be raised: which one holds?")
+                continue
             low = value if side in (AT_LEAST, EXACT) else None
             high = value if side in (AT_MOST, EXACT) else None
             reader.context.side = side
         for place in reader.zones(clause, where):
             reader.add(LimitDraft(clause=clause.chunks[0].start, where=place, low=low, high=high, resource=resource), clause)
     reader.context.where = where
+
+
+def _frozen(item: Item, where: Where) -> bool:
+    if not isinstance(item, LimitDraft) or item.change != 0.0:
+        return False
+    return set(item.where.slices) == set(where.slices) and item.where.zone == where.zone and item.where.cells == where.cells
 
 
 def _headed(heading: Clause) -> str:
@@ -413,7 +422,8 @@ def rank(reader: Reader, clause: Clause) -> None:
     elif (
         "lessimportant" in tags
         or "deprio" in tags
-        or (tags & {"less", "neg"} and "important" in tags)
+        or (tags & {"less", "neg", "low"} and "important" in tags)
+        or tags & {"lowestprio", "lowprio"}
         or (_half(clause) and "important" in tags)
     ):
         draft.weights = dict.fromkeys(groups[0], LESS_WEIGHT) if groups else {}

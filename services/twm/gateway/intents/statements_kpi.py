@@ -10,7 +10,7 @@ from twm.gateway.intents.chunks import Chunk
 from twm.gateway.intents.clauses import Clause
 from twm.gateway.intents.cores import KPI_TAGS, MULTIPLES, figures, of_packets
 from twm.gateway.intents.drafts import ConstraintDraft, Where
-from twm.gateway.intents.places import of_all_slices
+from twm.gateway.intents.places import of_all_slices, strange_words
 from twm.gateway.intents.questions import quoted
 from twm.gateway.intents.units import (
     BYTES,
@@ -135,6 +135,9 @@ def _scope_of(reader: Reader, clause: Clause) -> Where:
     where = reader.where(
         clause, ellipsis=reader.context.core in ("kpi", "share", "rank", "kpi_open") or "pronoun" in clause.tags
     )
+    spoken = reader.context.mentioned if not reader.context.core and not where.slices else []
+    if len(spoken) == 1 and not (where.all_slices or where.zone or where.cells or where.links or strange_words(clause)):
+        where.slices = list(spoken)
     if (where.links or "util" in clause.tags) and not clause.slices:
         where.slices = []
     if not where.links and not where.zone and not where.cells and about_links(clause):
@@ -169,6 +172,8 @@ def _kpi_name(reader: Reader, clause: Clause, position: int, quantity: Quantity,
     loaded = any(c.tag == "demand" and c.word in ("load", "loads") for c in clause.chunks)
     if loaded and quantity.dim in (RATIO, FRACTION) and not found & {"loss", "delivered"} and "lose" not in clause.tags:
         return "utilisation_ratio", False
+    if "delivered" in found and quantity.dim == RATE and "loss" not in found:
+        return "throughput_mbps", False
     if "delivered" in found:
         return "loss_ratio", True
     if found & {"delay", "p99", "mean", "percentile", "median"} and not ("loss" in found and quantity.dim in (RATIO, FRACTION)):
@@ -177,7 +182,7 @@ def _kpi_name(reader: Reader, clause: Clause, position: int, quantity: Quantity,
         if "loss" in found and "delay" not in found:
             return "loss_ratio", False
         return ("delay_mean_ms" if "mean" in found and not found & {"p99", "percentile"} else "delay_p99_ms"), False
-    if "loss" in found or ("lose" in clause.tags and quantity.dim in (RATIO, FRACTION) and clause.slices):
+    if "loss" in found or ("lose" in clause.tags and quantity.dim in (RATIO, FRACTION)):
         return "loss_ratio", False
     if found & {"throughput"} or quantity.dim in (RATE, BYTES):
         return "throughput_mbps", False

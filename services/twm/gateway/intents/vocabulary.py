@@ -13,7 +13,7 @@ WORDS: dict[str, str] = {
     "below": "below under beneath < underneath",
     "above": "above exceed exceeds exceeding exceeded beyond surpass past >",
     "over": "over",
-    "less": "less lower smaller fewer",
+    "less": "less lesser lower smaller fewer",
     "more": "busier heavier more greater higher larger bigger worse additional extra",
     "than": "than",
     "better": "better",
@@ -28,7 +28,8 @@ WORDS: dict[str, str] = {
         change changes changed changing touch touches touched touching modify modifies modified modifying
         modification modifications alter alters altered altering move moves moved moving adjust adjusted
         adjusting adjustment adjustments reconfigure reconfigured tweak tweaked tweaking mess messing fiddle
-        fiddling tamper tampering step steps jump jumps shift shifts shifted reallocate rebalance
+        fiddling reallocation reallocations tamper tampering step steps jump jumps shift shifts shifted reallocate
+        rebalance
     """,
     "save": "save saves saving savings saved economise economize shave conserve",
     "cost": """
@@ -144,7 +145,7 @@ WORDS: dict[str, str] = {
     "pronoun": "it its them they their that those these this",
     "urgent": "urgent urgently",
     "high": "high highest top",
-    "low": "low lowest small",
+    "low": "low lowest small minor",
     "event": """
         event events match game concert festival fair marathon parade derby fireworks exercise ceremony
         conference congress rally race demonstration carnival exhibition drill tournament
@@ -196,7 +197,9 @@ WORDS: dict[str, str] = {
     "midnight": "midnight",
     "ampm": "am pm a.m p.m",
     "oclock": "o'clock oclock",
-    "rush": "sometimes occasionally later soon shortly eventually sporadically rush lunch lunchtime breakfast dinnertime",
+    "rush": """
+        sometimes occasionally later soon shortly eventually sporadically rush lunch lunchtime breakfast dinnertime
+    """,
     "daily": """
         daily nightly hourly weekdays weekends mondays tuesdays wednesdays thursdays fridays saturdays sundays mornings
         evenings afternoons
@@ -327,12 +330,15 @@ user users worker workers driver drivers critical customer medical response
 PHRASES: dict[str, str] = {
     "during": "for the duration of | over the duration of | for the length of | in the course of",
     "dayend": "the end of the day | end of the day | end of day | the end of today | close of day",
-    "monthend": "the end of the month | end of the month | end of month | the end of this month | month end | month - end",
+    "monthend": """
+        the end of the month | end of the month | end of month | the end of this month | month end | month - end
+    """,
     "yearend": "the end of the year | end of the year | end of year | the end of this year | year end | year - end",
     "overmorrow": "the day after tomorrow | day after tomorrow",
     "after": "not before | no earlier than | not earlier than | no sooner than | not sooner than",
     "holiday": "new year 's eve | new year's eve | christmas eve | new year | bank holiday",
     "orbetter": "or better",
+    "pin": "no more no less | no more , no less | no more and no less | not more and not less | no less and no more",
     "atleast": """
         no less | not less | not a bit less | nothing less | nothing below |
         at least | no less than | not less than | no fewer than | not under | not below | no lower than |
@@ -459,7 +465,8 @@ PHRASES: dict[str, str] = {
         at all | in total | in short | at the moment | in place | by all means | on top of that | on top |
         such as | so far | as well | at a time | at once | for the moment | for the time being | for now |
         for example | in general | in particular | of course | in order to | at the same time | in fact |
-        first of all | as soon as possible | in case of doubt | in doubt | until further notice |
+        first of all | as soon as possible | in case of doubt | if in doubt | when in doubt | in doubt |
+        double check | double - check | until further notice |
         till further notice | right now | from now on | as of now |
         up front | as far as | as agreed | as usual | each time | every time |
         to be on the safe side | on the safe side | heads-up | heads up | going on | back up | all day long |
