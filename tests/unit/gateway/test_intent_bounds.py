@@ -12,6 +12,7 @@ from twm.core.network import NetworkSpec, load_network
 from twm.core.paths import find_network
 from twm.gateway.intents.grammar import GrammarCompiler
 from twm.gateway.intents.plain import to_plain
+from twm_bench.language.intents import network
 
 NOW = dt.datetime(2026, 11, 25, 10, 30, tzinfo=zoneinfo.ZoneInfo("Europe/Berlin"))
 COMPILER = GrammarCompiler()
@@ -327,3 +328,35 @@ def test_contradictions_and_strangers(spec: NetworkSpec, text: str, code: str) -
 )
 def test_weights(spec: NetworkSpec, text: str, weight: float) -> None:
     assert read(spec, text) == {"objective": {"slice_weights": {"fwa": weight}}}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("FWA loss <= 1/50", 0.02),
+        ("FWA loss max .02", 0.02),
+        ("FWA: 2 in a hundred packets lost at the outside", 0.02),
+        ("loss of FWA < 2*10⁻²", None),
+    ],
+)
+def test_ratios_as_fractions(spec: NetworkSpec, text: str, value: float | None) -> None:
+    if value is None:
+        assert codes(spec, text)
+    else:
+        assert read(spec, text) == {"constraints": [bound("loss_ratio", ["fwa"], value)]}
+
+
+def test_full_stops_of_short_words(spec: NetworkSpec) -> None:
+    found = read(spec, "FWA: 20 % PRBs max. eMBB: 40 % max.")["limits"]
+    assert {x["scope"]["slices"][0]: x["max_share"] for x in found} == {"embb": 0.4, "fwa": 0.2}
+
+
+def test_sums_of_slices_are_asked_about(spec: NetworkSpec) -> None:
+    assert "unsupported_scope" in codes(spec, "eMBB and FWA together at most 80 % of the PRBs")
+
+
+def test_links_by_a_word_of_theirs() -> None:
+    valley = network("valley")
+    found = read(valley, "the microwave links must not be used more than 70 %")["constraints"]
+    assert found[0]["scope"] == {"links": ["microwave-up", "microwave-down"]}
+    assert "unknown_link" in codes(valley, "satellite links under 70 % utilisation")

@@ -15,10 +15,10 @@ _SENTENCE = frozenset(".;!?")
 _BREAKS = frozenset({",", "(", ")", "--", "—", "–", "so", "because", "except", "•", "/", "|", "..", "...", "…"})
 _BREAK_TAGS = frozenset({"and", "but", "then", "provided", "while", "as_well", "or"})
 _ORDERS = frozenset({"over", "before", "win", "first", "prio", "moreimportant"})
-_SHORTENED = frozenset({"ca", "circa", "no", "nr", "est", "risk", "prob"})
+_SHORTENED = frozenset({"min", "max", "approx", "avg", "ca", "circa", "no", "nr", "est", "risk", "prob"})
 """Words whose full stop before a figure ends no sentence."""
-_ALWAYS_SHORT = frozenset({"min", "max", "approx", "avg", "util", "thr", "lat", "incl", "resp"})
-"""Words whose full stop ends no sentence whatever follows."""
+_BEFORE_KPI = frozenset({"min", "max", "avg"})
+"""Words whose full stop before a KPI ends no sentence either."""
 MAX_LEAD = 6
 
 
@@ -143,7 +143,7 @@ def clauses(chunks: Sequence[Chunk]) -> list[Clause]:
         word = "" if chunk.tag == NAME else chunk.word
         if chunk.tag != "punct" and len(lead) < MAX_LEAD:
             lead.append(chunk.word)
-        if word == "." and current and i + 1 < len(chunks) and _shortened(current[-1].word, chunks[i + 1]):
+        if word == "." and current and i + 1 < len(chunks) and _shortened(current, chunks[i + 1]):
             continue
         if chunk.tag == "punct" and word in _SENTENCE:
             close()
@@ -174,8 +174,13 @@ def clauses(chunks: Sequence[Chunk]) -> list[Clause]:
     return out
 
 
-def _shortened(word: str, after: Chunk) -> bool:
-    return word in _ALWAYS_SHORT or (word in _SHORTENED and after.tag == QUANTITY)
+def _shortened(current: Sequence[Chunk], after: Chunk) -> bool:
+    """Whether a full stop is of the word before it: "max. 5 %", "max. risk 2 %"; not "5 % max. Silver ..."."""
+    word = current[-1].word
+    told = len(current) > 1 and current[-2].tag in (QUANTITY, "prb", "share")
+    if word in _BEFORE_KPI and not told:
+        return after.tag == QUANTITY or after.tag in _KPI_OR_SIDE | {"risk", "confidence", "share", "change", "perstep"}
+    return word in _SHORTENED and after.tag == QUANTITY
 
 
 def _anew(current: Sequence[Chunk], after: Sequence[Chunk]) -> bool:

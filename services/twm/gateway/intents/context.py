@@ -16,6 +16,8 @@ class Context:
 
     slices: list[str] = field(default_factory=list)
     zone: str = ""
+    cells: list[str] = field(default_factory=list)
+    """What "there" stands for where it was cells; no zone was named after them."""
     where: Where = field(default_factory=Where)
     kpi: str = ""
     core: str = ""

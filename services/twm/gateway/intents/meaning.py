@@ -64,6 +64,8 @@ _CARRIED = frozenset(
 )
 
 
+_LENT = frozenset({"ranking", "important", "perstep", "change"})
+"""What a heading says of the figures and names after it."""
 _HEADED = frozenset({"sla", "kpi_open", "share_open", "maintenance", "rank"})
 """What a heading may be about: the statements come after it."""
 
@@ -212,8 +214,10 @@ class Reader:
     def _of_heading(self, clause: Clause) -> Clause:
         """ "Link up-1: 10 % capacity loss": what is said of work and capacity belongs to the links of the heading."""
         heading = self.context.heading
-        orders = [c for c in heading.chunks if c.tag in ("ranking", "important")] if heading is not None else []
-        if orders and clause.slices and heading is not clause:
+        orders = [c for c in heading.chunks if c.tag in _LENT] if heading is not None else []
+        if orders and clause.slices and heading is not clause and not clause.tags & _LENT:
+            steps = bool(dims(clause, figures(clause)) & {"ratio", "points"})
+            orders = [c for c in orders if steps or c.tag in ("ranking", "important")]
             return replace(clause, chunks=[*orders, *clause.chunks])
         work = clause.tags & {"maint", "down", "fail", "lose", "degrade", "capacity"}
         if heading is None or not heading.links or not work or clause.links or clause.slices or heading is clause:
@@ -270,7 +274,9 @@ class Reader:
         if clause.slices:
             self.context.slices = clause.slices
         if clause.zones:
-            self.context.zone = clause.zones[-1]
+            self.context.zone, self.context.cells = clause.zones[-1], []
+        elif clause.cells:
+            self.context.cells = clause.cells
 
     def _continued(self, clause: Clause) -> str:
         """A bare figure goes on with the statement before."""

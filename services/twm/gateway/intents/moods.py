@@ -43,6 +43,7 @@ _THANKS = (
     "grateful appreciate appreciated nice great happy glad good kind wonderful lovely helpful ask asked even as it better fine"
 )
 _GRATEFUL = frozenset(_THANKS.split())
+_SUMMED = frozenset({"together", "combined", "jointly", "sum", "summed"})
 _USER_WORDS = "user users ue ues device devices subscriber subscribers customer customers terminal terminals handset handsets"
 _USERS = frozenset(_USER_WORDS.split())
 
@@ -149,6 +150,13 @@ def beyond_scope(reader: Reader, clause: Clause) -> None:
                 "Bounds hold for a whole slice in a zone, cells or links, not for each user. Which one of the slice?",
             )
             break
+    if len(clause.slices) > 1 and set(words) & _SUMMED and figures(clause):
+        reader.ask(
+            "unsupported_scope",
+            "scope.slices",
+            "Bounds hold for each slice, not for the sum of several. Which one for each?",
+            clause.slices,
+        )
     if "doubtful" in clause.tags:
         reader.ask("ambiguous_scope", "scope", "Which bound holds where? Please part them by commas, each with its place.")
     if "excluded" in clause.tags:

@@ -63,6 +63,8 @@ _PARTS = {
     "hundredth": 100,
     "thousandth": 1000,
 }
+_WHOLES = "2 3 4 5 8 10 20 50 100 200 500 1000 2000 5000 10000 100000 1000000"
+_DENOMINATORS = frozenset(_WHOLES.split())
 _SCALES = {"dozen": 12.0, "hundred": 100.0, "thousand": 1000.0, "million": 1e6}
 NUMBER_WORDS = frozenset({*ONES, *TENS, *_PARTS, *_SCALES, "a", "an"})
 
@@ -81,11 +83,23 @@ def read_number(tokens: Sequence[Token], words: Sequence[str], i: int) -> tuple[
             return None
         if words[i + 1 : i + 4] == ["and", "a", "half"]:
             return value + 0.5, i + 4, False
+        below = _denominator(tokens, i)
+        if below and value == int(value) and 0 < value < below:
+            return value / below, i + 3, word_at(tokens, words, i + 3) not in UNITS
         part = _PARTS.get(word_at(tokens, words, i + 1))
         if part and part > 2:
             return value / part, i + 2, True
         return value, i + 1, False
     return read_words(tokens, words, i)
+
+
+def _denominator(tokens: Sequence[Token], i: int) -> float:
+    """What a whole number at `i` is divided by: "1/4", "2/3", "1/500"; 0 where nothing is, or it may be a date or a list."""
+    if len(tokens) < i + 3 or tokens[i + 1].text != "/" or not (tokens[i + 1].glued and tokens[i + 2].glued):
+        return 0.0
+    text, before = tokens[i + 2].text, tokens[i - 1].text if i else ""
+    listed = (i > 0 and tokens[i].glued and before not in "<>=≤≥(") or (i + 3 < len(tokens) and tokens[i + 3].text == "/")
+    return float(text) if text in _DENOMINATORS and not listed else 0.0
 
 
 def read_words(tokens: Sequence[Token], words: Sequence[str], i: int) -> tuple[float, int, bool] | None:

@@ -32,9 +32,12 @@ def where_of(reader: Reader, clause: Clause, *, ellipsis: bool = True) -> Where:
     context, heading = reader.context, reader.context.heading
     tags = clause.tags
     zone = clause.zones[0] if clause.zones else ""
-    if not zone and ("there" in tags or ("pronoun" in tags and "zonenoun" in tags)):
+    cells = clause.cells
+    if "there" in tags and not (zone or cells) and context.cells:
+        cells = list(context.cells)
+    elif not zone and ("there" in tags or ("pronoun" in tags and "zonenoun" in tags)):
         zone = context.zone
-    found = Where(clause.slices, zone, clause.cells, clause.links)
+    found = Where(clause.slices, zone, cells, clause.links)
     if heading is not None:
         found.slices = found.slices or heading.slices
         if not found.zone and not found.cells and not found.links:
@@ -65,7 +68,9 @@ def of_all_slices(reader: Reader, clause: Clause, where: Where) -> bool:
         return True
     told = [c for c in clause.chunks if c.tag not in ("window", "punct", "risk", "confidence")]
     strange = [
-        c for c in told if c.tag in (UNKNOWN, "place", "slicetype", "doubtful") or (c.tag == "filler" and not _plain(c.word))
+        c
+        for c in told
+        if c.tag in (UNKNOWN, "place", "slicetype", "doubtful") or (c.tag == "filler" and not plain_word(c.word))
     ]
     named = clause.tags & {"delay", "p99", "mean", "loss", "lose", "throughput", "delivered", "packet"}
     return bool(named) and not strange and "pronoun" not in clause.tags
@@ -73,10 +78,12 @@ def of_all_slices(reader: Reader, clause: Clause, where: Where) -> bool:
 
 def strange_words(clause: Clause) -> bool:
     """Whether somebody may be named whom the network does not know."""
-    return any(c.tag in (UNKNOWN, "place", "slicetype") or (c.tag == "filler" and not _plain(c.word)) for c in clause.chunks)
+    return any(
+        c.tag in (UNKNOWN, "place", "slicetype") or (c.tag == "filler" and not plain_word(c.word)) for c in clause.chunks
+    )
 
 
-def _plain(word: str) -> bool:
+def plain_word(word: str) -> bool:
     return all(part in _PLAIN_WORDS for part in word.split())
 
 

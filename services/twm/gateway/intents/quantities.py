@@ -51,6 +51,8 @@ def read_quantity(tokens: Sequence[Token], words: Sequence[str], i: int) -> tupl
     nines = 1 if word_at(tokens, words, j) == "nines" else 2 if words[j : j + 2] == ["9", "s"] else 0
     if nines and value == int(value) and 1 <= value <= 9:
         return Quantity(round(1 - 10.0 ** -int(value), 12), RATIO, of=NINES), j + nines
+    if value == 10 and words[j : j + 1] == ["−"] and j + 1 < len(tokens) and tokens[j + 1].text in "123456789":
+        return Quantity(10.0 ** -int(tokens[j + 1].text), COUNT, sign), j + 2
     if value == 10 and words[j : j + 2] == ["^", "-"] and j + 2 < len(tokens) and tokens[j + 2].text in "123456789":
         return Quantity(10.0 ** -int(tokens[j + 2].text), COUNT, sign), j + 3
     packets = word_at(tokens, words, j) in _PACKETS

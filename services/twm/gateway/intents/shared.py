@@ -11,7 +11,7 @@ from twm.gateway.intents.chunks import NAME, Chunk
 from twm.gateway.intents.clauses import Clause
 from twm.gateway.intents.cores import figures
 from twm.gateway.intents.drafts import ConstraintDraft, Item, LimitDraft, SurgeDraft, Where
-from twm.gateway.intents.names import CELL, SLICE, ZONE
+from twm.gateway.intents.names import CELL, LINK, SLICE, ZONE
 
 Trail = list[tuple[Clause, list[Item]]]
 """Statements of a sentence, and of those before it that end in a semicolon, with what came of them."""
@@ -65,12 +65,12 @@ def _put_place(items: Sequence[Item], place: Where) -> None:
 
 
 def share_resources(trail: Trail) -> None:
-    """ "min 20 %, max 40 % of PRBs": bounds on the shares of one subject are about one resource."""
+    """ "min 20 %, max 40 % of PRBs", "A at least 20 % of the PRBs, B at most 30 %": shares named together, one resource."""
     for (_, earlier), (clause, later) in itertools.pairwise(trail):
         limits = [i for i in (*earlier, *later) if isinstance(i, LimitDraft) and (i.change is None or i.change > 0)]
-        alike = len(limits) == len(earlier) + len(later) > 1 and not clause.slices
+        alike = len(limits) == len(earlier) + len(later) > 1
         named = {i.resource for i in limits if i.resource}
-        if alike and len(named) == 1 and len({tuple(i.where.slices) for i in limits}) == 1:
+        if alike and len(named) == 1 and all(i.change is None or not clause.slices for i in limits):
             for item in limits:
                 item.resource = item.resource or next(iter(named))
 
@@ -86,8 +86,14 @@ def lend_subject(merged: Sequence[tuple[Clause, str]]) -> list[tuple[Clause, str
             continue
         if before.slices or before.links or before.heading or before.tags & {"util", "pronoun", "all", "slicetype"}:
             continue
-        out[i - 1] = (replace(before, chunks=[*before.chunks, subject]), earlier)
+        places = [] if before.zones or before.cells or "all" in before.tags else _places_behind(clause)
+        out[i - 1] = (replace(before, chunks=[*before.chunks, subject, *places]), earlier)
     return out
+
+
+def _places_behind(clause: Clause) -> list[Chunk]:
+    last = max(figures(clause), default=-1)
+    return [c for c in clause.chunks[last + 1 :] if c.tag == NAME and {n.kind for n in c.value} <= {ZONE, CELL}]
 
 
 _GOES_ON = frozenset({",", "and", ";", "with", "while", ".", "nor", "/", "|"})
@@ -129,7 +135,9 @@ def lead_place(sentence: Sequence[Clause], trail: Trail) -> None:
     for _, items in trail:
         for item in items:
             if isinstance(item, ConstraintDraft | LimitDraft | SurgeDraft) and not _placed(item.where):
-                item.where = Where(list(item.where.slices), place.zone, list(place.cells), [], item.where.all_slices)
+                if place.links and not isinstance(item, LimitDraft):
+                    continue
+                item.where = Where(list(item.where.slices), place.zone, list(place.cells), place.links, item.where.all_slices)
 
 
 def _leading(clause: Clause) -> Where | None:
@@ -144,6 +152,8 @@ def _leading(clause: Clause) -> Where | None:
             return None
         if kinds == {ZONE} and len(chunk.value) == 1:
             return Where(zone=chunk.value[0].id)
+        if kinds == {LINK}:
+            return Where(links=[n.id for n in chunk.value])
         return Where(cells=[n.id for n in chunk.value]) if kinds == {CELL} else None
     return None
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from twm.gateway.intents.bounds import AT_LEAST, AT_MOST, EXACT, Bound, bound_of, risk_of
-from twm.gateway.intents.chunks import Chunk
+from twm.gateway.intents.chunks import UNKNOWN, Chunk
 from twm.gateway.intents.clauses import Clause
 from twm.gateway.intents.cores import KPI_TAGS, MULTIPLES, figures, of_packets
 from twm.gateway.intents.drafts import ConstraintDraft, Where
-from twm.gateway.intents.places import of_all_slices, strange_words
+from twm.gateway.intents.notices import unknown
+from twm.gateway.intents.places import of_all_slices, plain_word, strange_words
 from twm.gateway.intents.questions import quoted
 from twm.gateway.intents.units import (
     BYTES,
@@ -141,8 +143,25 @@ def _scope_of(reader: Reader, clause: Clause) -> Where:
     if (where.links or "util" in clause.tags) and not clause.slices:
         where.slices = []
     if not where.links and not where.zone and not where.cells and about_links(clause):
-        where.links = list(reader.names.ids["link"])
+        where.links = _links_called(reader, clause)
     return where
+
+
+def _links_called(reader: Reader, clause: Clause) -> list[str]:
+    """All links, or those that share the word before the noun: "the microwave links"; asked where none is called so."""
+    chunks = clause.chunks
+    at = next((i for i, c in enumerate(chunks) if c.tag == "linknoun" and c.word.startswith("link")), 0)
+    before = chunks[at - 1] if at else None
+    if before is None or before.tag not in (UNKNOWN, "filler", "linknoun", "place", "down", "raise") or _no_name(before.word):
+        return list(reader.names.ids["link"])
+    found = [x for x in reader.names.ids["link"] if before.word in re.split(r"[-_./]", x.casefold())]
+    if not found:
+        unknown(reader, "link", before.word)
+    return found
+
+
+def _no_name(word: str) -> bool:
+    return bool(plain_word(word) or word in ("other", "same", "new", "network", "these", "two", "both", "four", "six"))
 
 
 def about_links(clause: Clause) -> bool:

@@ -11,7 +11,7 @@ MAX_CHARACTERS = 2000
 MAX_TOKENS = 600
 
 _SCAN = re.compile(
-    r"(?P<number>\d+(?:[.,]\d+)*(?:[eE]-?\d{1,2}(?![\w]))?)"
+    r"(?P<number>(?:\d+(?:[.,]\d+)*|(?<![\w.,])\.\d+)(?:[eE]-?\d{1,2}(?![\w]))?)"
     r"|(?P<word>[^\W\d_]+(?:['’](?![sS]\b)[^\W\d_]+)*)"
     r"|(?P<possessive>['’][sS]\b)"
     r"|(?P<symbol>\.{2,3}|<->|<=|>=|=<|->|=>|--|\S)"

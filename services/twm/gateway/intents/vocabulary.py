@@ -354,7 +354,8 @@ PHRASES: dict[str, str] = {
         no higher than | not higher than | no greater than | not greater than | no larger than | not larger than |
         or less | or lower | or below | or under |
         or fewer | up to | at the most | as a maximum | as maximum | at maximum |
-        not beyond | no bigger than | at or below | at or under | no longer than | or smaller | at worst |
+        not beyond | no bigger than | at the outside | at or below | at or under | no longer than | or smaller |
+        at worst |
         in the worst case | worst case |
         not any higher than | down to
     """,
@@ -494,7 +495,8 @@ PHRASES: dict[str, str] = {
     "yield": """
         gives way to | give way to | yields to | yield to | takes a back seat to | comes after | come after |
         ranks below |
-        ranks behind | stands behind | stands back for | is second to | comes second to | subordinate to | defers to
+        ranks behind | stands behind | stands back for | is second to | are second to | comes second to |
+        come second to | subordinate to | defers to
     """,
     "whole": "the remainder of | the rest of",
     "as_well": "as well as | together with | along with | in addition to",
