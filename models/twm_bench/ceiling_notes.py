@@ -83,6 +83,32 @@ def _uncertainty(report: Report) -> str:
     return text + ("" if share is None else f"; {100 * share:.0f} % of the squared error nobody can know") + " (axes.ceilings)."
 
 
+BANDS = {"id": (0.87, 0.93), "ood": (0.84, 1.0)}
+"""Coverage of 90 % intervals that is asked for, by split."""
+
+
+def _coverage(report: Report) -> str:
+    """How many of the coverages lie in their band, and how many leave it by more than which episodes there were can explain."""
+    inside = every = beyond = 0
+    for entry in (report.axes.get("trajectory") or {}).values():
+        for split, (low, high) in BANDS.items():
+            for kpi in entry.get("kpi", {}).get(split, {}).values():
+                found = kpi.get("coverage_by_step", {}).get("90", ())
+                bounds = kpi.get("coverage_90_interval_by_step") or [None] * len(found)
+                for value, bound in zip(found, bounds, strict=True):
+                    if value is None:
+                        continue
+                    every += 1
+                    inside += low <= value <= high
+                    beyond += bound is not None and (bound[1] < low or bound[0] > high)
+    if not every:
+        return ""
+    return (
+        f"{inside} of {every} cells (variant, split, KPI, step) lie inside; {beyond} lie outside with all of their 95 % "
+        "interval over episodes. The intervals are fitted on validation seeds in distribution."
+    )
+
+
 def _least(report: Report, *path: str) -> float | None:
     found = []
     for entry in (report.axes.get("ceilings") or {}).values():
@@ -97,6 +123,7 @@ def _least(report: Report, *path: str) -> float | None:
 OWN = {
     "ranking": _ranking,
     "uncertainty": _uncertainty,
+    "coverage": _coverage,
     "field": _field,
     "gap_history": _gap("history"),
     "gap_calendar": _gap("calendar"),

@@ -11,6 +11,7 @@ from made_report import made_report, study
 
 from twm.core.errors import InvalidInputError
 from twm_bench import html, markup, plots, table
+from twm_bench.ceiling_notes import ceiling_note
 from twm_bench.figures import style
 from twm_bench.report import main
 from twm_bench.results import MEAN, Report
@@ -181,3 +182,23 @@ def test_page_and_table_are_made_anew_from_a_written_report(
     assert Report.read(tmp_path).targets["twin_search"]["verdict"] == MET
     assert main([str(tmp_path / "nowhere")]) == 2
     assert "cannot be read" in capsys.readouterr().err
+
+
+def test_the_note_on_coverage_counts_cells_and_those_that_chance_does_not_explain() -> None:
+    report = made_report()
+    kpi = report.axes["trajectory"]["history"]["kpi"]["id"]["loss_ratio"]
+    every = sum(
+        len(k["coverage_by_step"]["90"])
+        for entry in report.axes["trajectory"].values()
+        for split in ("id", "ood")
+        for k in entry["kpi"][split].values()
+    )
+    assert f"{every} of {every} cells" in ceiling_note(report, "coverage")
+    kpi["coverage_by_step"]["90"][:2] = [0.85, 0.95]
+    kpi["coverage_90_interval_by_step"] = [
+        [0.82, 0.88],
+        [0.94, 0.96],
+        *[[0.88, 0.92]] * (len(kpi["coverage_by_step"]["90"]) - 2),
+    ]
+    assert f"{every - 2} of {every} cells" in ceiling_note(report, "coverage")
+    assert "; 1 lie outside with all of" in ceiling_note(report, "coverage")
