@@ -360,3 +360,20 @@ def test_links_by_a_word_of_theirs() -> None:
     found = read(valley, "the microwave links must not be used more than 70 %")["constraints"]
     assert found[0]["scope"] == {"links": ["microwave-up", "microwave-down"]}
     assert "unknown_link" in codes(valley, "satellite links under 70 % utilisation")
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("hold some SLAs", "ambiguous_scope"),
+        ("URLLC or FWA below 9 ms", "ambiguous_scope"),
+        ("keep one of the links below 80 %", "ambiguous_scope"),
+        ("the link must stay below 80 %", "ambiguous_scope"),
+        ("URLLC below 9 ms for most users", "unsupported_scope"),
+        ("weights: URLLC 4, gaming 2", "unknown_slice"),
+        ("move 5 % from eMBB to URLLC", "relative_bound"),
+        ("FWA should have at most half of eMBB's share", "relative_bound"),
+    ],
+)
+def test_half_said_is_asked_about(spec: NetworkSpec, text: str, code: str) -> None:
+    assert code in codes(spec, text)

@@ -32,6 +32,8 @@ NAME, FUZZY, UNKNOWN_NAME, QUANTITY, CLOCK, DATE, DATES, PUNCT, UNKNOWN, FILLER 
 )
 _LINK_TALK = frozenset({"maint", "down", "fail", "capacity", "linknoun"})
 _ORDERING = frozenset({"over", "before", "win", "above", "moreimportant"})
+EITHER = "either"
+"""Word of a list of names that are joined by "or"."""
 MISSPELT = "misspelt"
 """Value of a chunk whose word was put right."""
 _TICKET_WORDS = "cr inc chg req tkt ticket case wo rfc sr jira ref reference request change incident order task id po"
@@ -427,9 +429,8 @@ def _merge_lists(chunks: list[Chunk]) -> list[Chunk]:
                     and _one_kind(chunks[k])
                     and chunks[k].value[0].kind == chunk.value[0].kind
                 ):
-                    chunk = Chunk(
-                        NAME, chunk.start, chunks[k].end, tuple(dict.fromkeys(chunk.value + chunks[k].value)), chunk.word
-                    )
+                    word = EITHER if any(c.tag == "or" for c in between) or chunk.word == EITHER else chunk.word
+                    chunk = Chunk(NAME, chunk.start, chunks[k].end, tuple(dict.fromkeys(chunk.value + chunks[k].value)), word)
                     i, listed = k + 1, True
                 elif (
                     j == i

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from twm.gateway.intents.chunks import Chunk
+from twm.gateway.intents.chunks import EITHER, Chunk
 from twm.gateway.intents.clauses import Clause
 from twm.gateway.intents.cores import KPI_TAGS, core_of, figures
 from twm.gateway.intents.names import NODE
@@ -157,6 +157,12 @@ def beyond_scope(reader: Reader, clause: Clause) -> None:
             "Bounds hold for each slice, not for the sum of several. Which one for each?",
             clause.slices,
         )
+    if any(c.tag == "name" and c.word == EITHER for c in clause.chunks) and not _of_both(clause, words):
+        reader.ask("ambiguous_scope", "scope", "One or the other: which one is meant, or both?", ("both",))
+    if set(words) & _USERS and set(words) & {"most", "some"} and figures(clause):
+        reader.ask(
+            "unsupported_scope", "scope", "Bounds hold for a whole slice, not for some of its users. Which one for all of it?"
+        )
     if "doubtful" in clause.tags:
         reader.ask("ambiguous_scope", "scope", "Which bound holds where? Please part them by commas, each with its place.")
     if "excluded" in clause.tags:
@@ -174,6 +180,12 @@ def beyond_scope(reader: Reader, clause: Clause) -> None:
                 _at_node(reader, chunk.value[0].id),
             )
             break
+
+
+def _of_both(clause: Clause, words: Sequence[str]) -> bool:
+    """ "Neither A nor B", "no more than 5 % for A or B": what is denied of one or the other is denied of both."""
+    denied = any(c.word.startswith(("no ", "not ", "never ", "nothing ")) for c in clause.chunks if c.tag == "atmost")
+    return denied or bool(clause.tags & {"neg", "all"}) or clause.opener in ("nor", "without") or "whether" in words
 
 
 def _at_node(reader: Reader, node: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from twm.gateway.intents import lexicon
 from twm.gateway.intents.chunks import FUZZY, UNKNOWN, UNKNOWN_NAME
 from twm.gateway.intents.clauses import Clause
 from twm.gateway.intents.cores import KPI_TAGS, core_of, figures
@@ -124,6 +125,11 @@ def action(reader: Reader, clause: Clause) -> bool:
 
 def leftover(reader: Reader, clause: Clause) -> bool:
     """A figure that belongs to nothing."""
+    heading = reader.context.heading
+    stranger = next((c for c in clause.chunks if c.tag in (UNKNOWN, "slicetype") or c.word in lexicon.naming()), None)
+    if heading is not None and heading.tags & {"ranking", "important"} and stranger is not None and figures(clause):
+        unknown(reader, SLICE, stranger.word)
+        return True
     found = [
         i for i in figures(clause) if clause.chunks[i].tag == "range" or clause.chunks[i].value.dim not in ("count", "fraction")
     ]

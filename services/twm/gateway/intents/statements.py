@@ -82,7 +82,7 @@ def share(reader: Reader, clause: Clause) -> None:
                     ("at least", "at most", "exactly"),
                 )
                 continue
-            if _by(clause, position) or more_than_now(clause, position):
+            if _by(clause, position) or more_than_now(clause, position) or _of_another(clause, position):
                 reader.ask(
                     "relative_bound",
                     "limits",
@@ -120,6 +120,13 @@ def more_than_now(clause: Clause, position: int) -> bool:
     return after is not None and after.tag in ("more", "less") and after.word not in ("busier", "heavier")
 
 
+def _of_another(clause: Clause, position: int) -> bool:
+    """ "at most half of eMBB's share"."""
+    after = [c for c in clause.chunks[position + 1 : position + 4] if c.tag != "filler"]
+    named = len(after) > 1 and after[0].tag == "of" and after[1].tag == "name" and after[1].value[0].kind == "slice"
+    return named and len(clause.slices) > len(after[1].value)
+
+
 def _by(clause: Clause, position: int) -> bool:
     return position > 0 and clause.chunks[position - 1].tag == "by" and bool(clause.tags & {"reduce", "raise"})
 
@@ -142,6 +149,9 @@ def change(reader: Reader, clause: Clause) -> None:
     found = [i for i in figures(clause) if clause.chunks[i].tag == "quantity"]
     if not found:
         reader.ask("missing_bound", "limits.max_change", "By how much may a share change per step?", ("5 points", "10 points"))
+        return
+    if {"from", "to"} <= clause.tags and len(where.slices) > 1:
+        reader.ask("relative_bound", "limits", "Shares are not moved by hand. Which share is each slice to have?")
         return
     bound = bound_of(clause, found[0], risk.taken if risk else set())
     if bound.side == AT_LEAST and bound.said:
@@ -355,6 +365,9 @@ def sla(reader: Reader, clause: Clause) -> None:
     """The SLAs hold: all of them as a flag; of named slices, or with a risk level, as the constraints of the network spec."""
     chunks = clause.chunks
     broken = any(c.tag == "break" for c in chunks)
+    if not clause.slices and any(c.word == "some" for c in chunks[max(clause.find("sla") - 3, 0) : max(clause.find("sla"), 0)]):
+        reader.ask("ambiguous_scope", "objective.hold_slas", "The SLAs of which slices?", reader.names.ids["slice"])
+        return
     denied = clause.opener in ("without", "nor") or any(c.tag == "neg" or c.word in ("0", "zero") for c in chunks)
     risk = risk_of(clause)
     if broken and not denied and risk is None and not clause.tags & {"below", "atmost"}:

@@ -152,12 +152,23 @@ def _links_called(reader: Reader, clause: Clause) -> list[str]:
     chunks = clause.chunks
     at = next((i for i, c in enumerate(chunks) if c.tag == "linknoun" and c.word.startswith("link")), 0)
     before = chunks[at - 1] if at else None
+    single = chunks[at].word == "link" and not clause.tags & {"all", "neg"} and "no" not in {c.word for c in chunks}
+    if single or any(c.word == "one" for c in chunks[:at]):
+        found = _links_with(reader, before.word) if before is not None else []
+        if len(found) == 1:
+            return found
+        reader.ask("ambiguous_scope", "constraints.scope.links", "Which link is meant?", found or reader.names.ids["link"])
+        return []
     if before is None or before.tag not in (UNKNOWN, "filler", "linknoun", "place", "down", "raise") or _no_name(before.word):
         return list(reader.names.ids["link"])
-    found = [x for x in reader.names.ids["link"] if before.word in re.split(r"[-_./]", x.casefold())]
+    found = _links_with(reader, before.word)
     if not found:
         unknown(reader, "link", before.word)
     return found
+
+
+def _links_with(reader: Reader, word: str) -> list[str]:
+    return [x for x in reader.names.ids["link"] if word in re.split(r"[-_./]", x.casefold())]
 
 
 def _no_name(word: str) -> bool:
