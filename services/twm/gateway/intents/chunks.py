@@ -123,7 +123,7 @@ class Chunker:
             stray = self._stray(tokens, i)
             if stray is not None:
                 return stray
-            near = self._fuzzy(tokens, words, i)
+            near = self._fuzzy(tokens, words, i) or self._strange_compound(tokens, i)
             if near is not None:
                 return near
         if (
@@ -259,6 +259,17 @@ class Chunker:
                     j += 1
         text = "".join(t.raw for t in tokens[i : j + 1])
         return Chunk(UNKNOWN_NAME, i, j + 1, (kind, text, []), text)
+
+    def _strange_compound(self, tokens: Sequence[Token], i: int) -> Chunk | None:
+        """ "fib-pit-up" where there is a fib-yard-up: a link that is none, and no zone called pit in the middle of it."""
+        kind = self._names.compound(tokens[i].text)
+        j = i + 1
+        while j + 1 < len(tokens) and tokens[j].text in "-_" and tokens[j].glued and tokens[j + 1].glued:
+            j += 2
+        if kind is None or j == i + 1:
+            return None
+        text = "".join(t.raw for t in tokens[i:j])
+        return Chunk(UNKNOWN_NAME, i, j, (kind, text, []), text)
 
     def _chosen(self, names: list[Name], words: Sequence[str], i: int, j: int) -> tuple[Name, ...]:
         if len(names) == 1:

@@ -17,6 +17,7 @@ from twm.gateway.intents.clauses import clauses, ranges
 from twm.gateway.intents.compiler import asked, compiled
 from twm.gateway.intents.context import Understood
 from twm.gateway.intents.exceptions import exceptions
+from twm.gateway.intents.forms import formed
 from twm.gateway.intents.lines import lined
 from twm.gateway.intents.meaning import Reader
 from twm.gateway.intents.names import NameIndex
@@ -57,7 +58,7 @@ class GrammarCompiler:
     def _compile(self, text: str, spec: NetworkSpec, now: dt.datetime) -> intent_pb2.CompileResult:
         cleaned = clean(text, MAX_CHARACTERS).text
         names = self._names(spec)
-        understood = read(clean(lined(text), MAX_CHARACTERS).text, spec, names, now)
+        understood = read(clean(lined(formed(text)), MAX_CHARACTERS).text, spec, names, now)
         if understood.questions:
             strange = all(q.code == "unsupported_action" for q in understood.questions)
             if strange and not understood.touched and not understood.items:

@@ -22,6 +22,7 @@ from twm.gateway.intents.notices import action, leftover, notice
 from twm.gateway.intents.places import (
     places,
     strange_heading,
+    strange_zone,
     stray_partner,
     where_of,
     zones_of,
@@ -66,7 +67,7 @@ _CARRIED = frozenset(
 
 _LENT = frozenset({"ranking", "important", "perstep", "change"})
 """What a heading says of the figures and names after it."""
-_HEADED = frozenset({"sla", "kpi_open", "share_open", "maintenance", "rank"})
+_HEADED = frozenset({"sla", "kpi_open", "share_open", "maintenance", "rank", "surge_open"})
 """What a heading may be about: the statements come after it."""
 
 
@@ -178,7 +179,7 @@ class Reader:
                     waiting_for = out[-1][0]
                     out[-1] = (replace(waiting_for, chunks=[*waiting_for.chunks, *clause.chunks]), out[-1][1])
                     continue
-                if stray_partner(self, clause, sentence):
+                if stray_partner(self, clause, sentence) or strange_zone(self, clause):
                     continue
                 kept = [c for c in clause.chunks if c.tag in _CARRIED or (c.tag == "quantity" and risk_of(clause))]
                 if out and not waiting:
@@ -219,6 +220,14 @@ class Reader:
             steps = bool(dims(clause, figures(clause)) & {"ratio", "points"})
             orders = [c for c in orders if steps or c.tag in ("ranking", "important")]
             return replace(clause, chunks=[*orders, *clause.chunks])
+        grown = (
+            heading is not None
+            and "demand" in heading.tags
+            and heading is not clause
+            and dims(clause, figures(clause)) & {"factor"}
+        )
+        if heading is not None and grown and not clause.tags & (KPI_TAGS | {"demand"}):
+            return replace(clause, chunks=[*(c for c in heading.chunks if c.tag == "demand"), *clause.chunks])
         work = clause.tags & {"maint", "down", "fail", "lose", "degrade", "capacity"}
         if heading is None or not heading.links or not work or clause.links or clause.slices or heading is clause:
             return clause

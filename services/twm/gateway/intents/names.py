@@ -47,6 +47,7 @@ class NameIndex:
         self._reserved: set[str] = set()
         self._families: dict[str, str] = {}
         self._endings: dict[str, list[Name]] = {}
+        self._compounds: dict[str, str] = {}
         self.ids: dict[str, list[str]] = {
             SLICE: [s.id for s in spec.slices],
             ZONE: [z.id for z in spec.zones],
@@ -84,6 +85,8 @@ class NameIndex:
             self._families.setdefault(name.id[: numbered.start()].casefold(), name.kind)
         if numbered and name.kind in self._numbers:
             self._numbers[name.kind].setdefault(int(numbered[1]), []).append(name.id)
+        if name.kind in (CELL, LINK) and len(words) > 2 and words[0].text not in known and all(t.glued for t in tokens[1:]):
+            self._compounds.setdefault(words[0].text, name.kind)
         if name.kind == ZONE and len(words) > 1 and words[-1].kind == "word" and len(words[-1].text) > 3:
             self._endings.setdefault(words[-1].text, []).append(name)
 
@@ -94,6 +97,10 @@ class NameIndex:
     def family(self, prefix: str) -> str | None:
         """Kind of the names that are this prefix and a number."""
         return self._families.get(prefix)
+
+    def compound(self, first: str) -> str | None:
+        """Kind of the names of three words or more that begin with `first`, where that is no word ("fib" of "fib-yard-up")."""
+        return self._compounds.get(first)
 
     def ending(self, word: str) -> Name | None:
         """The one zone whose name of several words ends in `word` ("the enterprises")."""

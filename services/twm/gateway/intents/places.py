@@ -178,6 +178,9 @@ def strange_heading(reader: Reader, clause: Clause) -> None:
 def _strange_zone(clause: Clause) -> str:
     """ "public transport zone": what stands before the noun is no zone of the network."""
     chunks = clause.chunks
+    called = _called(chunks)
+    if called:
+        return called
     for i, chunk in enumerate(chunks):
         if chunk.tag != "zonenoun" or chunk.word.endswith("s") or i == 0 or clause.zones:
             continue
@@ -185,6 +188,25 @@ def _strange_zone(clause: Clause) -> str:
         named = before.tag in (UNKNOWN, "transport", "place", "urgent", "event")
         if named and (after is None or after.tag not in ("name", "fuzzy", "unknown_name")):
             return before.word
+    return ""
+
+
+def strange_zone(reader: Reader, clause: Clause) -> bool:
+    """ "in zone ski-lift": a place before anything is said of it that the network does not have; whether it was asked about."""
+    called = _called(clause.chunks)
+    if called:
+        unknown(reader, ZONE, called)
+    return bool(called)
+
+
+def _called(chunks: Sequence[Chunk]) -> str:
+    """ "in zone ski-lift": what follows the noun is no zone of the network."""
+    for i, chunk in enumerate(chunks[:-1]):
+        if chunk.word == "zone" and (i == 0 or chunks[i - 1].tag in ("in", "at", "for", "of")):
+            word, tag = chunks[i + 1].word, chunks[i + 1].tag
+            alone = i + 2 == len(chunks) or (len(word) > 3 and word in lexicon.naming_parts())
+            if tag in (UNKNOWN, "place") or (tag == "filler" and alone):
+                return word
     return ""
 
 

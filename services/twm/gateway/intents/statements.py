@@ -169,6 +169,9 @@ def change(reader: Reader, clause: Clause) -> None:
         reader.add(draft, clause)
 
 
+_ASIDE = frozenset({",", "(", "-", "--", "–", "—", "so"})
+
+
 def freeze(reader: Reader, clause: Clause) -> None:
     """No change at all."""
     where = reader.where(clause, ellipsis=False)
@@ -176,6 +179,9 @@ def freeze(reader: Reader, clause: Clause) -> None:
     if not named and "pronoun" in clause.tags:
         where = reader.context.where
         named = where.slices or where.zone or where.cells or where.links
+    if not named and clause.opener in _ASIDE and reader.context.core == "freeze" and reader.out.items:
+        reader.out.items[-1].parts += clause.windows()  # "freeze it (no changes)", "..., nobody touches anything": said already
+        return
     if not named and not clause.tags & {"all"} and not any(c.word in ("nothing", "none", "no") for c in clause.chunks):
         if any(c.tag in ("fuzzy", "unknown_name", "slicetype", "place") for c in clause.chunks):
             return
