@@ -377,3 +377,29 @@ def test_links_by_a_word_of_theirs() -> None:
 )
 def test_half_said_is_asked_about(spec: NetworkSpec, text: str, code: str) -> None:
     assert code in codes(spec, text)
+
+
+def test_places_and_subjects_go_on(spec: NetworkSpec) -> None:
+    found = read(spec, "keep the FWA share between 10 and 25 percent, and don't change it by more than 1 point per step")
+    assert found == {"limits": [limit(["fwa"], min_share=0.1, max_share=0.25, max_change=0.01)]}
+    found = read(spec, "FWA at least 30 % but no more than 50 % of the PRBs in the corridor")
+    assert found == {"limits": [limit(["fwa"], "prb", zone="corridor", min_share=0.3, max_share=0.5)]}
+    found = read(spec, "eMBB needs 120 Mbps in the corridor and 80 in the hospital")["constraints"]
+    assert [(c["scope"]["zone"], c["bound"]) for c in found] == [("corridor", 120.0), ("hospital", 80.0)]
+    found = read(spec, "URLLC: 9 ms (p99), 5 ms (mean)")
+    assert found == {"constraints": [bound("delay_p99_ms", ["urllc"], 9.0), bound("delay_mean_ms", ["urllc"], 5.0)]}
+    found = read(spec, "keep cells 4 and 8 under 75 %")["constraints"]
+    assert found[0] == {
+        "kpi": "utilisation_ratio",
+        "scope": {"cells": ["cell-4", "cell-8"]},
+        "comparator": "at_most",
+        "bound": 0.75,
+    }
+
+
+def test_share_of_packets_within_a_delay(spec: NetworkSpec) -> None:
+    assert read(spec, "99 % of the URLLC packets must arrive within 9 ms") == {
+        "constraints": [bound("delay_p99_ms", ["urllc"], 9.0)]
+    }
+    assert codes(spec, "99.9 % of URLLC packets delivered within 9 ms") == {"unsupported_kpi"}
+    assert codes(spec, "cut energy by 10-15 %") == {"missing_bound"}

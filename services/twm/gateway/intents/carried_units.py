@@ -14,6 +14,7 @@ _SHARES = frozenset({"share", "prb", "bandwidth", "transport"})
 _DELAYS = frozenset({"delay", "p99", "mean"})
 _KPIS = frozenset({*_DELAYS, "percentile", "median", "loss", "delivered", "throughput", "util", "jitter", "lose"})
 _SIDES = frozenset({"atmost", "atleast", "below", "above", "over", "more", "less", "cap"})
+_PLACED = frozenset({"in", "on", "at", "for", "name"})
 _ENDS = frozenset({"punct", "in", "on", "at", "for", "window", "name", "during", "there", "perstep", "until"})
 
 
@@ -65,7 +66,8 @@ def _take(clause: Clause, unit: Quantity) -> None:
         if chunk.tag != QUANTITY or chunk.value.dim != COUNT or chunk.value.value < 1 or chunk.word == "one":
             continue
         after = clause.chunks[i + 1].tag if i + 1 < len(clause.chunks) else "punct"
-        if after in _ENDS and _compared(clause.chunks[max(i - 3, 0) : i]):
+        first = clause.opener in ("and", ",") and all(c.tag == "filler" for c in clause.chunks[:i]) and after in _PLACED
+        if first or (after in _ENDS and _compared(clause.chunks[max(i - 3, 0) : i])):
             chunk.value = replace(unit, value=chunk.value.value * unit.scale, signed=0, of="")
 
 

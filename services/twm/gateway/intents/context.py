@@ -18,6 +18,8 @@ class Context:
     zone: str = ""
     cells: list[str] = field(default_factory=list)
     """What "there" stands for where it was cells; no zone was named after them."""
+    links: list[str] = field(default_factory=list)
+    """The same, of links."""
     where: Where = field(default_factory=Where)
     kpi: str = ""
     core: str = ""

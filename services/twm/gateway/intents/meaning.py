@@ -179,6 +179,9 @@ class Reader:
                     waiting_for = out[-1][0]
                     out[-1] = (replace(waiting_for, chunks=[*waiting_for.chunks, *clause.chunks]), out[-1][1])
                     continue
+                if out and clause.opener == "(" and clause.tags & KPI_TAGS and clause.tags <= KPI_TAGS | {"filler", "punct"}:
+                    out[-1] = (replace(out[-1][0], chunks=[*out[-1][0].chunks, *clause.chunks]), out[-1][1])
+                    continue
                 if stray_partner(self, clause, sentence) or strange_zone(self, clause):
                     continue
                 kept = [c for c in clause.chunks if c.tag in _CARRIED or (c.tag == "quantity" and risk_of(clause))]
@@ -243,9 +246,10 @@ class Reader:
         places(self, clause, core)
         if core == "figure":
             core = self._continued(clause)
+            core = "kpi" if core == "share" and self._of_cells(clause) else core
         elif core == "kpi" and self._of_share(clause):
             core = "share"
-        elif core == "share" and self._of_kpi(clause):
+        elif core == "share" and (self._of_kpi(clause) or self._of_cells(clause)):
             core = "kpi"
         elif core == "share" and self._doubtful(clause):
             self.ask(
@@ -283,9 +287,9 @@ class Reader:
         if clause.slices:
             self.context.slices = clause.slices
         if clause.zones:
-            self.context.zone, self.context.cells = clause.zones[-1], []
-        elif clause.cells:
-            self.context.cells = clause.cells
+            self.context.zone, self.context.cells, self.context.links = clause.zones[-1], [], []
+        elif clause.cells or clause.links:
+            self.context.cells, self.context.links = clause.cells, clause.links
 
     def _continued(self, clause: Clause) -> str:
         """A bare figure goes on with the statement before."""
@@ -319,6 +323,15 @@ class Reader:
         """ "at most 50 % of the radio, 45 % of transport": goes on with shares of the slice of before."""
         own = clause.slices or clause.links or clause.tags & KPI_TAGS or not clause.tags & {"transport", "bandwidth"}
         return not own and self.context.core == "share" and bool(self.context.slices)
+
+    def _of_cells(self, clause: Clause) -> bool:
+        """ "keep cells 4 and 8 under 75 %" where no slice was spoken of: their utilisation."""
+        own = clause.slices or clause.tags & (
+            KPI_TAGS | {"share", "prb", "bandwidth", "resource", "reserve", "cap", "pin", "atleast"}
+        )
+        spoken = self.context.slices or self.context.mentioned or self.context.heading is not None
+        upper = clause.tags & {"below", "atmost"} or (clause.tags & {"above", "over"} and "neg" in clause.tags)
+        return bool(clause.cells and upper) and not own and not spoken
 
     def _of_kpi(self, clause: Clause) -> bool:
         """Whether a ratio goes on with the KPI of before: "loss 1 % for URLLC and 5 % for eMBB"."""

@@ -32,12 +32,12 @@ def where_of(reader: Reader, clause: Clause, *, ellipsis: bool = True) -> Where:
     context, heading = reader.context, reader.context.heading
     tags = clause.tags
     zone = clause.zones[0] if clause.zones else ""
-    cells = clause.cells
-    if "there" in tags and not (zone or cells) and context.cells:
-        cells = list(context.cells)
+    cells, links = clause.cells, clause.links
+    if "there" in tags and not (zone or cells or links) and (context.cells or context.links):
+        cells, links = list(context.cells), list(context.links)
     elif not zone and ("there" in tags or ("pronoun" in tags and "zonenoun" in tags)):
         zone = context.zone
-    found = Where(clause.slices, zone, cells, clause.links)
+    found = Where(clause.slices, zone, cells, links)
     if heading is not None:
         found.slices = found.slices or heading.slices
         if not found.zone and not found.cells and not found.links:

@@ -96,7 +96,7 @@ def _places_behind(clause: Clause) -> list[Chunk]:
     return [c for c in clause.chunks[last + 1 :] if c.tag == NAME and {n.kind for n in c.value} <= {ZONE, CELL}]
 
 
-_GOES_ON = frozenset({",", "and", ";", "with", "while", ".", "nor", "/", "|"})
+_GOES_ON = frozenset({",", "but", "and", ";", "with", "while", ".", "nor", "/", "|"})
 _BOUNDING = frozenset({"kpi", "share", "change"})
 
 

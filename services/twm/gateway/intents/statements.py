@@ -144,7 +144,7 @@ def _share_value(reader: Reader, quantity: Quantity) -> float:
 
 def change(reader: Reader, clause: Clause) -> None:
     """The largest change per step."""
-    where = reader.where(clause, ellipsis=False)
+    where = reader.where(clause, ellipsis="pronoun" in clause.tags)
     risk = risk_of(clause)
     found = [i for i in figures(clause) if clause.chunks[i].tag == "quantity"]
     if not found:
@@ -332,7 +332,9 @@ def save(reader: Reader, clause: Clause) -> None:
         )
         return
     halved = any(c.tag == "reduce" and c.word.startswith("halv") for c in clause.chunks)
-    if not ratios and _unsaved(clause):
+    if any(clause.chunks[i].tag == "range" for i in figures(clause)):
+        reader.ask("missing_bound", "objective.saving_target_ratio", "One saving target is needed. Which one?")
+    elif not ratios and _unsaved(clause):
         reader.ask(
             "no_goal",
             "objective",

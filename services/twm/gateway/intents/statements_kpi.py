@@ -71,8 +71,19 @@ def kpi(reader: Reader, clause: Clause) -> None:
     risk = risk_of(clause)
     taken = risk.taken if risk else set()
     where = _scope_of(reader, clause)
+    within = _within(clause)
+    if within is not None and within != 0.99:
+        reader.ask(
+            "unsupported_kpi",
+            "constraints.kpi",
+            "Of the delay, only the 99th percentile and the mean are predicted. Which is meant?",
+            ("p99 delay", "mean delay"),
+        )
+        return
     for position in figures(clause):
         chunk = clause.chunks[position]
+        if within is not None and chunk.tag == "quantity" and chunk.value.dim == RATIO:
+            continue
         bounds = (
             [Bound(chunk.value[0], AT_LEAST, position), Bound(chunk.value[1], AT_MOST, position)]
             if chunk.tag == "range"
@@ -230,6 +241,14 @@ def _kpi_name(reader: Reader, clause: Clause, position: int, quantity: Quantity,
     if quantity.dim == COUNT and reader.context.kpi:
         return reader.context.kpi, False
     return "", False
+
+
+def _within(clause: Clause) -> float | None:
+    """ "99 % of packets within 25 ms": which share of packets a delay is of."""
+    quantities = [clause.chunks[i].value for i in figures(clause) if clause.chunks[i].tag == "quantity"]
+    ratios = [q for q in quantities if q.dim == RATIO]
+    alone = len(ratios) == 1 and len(quantities) == 2 and any(q.dim in (DELAY, SECONDS) for q in quantities)
+    return float(ratios[0].value) if alone and of_packets(clause) and _arrives(clause, ratios[0]) else None
 
 
 def _arrives(clause: Clause, quantity: Quantity) -> bool:
