@@ -21,7 +21,7 @@ from twm.gateway.intents.drafts import (
 )
 from twm.gateway.intents.names import CELL, LINK, SLICE, NameIndex
 from twm.gateway.intents.questions import question
-from twm.gateway.intents.statements import SAVE_WEIGHT
+from twm.gateway.intents.statements_objective import SAVE_WEIGHT
 from twm.gateway.intents.times import combine, resolve
 
 KPIS = {

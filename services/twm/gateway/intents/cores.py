@@ -222,7 +222,7 @@ def of_packets(clause: Clause) -> bool:
         quantity = chunks[i].value
         if chunks[i].tag != "quantity" or quantity.dim not in (RATIO, FRACTION):
             continue
-        if quantity.of or any(c.word in _PACKET_WORDS for c in chunks[i + 1 : i + 5]):
+        if quantity.of or any(_PACKET_WORDS & set(c.word.split()) for c in chunks[i + 1 : i + 5]):
             return True
     return False
 

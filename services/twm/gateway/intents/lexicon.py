@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import lru_cache
 
 from twm.gateway.intents.ordinary import ORDINARY
+from twm.gateway.intents.phrases import PHRASES
 from twm.gateway.intents.spelling import Speller
-from twm.gateway.intents.vocabulary import FILLER, NAMING, NAMING_PARTS, PHRASES, WORDS
+from twm.gateway.intents.vocabulary import FILLER, NAMING, NAMING_PARTS, WORDS
 
 MAX_PHRASE = 8
 _NO_TARGETS = frozenset(

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from twm.api.intent.v1 import intent_pb2
 from twm.core.network import NetworkSpec
-from twm.gateway.intents import statements, statements_kpi
+from twm.gateway.intents import statements, statements_kpi, statements_objective
 from twm.gateway.intents.bounds import risk_of
 from twm.gateway.intents.chunks import Chunk
 from twm.gateway.intents.clauses import Clause, sentences
@@ -266,10 +266,10 @@ class Reader:
             "maintenance": statements.maintenance,
             "freeze": statements.freeze,
             "change": statements.change,
-            "rank": statements.rank,
-            "save": statements.save,
-            "anycost": statements.anycost,
-            "sla": statements.sla,
+            "rank": statements_objective.rank,
+            "save": statements_objective.save,
+            "anycost": statements_objective.anycost,
+            "sla": statements_objective.sla,
             "relieve": statements.relieve,
             "overload": statements.relieve,
             "surge_open": statements.surge_open,

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from twm.gateway.intents.bounds import AT_LEAST, AT_MOST, EXACT, bound_of, risk_of
-from twm.gateway.intents.chunks import MISSPELT
 from twm.gateway.intents.clauses import Clause
 from twm.gateway.intents.cores import MULTIPLES, figures
-from twm.gateway.intents.drafts import ConstraintDraft, Item, LimitDraft, MaintenanceDraft, ObjectiveDraft, SurgeDraft, Where
+from twm.gateway.intents.drafts import ConstraintDraft, Item, LimitDraft, MaintenanceDraft, SurgeDraft, Where
 from twm.gateway.intents.questions import quoted
 from twm.gateway.intents.statements_kpi import about_links
 from twm.gateway.intents.units import (
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
 OVERLOAD_RATIO = 0.9
 """Utilisation above which a cell or link counts as overloaded where no figure was named."""
-SAVE_WEIGHT, SPEND_WEIGHT, LESS_WEIGHT = 2.0, 0.5, 0.5
 
 
 def _resource(clause: Clause, where: Where) -> str:
@@ -312,195 +310,6 @@ def maintenance(reader: Reader, clause: Clause) -> None:
             )
             return
     reader.add(MaintenanceDraft(clause=clause.chunks[0].start, links=links, capacity=capacity), clause)
-
-
-def save(reader: Reader, clause: Clause) -> None:
-    """Saving, with or without a figure."""
-    ratios = [
-        clause.chunks[i].value
-        for i in figures(clause)
-        if clause.chunks[i].tag == "quantity"
-        and (clause.chunks[i].value.dim in (RATIO, FRACTION, POINTS) or _plain_ratio(clause.chunks[i].value))
-    ]
-    asked = clause.tags & {"reduce", "save", "less", "down", "raise", "low", "below", "neg", "window", "hold"} or any(
-        c.word.startswith(("cheap", "green", "eco", "econom", "conserv")) for c in clause.chunks
-    )
-    guessed = [c for c in clause.chunks if c.tag in ("cost", "save")]
-    if not ratios and guessed and all(c.value == MISSPELT for c in guessed):
-        reader.ask(
-            "no_goal", "objective", f"Is {quoted(guessed[0].word)} meant, and cost or energy to be saved?", ("save", "drop it")
-        )
-        return
-    halved = any(c.tag == "reduce" and c.word.startswith("halv") for c in clause.chunks)
-    if any(clause.chunks[i].tag == "range" for i in figures(clause)):
-        reader.ask("missing_bound", "objective.saving_target_ratio", "One saving target is needed. Which one?")
-    elif not ratios and _unsaved(clause):
-        reader.ask(
-            "no_goal",
-            "objective",
-            "Saving is not wanted: is performance to count whatever it costs, or is saving just not a goal?",
-            ("performance at any cost", "drop it"),
-        )
-    elif halved and not ratios:
-        reader.objective(clause).saving = 0.5
-    elif ratios:
-        if "raise" in clause.tags and not clause.tags & {"save", "reduce"}:
-            reader.ask("no_goal", "objective", "Higher cost is no goal. What is to be reached?")
-            return
-        draft = reader.objective(clause)
-        draft.saving = ratios[0].value
-    elif asked:
-        draft = reader.objective(clause)
-        draft.saving_weight = SAVE_WEIGHT
-
-
-def _plain_ratio(quantity: Quantity) -> bool:
-    return quantity.dim == COUNT and 0 < quantity.value < 1
-
-
-def _unsaved(clause: Clause) -> bool:
-    """ "stop saving", "no energy saving"."""
-    at = next((i for i, c in enumerate(clause.chunks) if c.tag == "save"), -1)
-    return any(c.tag == "neg" for c in clause.chunks[max(at - 2, 0) : at]) if at > 0 else False
-
-
-def anycost(reader: Reader, clause: Clause) -> None:
-    """Compliance whatever it costs."""
-    reader.objective(clause).saving_weight = SPEND_WEIGHT
-
-
-def sla(reader: Reader, clause: Clause) -> None:
-    """The SLAs hold: all of them as a flag; of named slices, or with a risk level, as the constraints of the network spec."""
-    chunks = clause.chunks
-    broken = any(c.tag == "break" for c in chunks)
-    if not clause.slices and any(c.word == "some" for c in chunks[max(clause.find("sla") - 3, 0) : max(clause.find("sla"), 0)]):
-        reader.ask("ambiguous_scope", "objective.hold_slas", "The SLAs of which slices?", reader.names.ids["slice"])
-        return
-    denied = clause.opener in ("without", "nor") or any(c.tag == "neg" or c.word in ("0", "zero") for c in chunks)
-    risk = risk_of(clause)
-    if broken and not denied and risk is None and not clause.tags & {"below", "atmost"}:
-        reader.ask("no_goal", "objective.hold_slas", "Are the SLAs to hold?", ("hold all SLAs",))
-        return
-    saving = [c for c in chunks if c.tag == "cost"] and [
-        clause.chunks[i].value
-        for i in figures(clause)
-        if clause.chunks[i].tag == "quantity" and clause.chunks[i].value.dim == RATIO
-    ]
-    if clause.slices or risk is not None:
-        slices = clause.slices or reader.names.ids["slice"]
-        for entry in reader.spec.slices:
-            if entry.id not in slices:
-                continue
-            bounds = (
-                ("delay_p99_ms", AT_MOST, entry.sla.delay_p99_max_ms),
-                ("loss_ratio", AT_MOST, entry.sla.loss_max_ratio),
-                ("throughput_mbps", AT_LEAST, entry.sla.throughput_min_mbps),
-            )
-            for name, side, value in bounds:
-                if value is not None:
-                    where = Where([entry.id], clause.zones[0] if clause.zones else "")
-                    reader.add(
-                        ConstraintDraft(
-                            clause=chunks[0].start,
-                            kpi=name,
-                            where=where,
-                            side=side,
-                            bound=value,
-                            probability=risk.probability if risk else None,
-                        ),
-                        clause,
-                    )
-    else:
-        reader.objective(clause).hold_slas = True
-    if "anycost" in clause.tags:
-        reader.objective(clause).saving_weight = SPEND_WEIGHT
-    if saving:
-        reader.objective(clause).saving = saving[0].value
-
-
-def rank(reader: Reader, clause: Clause) -> None:
-    """Which slices count more."""
-    chunks, tags = clause.chunks, clause.tags
-    groups = [[n.id for n in c.value if n.kind == "slice"] for c in chunks if c.tag == "name"]
-    groups = [g for g in groups if g]
-    if any(c.tag == "slicetype" for c in chunks):
-        return
-    if clause.zones or clause.cells:
-        reader.ask(
-            "unsupported_scope",
-            "objective.slice_weights",
-            "Priorities hold for the whole area. For a part of it, a bound or a least share can be given. Which is meant?",
-            ("priority in the whole area", "a KPI bound there", "a least share there"),
-        )
-        return
-    if not groups:
-        groups = [reader.context.slices] if reader.context.slices else []
-    weights = _weights(clause)
-    groups = _between(clause, groups)
-    draft = reader.objective(clause)
-    if weights:
-        draft.weights = weights
-    elif (
-        "lessimportant" in tags
-        or "deprio" in tags
-        or (tags & {"less", "neg", "low"} and "important" in tags)
-        or tags & {"lowestprio", "lowprio"}
-        or (_half(clause) and "important" in tags)
-    ):
-        draft.weights = dict.fromkeys(groups[0], LESS_WEIGHT) if groups else {}
-    elif "double" in tags or any(c.tag == "quantity" and c.value.dim == FACTOR for c in chunks):
-        factor = next((c.value.value for c in chunks if c.tag == "quantity" and c.value.dim == FACTOR), 2.0)
-        draft.weights = dict.fromkeys(groups[0], min(max(factor, 0.1), 10.0)) if groups else {}
-    elif len(groups) == 1 and len(groups[0]) > 1 and ("ranking" in tags or any(c.word == "order" for c in chunks)):
-        draft.ranks = [[one] for one in groups[0]]
-    elif len(groups) > 1 and _reversed(clause):
-        draft.ranks = groups[::-1]
-    elif len(groups) > 1:
-        draft.ranks = groups
-    elif tags & {"wait", "last", "second", "third"} and groups and not tags & {"first", "prio"}:
-        reader.out.items.remove(draft)
-        previous = next((i for i in reversed(reader.out.items) if isinstance(i, ObjectiveDraft) and i.ranks), None)
-        if previous is not None:
-            previous.ranks.append(groups[0])
-        elif "last" in tags or "wait" in tags:
-            again = reader.objective(clause)
-            again.weights = dict.fromkeys(groups[0], LESS_WEIGHT)
-    elif groups:
-        draft.ranks = [groups[0]]
-
-
-def _half(clause: Clause) -> bool:
-    return any(c.tag == "quantity" and c.value.dim == FRACTION and c.value.value == 0.5 for c in clause.chunks)
-
-
-def _reversed(clause: Clause) -> bool:
-    """ "eMBB after URLLC"."""
-    return bool(clause.tags & {"after", "yield"})
-
-
-def _weights(clause: Clause) -> dict[str, float]:
-    """ "URLLC weight 3", "weights: URLLC 4, eMBB 2": the figure beside each slice."""
-    chunks = clause.chunks
-    if not any(c.word in ("weight", "weights", "weighted") for c in chunks):
-        return {}
-    figures_ = [c.value.value for c in chunks if c.tag == "quantity" and c.value.dim in (COUNT, FACTOR)]
-    named = [[n.id for n in c.value] for c in chunks if c.tag == "name"]
-    if len(figures_) == 1 and len(named) == 1:
-        return {name: min(max(figures_[0], 0.1), 10.0) for name in named[0]}
-    return {}
-
-
-def _between(clause: Clause, groups: list[list[str]]) -> list[list[str]]:
-    """ "between URLLC and FWA, FWA goes first": one of the two, and with it its order, is named after them."""
-    at = clause.find("between")
-    follows = clause.chunks[at + 1 : at + 4] if at >= 0 else []
-    words = {c.word for c in clause.chunks}
-    if len(groups) == 1 and len(groups[0]) == 2 and words & {"former", "latter"}:
-        return [[groups[0][0]], [groups[0][1]]] if "former" in words else [[groups[0][1]], [groups[0][0]]]
-    if len(groups) < 2 or not any(c.tag == "name" and len(c.value) == len(groups[0]) > 1 for c in follows):
-        return groups
-    chosen = groups[1]
-    return [chosen, [x for x in groups[0] if x not in chosen]]
 
 
 def relieve(reader: Reader, clause: Clause) -> None:

@@ -1,0 +1,210 @@
+"""Phrases of the grammar by tag; the longest wins, and over the words in it."""
+
+from __future__ import annotations
+
+PHRASES: dict[str, str] = {
+    "during": "for the duration of | over the duration of | for the length of | in the course of",
+    "dayend": "the end of the day | end of the day | end of day | the end of today | close of day",
+    "monthend": """
+        the end of the month | end of the month | end of month | the end of this month | month end | month - end
+    """,
+    "yearend": "the end of the year | end of the year | end of year | the end of this year | year end | year - end",
+    "overmorrow": "the day after tomorrow | day after tomorrow",
+    "after": "not before | no earlier than | not earlier than | no sooner than | not sooner than",
+    "holiday": "new year 's eve | new year's eve | christmas eve | new year | bank holiday",
+    "orbetter": "or better",
+    "pin": "no more no less | no more , no less | no more and no less | not more and not less | no less and no more",
+    "atleast": """
+        no less | not less | not a bit less | nothing less | nothing below |
+        at least | no less than | not less than | no fewer than | not under | not below | no lower than |
+        not lower than | not fewer than | never less than | or more | or higher | or above | or greater | and above |
+        and more |
+        and up | upwards of | as a minimum | at the least | or over | as minimum | at minimum | at a minimum |
+        no smaller than | at or above
+    """,
+    "atmost": """
+        no more | not more | not a bit more | nothing above | nothing more than | make do with | makes do with |
+        get by with | live with |
+        at most | no more than | not more than | not exceed | not exceeding | not over | not above |
+        no higher than | not higher than | no greater than | not greater than | no larger than | not larger than |
+        or less | or lower | or below | or under |
+        or fewer | up to | at the most | as a maximum | as maximum | at maximum |
+        not beyond | no bigger than | at the outside | at or below | at or under | no longer than | or smaller |
+        at worst |
+        in the worst case | worst case |
+        not any higher than | down to
+    """,
+    "freeze": """
+        as it is | as they are | as is | as it was | as they were | off limits | hands off | keep off |
+        stay off | stay away from | keep away from | off-limits | stays put | stay put | stay the same |
+        remain the same | remains the same | stays the same | in its present state | leave be | off them |
+        keep your hands off | take your hands off | as-is | fingers off | keep your fingers off | where they are |
+        where it is | as it stands | as they stand | leave in peace | stay clear of
+    """,
+    "down": """
+        is out | are out | be out | is gone | are gone | be gone |
+        out of service | out of order | taken out | going down | goes down | go down | taken down |
+        shut down | will be down | not available | carries nothing | carry nothing | out of action | off air |
+        off the air | switched off | turned off | taken offline
+    """,
+    "loss": """
+        packet loss | loss rate | loss ratio | packet loss rate | packet loss ratio | packet error rate |
+        packet error ratio | error rate | error ratio | drop rate | packet drop rate | packet drops |
+        packets lost | lost packets | dropped packets | packets dropped | loss of packets | drop ratio |
+        packet drop | volume lost | lost volume | lose packets | loses packets | packets are lost
+    """,
+    "delivered": """
+        delivery ratio | delivery rate | packet delivery | packets delivered | success rate |
+        service reliability | get through | gets through | getting through | go through | make it through
+    """,
+    "delay": """
+        response time | end to end delay | end-to-end delay | end to end latency | end-to-end latency |
+        packet delay | tail latency | tail delay | delay bound | latency bound | reaction time
+    """,
+    "p99": """
+        99th percentile | 99 th percentile | ninety-ninth percentile | ninety ninth percentile |
+        99 percentile | 99th quantile
+    """,
+    "mean": "on average | in the mean",
+    "throughput": """
+        data rate | bit rate | served load | served rate | served throughput | user rate | download speed |
+        upload speed | served volume
+    """,
+    "prb": """
+        resource block | resource blocks | physical resource blocks | physical resource block |
+        radio resources | radio resource | air interface | radio share | radio shares | prb share |
+        prb shares | resource block share
+    """,
+    "bandwidth": """
+        bandwidth share | bandwidth shares | transport share | transport capacity | link capacity |
+        transport bandwidth | link bandwidth
+    """,
+    "util": """
+        prb utilisation | prb utilization | prb usage | radio utilisation | radio utilization | prb load |
+        radio load | link utilisation | link utilization | link load | resource utilisation |
+        resource utilization
+    """,
+    "sla": """
+        service level agreement | service level agreements | service levels | service-level agreements |
+        service-level agreement | service level objectives
+    """,
+    "slagood": "stay green | stays green",
+    "anycost": """
+        at any cost | at all costs | whatever it costs | whatever the cost | regardless of cost |
+        regardless of the cost | cost is no object | money is no object | no matter the cost |
+        no matter what it costs | cost does not matter | cost doesn't matter | at any price |
+        whatever the price | performance first | quality first | performance over cost | quality over cost |
+        performance before cost | cost is secondary | cost is not an issue | cost is no issue | cost is irrelevant |
+        whatever it takes | no expense spared | spare no expense | spare no cost | money plays no role |
+        cost plays no role |
+        never mind the cost | never mind the costs | hang the cost | without regard to cost |
+        without regard to the cost |
+        irrespective of cost | irrespective of the cost | even at higher cost | whatever it may cost |
+        at whatever cost |
+        at whatever price | no matter how expensive
+    """,
+    "cost": """
+        economy mode | power saving mode | energy saving mode | saving mode | power saving |
+        power consumption | energy consumption | operating cost | operating costs | control cost |
+        energy bill | power bill | green mode | eco mode | energy use | energy usage | electricity bill
+    """,
+    "prio": """
+        takes precedence | take precedence | comes first | come first | goes first | go first |
+        top priority for
+    """,
+    "relieve": """
+        take load off | take the load off | take some load off | take pressure off | take the pressure off | free up
+    """,
+    "lose": "capacity loss | loss of capacity | lost capacity | reduced capacity | capacity reduction",
+    "excluded": "except for | apart from | other than | with the exception of | aside from | save for",
+    "urgent": """
+        highest priority | top priority | most urgent | utmost priority |
+        maximum priority
+    """,
+    "highprio": "high priority",
+    "lowprio": "low priority | not urgent",
+    "lowestprio": "lowest priority | no hurry | no rush | when convenient | whenever convenient",
+    "lessimportant": """
+        less important | least important | less weight | lower priority | lower weight | best effort | best-effort
+    """,
+    "moreimportant": """
+        more important | more weight | higher priority | higher weight | matters more | more than anything |
+        most important | matters most | weighs more | counts more | count more
+    """,
+    "over": "ahead of | rather than | in preference to | with precedence over | precedence over | priority over",
+    "filler": """
+        at once | once more | once again | once a | just in case | even if | as if |
+        if not already | good morning | good afternoon | good evening | good night |
+        good day | after all | after that | look after |
+        looking after | looks after | after you | quite a while | once in a while |
+        has to | have to | had to | by any means | by all means | people are |
+        at all | in total | in short | at the moment | in place | by all means | on top of that | on top |
+        such as | so far | as well | at a time | at once | for the moment | for the time being | for now |
+        for example | in general | in particular | of course | in order to | at the same time | in fact |
+        first of all | as soon as possible | in case of doubt | if in doubt | when in doubt | in doubt |
+        double check | double - check | until further notice |
+        till further notice | right now | from now on | as of now |
+        up front | as far as | as agreed | as usual | each time | every time |
+        to be on the safe side | on the safe side | heads-up | heads up | going on | back up | all day long |
+        the whole time | in any case | in any cell | in every cell | in all cells | in each cell |
+        across the board | in the world | if at all possible | whatever happens | whatever you do |
+        no matter what | as you please | in return | by then | by that | more or less | so-called | of these |
+        of those | relative to | compared to | compared with | versus | per cell | per link | as much as |
+        as possible | if possible | let alone | from each other | nothing else | no doubt | no problem |
+        not sure | no idea | no one | not only | why not | no thanks
+    """,
+    "all": """
+        across the network | across the area | network wide | network-wide | area wide | area-wide |
+        in the whole network | in the whole area | over all
+    """,
+    "perstep": """
+        per step | a step | each step | every step | per slow step | at each step | in each step | in one step |
+        in a step |
+        in a single step | per interval | per move | in one move | in one go | per adjustment | per iteration |
+        per round
+    """,
+    "ranking": """
+        order of importance | order of priority | priority order | order of precedence | pecking order | in this order |
+        in that order | in the order
+    """,
+    "yield": """
+        gives way to | give way to | yields to | yield to | takes a back seat to | comes after | come after |
+        ranks below |
+        ranks behind | stands behind | stands back for | is second to | are second to | comes second to |
+        come second to | subordinate to | defers to
+    """,
+    "whole": "the remainder of | the rest of",
+    "as_well": "as well as | together with | along with | in addition to",
+    "provided": """
+        as long as | so long as | provided that | on condition that | on the condition that |
+        under the condition that | given that
+    """,
+    "while": "in the meantime | in the mean time | at that time",
+    "thattime": """
+        during that time | during this time | during that period | during this period | during which |
+        in that time | in this period | in that period | during that window | over that period |
+        during those hours | during these hours
+    """,
+    "rush": """
+        a while | a short while | some time | a few hours | a few minutes | a couple of hours | some hours |
+        several hours |
+        a few days | some days | a couple of days | a couple of minutes | lunch break | lunch time |
+        from time to time | now and then | every now and then | once in a while | at some point | some time | one day |
+        rush hour | rush hours | peak hour | peak hours | busy hour | busy hours | peak time | peak times |
+        off peak | off-peak | office hours | business hours | working hours
+    """,
+    "confidence": """
+        confidence level | level of confidence | of the time | of all cases | of the cases | of cases | of all times
+    """,
+    "usual": """
+        the usual | its normal level | normal level | usual level | an ordinary day | a normal day |
+        its usual level | what it normally is | than usual
+    """,
+    "cond": """
+        in case | in case of | in the event of | in the event that | as soon as | only if | except when | except if |
+        except where | on condition of | depending on
+    """,
+    "throughout": "all day",
+    "again": "again and again",
+}
+"""Tag to phrases, apart by bars."""
