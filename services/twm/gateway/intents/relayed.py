@@ -1,0 +1,56 @@
+"""Relayed wishes and academic prose put plainly: "would be grateful if", "what he needs is that", asides, relative clauses.
+
+Only what carries nothing for the network is left out: asides and relative clauses with a figure, a negation or an order stay.
+Every pattern is bounded, so that the time is linear in the length of the text.
+"""
+
+from __future__ import annotations
+
+import re
+
+_PLEASED = (
+    r"(?:grateful|thankful|obliged|content|happy|happier|glad|pleased|relieved|satisfied|delighted|reassured|fine|helped|calmer"
+    r"|much appreciated|appreciated)"
+)
+_WISHES = re.compile(
+    rf"(?i)\b(?:would|'d|’d) (?:(?:all|both|also|really) )?(?:be (?:[a-z]+ ){{0,3}}?{_PLEASED}(?: to (?:you|us))?|appreciate it"
+    r"|like it|not mind|help (?:us|them|him|her|me)|prefer it) if\b"
+)
+_CLEFT = re.compile(
+    r"(?i)\b(?:what|all(?: that)?|the (?:only )?thing(?: that)?) (?:[a-z']+ ){1,5}?"
+    r"(?:needs?|wants?|needed|wanted|asks?|asked|asking|requires?|requests?|requested|insists?|likes?|hopes?|after"
+    r"|calm them down)(?: (?:for|on|from us|of us|to see|to have))?(?:,[^,.;?\d]{1,60},)? "
+    r"(?:is|was|would be)(?: that| to have| for)?(?![a-z])"
+)
+_TELLING = (
+    r"(?:(?:and )?I(?:'m| am) (?:only |just |merely )?(?:told|passing|relaying|quoting|repeating)|as far as|so far as"
+    r"|so (?:the|my|our|his|her|he|she|they|I|it)|if I (?:understood|heard|got|remember)|as (?:the|he|she|they|you|I|we) "
+    r"|what with|I (?:gather|believe|think|understand|hear)|(?:he|she) (?:says|said|adds)|they (?:say|said|add|tell)"
+    r"|according to|it (?:seems|appears)|moreover|furthermore|after a (?:good|great) deal)"
+)
+_KEPT = (
+    r"(?![^,;.?]{0,80}\b(?:not|never|no|must|shall|should|only if|if the|unless|except|until|from|touch|change|frozen|freeze"
+    r"|below|above|under|over|least|most)\b)"
+)
+_ASIDE = re.compile(rf"(?i),\s{_KEPT}{_TELLING}[^,;.?\d<>=]{{0,70}},")
+_RELATIVE = re.compile(
+    rf"(?i),\s{_KEPT}(?:(?:by|of|in|on|at|through|via|for) which|who|whose|where)\s[^,;.?\d<>=]{{3,80}},(?=\s)"
+)
+_COMPLAINT = re.compile(
+    rf"(?i)\b(?:tells?|told|says?|said|complains?|complained|reports?|reported)(?: (?:me|us))? that\s"
+    rf"{_KEPT}[^,;.?\d<>=]{{3,90}}, so\b"
+)
+_BOUNDED = re.compile(r"(?i)\b(?:bounded|limited|capped) (?:from )?(above|below) by\b")
+_AND_BOUNDED = re.compile(r"(?i)\b(at (?:least|most)\s[^,;?]{1,20}?\sand) (?:from )?(above|below) by\b")
+_SIDE = {"above": "at most", "below": "at least"}
+
+
+def plainly(text: str) -> str:
+    """The text without the frames of a relayed wish. Never longer."""
+    out = _WISHES.sub("want", text)
+    out = _CLEFT.sub("please", out)
+    out = _ASIDE.sub(" ", out)
+    out = _RELATIVE.sub(" ", out)
+    out = _COMPLAINT.sub(". So", out)
+    out = _BOUNDED.sub(lambda m: _SIDE[m[1].casefold()], out)
+    return _AND_BOUNDED.sub(lambda m: f"{m[1]} {_SIDE[m[2].casefold()]}", out)
