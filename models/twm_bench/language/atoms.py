@@ -71,7 +71,7 @@ def reference_of(intent: intent_pb2.IntentSpec, spec: NetworkSpec) -> dict[str, 
 
 
 def items_of(reference: dict[str, Any]) -> list[Item]:
-    """The parts of an intent with their atoms. A window of the whole intent is one of each part; a weight of 1 is none."""
+    """The parts of an intent with their atoms. A window of the whole intent is one of each part; a weight of 1 and priority 3 are none."""
     common = reference.get("window")
     out: list[Item] = []
     objective = dict(reference.get("objective", {}))
@@ -103,7 +103,7 @@ def items_of(reference: dict[str, Any]) -> list[Item]:
         out.append(_with_window(item, work.get("window", common)))
     if "event" in context:
         out.append({"kind": "event", "name": context["event"].casefold()})
-    if "priority" in reference:
+    if reference.get("priority", 3) != 3:
         out.append({"kind": "priority", "value": reference["priority"]})
     return out
 
