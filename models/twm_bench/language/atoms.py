@@ -71,7 +71,10 @@ def reference_of(intent: intent_pb2.IntentSpec, spec: NetworkSpec) -> dict[str, 
 
 
 def items_of(reference: dict[str, Any]) -> list[Item]:
-    """The parts of an intent with their atoms. A window of the whole intent is one of each part; a weight of 1 and priority 3 are none."""
+    """The parts of an intent with their atoms; the defaults, a weight of 1 and priority 3, are none.
+
+    A window of the whole intent is one of each part.
+    """
     common = reference.get("window")
     out: list[Item] = []
     objective = dict(reference.get("objective", {}))
