@@ -30,8 +30,15 @@ NAME, FUZZY, UNKNOWN_NAME, QUANTITY, CLOCK, DATE, DATES, PUNCT, UNKNOWN, FILLER 
     "unknown",
     "filler",
 )
+NODE_JOINTS = ("-", "–", "<->", "↔", "to", "->", "→", "=>", "and", "/")
+NODE_DIRECTED = ("to", "->", "→", "=>")
+_ARROWS = ("->", "→", "=>", "<->", "↔")
+_BOTH_WAYS = ("both directions", "both ways", "either direction", "each direction", "both direction", "each way")
+_OF_CAPACITY = frozenset(
+    {"left", "halved", "remaining", "remains", "available", "lost", "gone", "reduced", "down", "only", "loss"}
+)
+"""After "cap" where it is short for capacity."""
 _LINK_TALK = frozenset({"maint", "down", "fail", "capacity", "linknoun"})
-_ORDERING = frozenset({"over", "before", "win", "above", "moreimportant"})
 EITHER = "either"
 """Word of a list of names that are joined by "or"."""
 MISSPELT = "misspelt"
@@ -40,11 +47,9 @@ _TICKET_WORDS = "cr inc chg req tkt ticket case wo rfc sr jira ref reference req
 _TICKETS = frozenset(_TICKET_WORDS.split())
 _RANGE_WORDS = ("-", "–", "—", "to", "through", "thru", "until", "till")
 _LIST_WORDS = (",", "and", "&", "+", "or", "/", "nor")
-_NODE_JOINTS = ("-", "–", "<->", "↔", "to", "->", "→", "and", "/")
 _COMPARED_WORDS = "less more lower higher greater smaller bigger larger longer shorter faster slower fewer"
 _COMPARED = frozenset(_COMPARED_WORDS.split())
 """Before these "then" is a slip for "than"."""
-_NODE_DIRECTED = ("to", "->", "→")
 
 
 @dataclass(slots=True)
@@ -109,7 +114,7 @@ class Chunker:
             chunk = self._at(tokens, words, i, today, out)
             out.append(chunk)
             i = chunk.end
-        return _merge_lists(span_cells(self._join_nodes(out, words, tokens), self._names))
+        return out
 
     def _at(self, tokens: Sequence[Token], words: Sequence[str], i: int, today: dt.date, out: list[Chunk]) -> Chunk:
         token, names = tokens[i], self._names
@@ -118,6 +123,9 @@ class Chunker:
             if listed is not None:
                 return listed
             found = names.match(tokens, words, i)
+            between = self._between(tokens, words, i)
+            if between is not None and (found is None or between.end > found[1]):
+                return between
             if found is not None:
                 return Chunk(NAME, i, found[1], self._chosen(found[0], words, i, found[1]), token.text)
             stray = self._stray(tokens, i)
@@ -152,11 +160,34 @@ class Chunker:
                 tag = FILLER
             return Chunk(tag, i, i + 1, None, token.text)
         tag = lexicon.words().get(words[i], UNKNOWN)
+        if words[i] == "cap" and words[i + 1 : i + 2] and words[i + 1] in _OF_CAPACITY:
+            tag = "capacity"
         if tag == "min":
             tag = "atleast"
         elif tag == "monthname" and (len(token.text) < 4 or not token.raw[:1].isupper()):
             tag = FILLER
         return Chunk(tag, i, i + 1, None if words[i] == token.text else MISSPELT, words[i])
+
+    def _between(self, tokens: Sequence[Token], words: Sequence[str], i: int) -> Chunk | None:
+        """ "from A2 to the hub", "link mast → office": the links between two transport nodes."""
+        first = self._names.node_at(tokens, words, i)
+        if first is None or first[1] + 1 >= len(tokens) or words[first[1]] not in NODE_JOINTS:
+            return None
+        joint = words[first[1]]
+        k = first[1] + 2 if words[first[1] + 1] == "the" else first[1] + 1
+        second = self._names.node_at(tokens, words, k) if k < len(tokens) else None
+        if second is None:
+            return None
+        before = {lexicon.words().get(word, word) for word in words[max(i - 3, 0) : i]}
+        if not (before & {"linknoun", "from", "between", "maint"} or joint in _ARROWS or tokens[i].raw.isupper()):
+            return None
+        x, y = first[0], second[0]
+        ids = list(self._names.links_between.get((x, y), []))
+        following = " ".join(words[second[1] : second[1] + 6])
+        if joint not in NODE_DIRECTED or any(said in following for said in _BOTH_WAYS):
+            ids += self._names.links_between.get((y, x), [])
+        names = [Name(LINK, n) for n in sorted(ids, key=lambda n: self._names.rank[LINK, n])]
+        return Chunk(NAME, i, second[1], tuple(names), "link") if names else None
 
     def _percentile(self, tokens: Sequence[Token], words: Sequence[str], i: int) -> Chunk | None:
         if words[i : i + 1] == ["ninety"] and words[i + 1 : i + 3] in (["-", "ninth"], ["ninth", "percentile"]):
@@ -238,6 +269,11 @@ class Chunker:
         """ "up-9", "N7", "A4-hub": written like the names of the network, but none of them."""
         if tokens[i].kind != "word" or i + 1 >= len(tokens) or not tokens[i + 1].glued:
             return None
+        lettered = self._names.family(tokens[i].text + tokens[i + 1].text)
+        single = i + 2 < len(tokens) and tokens[i + 2].glued and tokens[i + 2].kind == "word" and len(tokens[i + 2].text) == 1
+        if lettered and single:
+            text = "".join(t.raw for t in tokens[i : i + 3])
+            return Chunk(UNKNOWN_NAME, i, i + 3, (lettered, text, []), text)
         j = i + 2 if tokens[i + 1].text in "-_." and i + 2 < len(tokens) and tokens[i + 2].glued else i + 1
         if tokens[j].kind != "number" or not tokens[j].text.isdigit():
             return None
@@ -308,32 +344,6 @@ class Chunker:
                 return Chunk(FUZZY, i, j, (text, tuple(near)), text)
         return None
 
-    def _join_nodes(self, chunks: list[Chunk], words: Sequence[str], tokens: Sequence[Token]) -> list[Chunk]:
-        """ "N2-N0", "from N0 to N2", "between N4 and N0": two nodes make links."""
-        out: list[Chunk] = []
-        i = 0
-        while i < len(chunks):
-            a = chunks[i]
-            joint = chunks[i + 1] if i + 1 < len(chunks) else None
-            b = chunks[i + 2] if i + 2 < len(chunks) else None
-            if _is_node(a) and joint is not None and b is not None and joint.word in _NODE_JOINTS and _is_node(b):
-                x, y = a.value[0].id, b.value[0].id
-                ids = list(self._names.links_between.get((x, y), []))
-                if joint.word not in _NODE_DIRECTED:
-                    ids += self._names.links_between.get((y, x), [])
-                value: Any = tuple(Name(LINK, n) for n in sorted(ids, key=lambda n: self._names.rank[LINK, n]))
-                tag = NAME
-                if not ids:
-                    tag, value = UNKNOWN_NAME, (LINK, f"{x}-{y}", [])
-                if out and out[-1].tag in ("between", "from"):
-                    out.pop()
-                out.append(Chunk(tag, a.start, b.end, value, "link"))
-                i += 3
-                continue
-            out.append(a)
-            i += 1
-        return out
-
 
 def _like_an_id(tokens: Sequence[Token], i: int) -> bool:
     """ "CEN-01", "TN-3" in a network without such names; not "CR-20931", "Nov-27" or "covid-19"."""
@@ -358,10 +368,6 @@ def _ranked(tokens: Sequence[Token], words: Sequence[str], i: int) -> Chunk | No
         return None
     end = j + 2 if short and after in ("-", "–", ":", ",") else j + 1
     return Chunk("priority", i, end, int(tokens[j].text), words[i])
-
-
-def _is_node(chunk: Chunk) -> bool:
-    return chunk.tag == NAME and len(chunk.value) == 1 and chunk.value[0].kind == NODE
 
 
 def _dates(tokens: Sequence[Token], words: Sequence[str], i: int, today: dt.date) -> Chunk | None:
@@ -403,101 +409,3 @@ def _phrase(words: Sequence[str], i: int) -> tuple[str, int] | None:
         ):
             return tag, i + count
     return None
-
-
-def _merge_lists(chunks: list[Chunk]) -> list[Chunk]:
-    """Names of one kind in a list become one chunk: "cell-2 and cell-3", "URLLC, eMBB"; ranges of numbered names too.
-
-    Two names alone are not listed with a comma before "and": there something new begins, "freeze FWA, and URLLC below 9 ms".
-    """
-    out: list[Chunk] = []
-    i = 0
-    while i < len(chunks):
-        chunk = chunks[i]
-        i += 1
-        listed = False
-        if chunk.tag == NAME and _one_kind(chunk):
-            while i < len(chunks):
-                j = i
-                while (
-                    j < len(chunks)
-                    and (chunks[j].tag in ("and", "or") or chunks[j].word in (",", "/", "the", "nor", "as well as"))
-                    and j < i + 3
-                ):
-                    j += 1
-                between = chunks[i:j]
-                anew = not listed and any(c.word == "," for c in between) and any(c.tag in ("and", "or") for c in between)
-                both = j < len(chunks) and chunks[j].tag in ("cellnoun", "linknoun", "slicenoun", "zonenoun")
-                k = j + 1 if both else j
-                paired = listed and bool(out) and out[-1].tag == "between"
-                if (
-                    j > i
-                    and not anew
-                    and not paired
-                    and not _next_pair(chunks, chunk, i, k)
-                    and k < len(chunks)
-                    and chunks[k].tag == NAME
-                    and _one_kind(chunks[k])
-                    and chunks[k].value[0].kind == chunk.value[0].kind
-                ):
-                    word = EITHER if any(c.tag == "or" for c in between) or chunk.word == EITHER else chunk.word
-                    chunk = Chunk(NAME, chunk.start, chunks[k].end, tuple(dict.fromkeys(chunk.value + chunks[k].value)), word)
-                    i, listed = k + 1, True
-                elif (
-                    j == i
-                    and chunks[i].tag == NAME
-                    and _one_kind(chunks[i])
-                    and chunks[i].value[0].kind == chunk.value[0].kind in (CELL, LINK)
-                ):
-                    chunk = Chunk(
-                        NAME, chunk.start, chunks[i].end, tuple(dict.fromkeys(chunk.value + chunks[i].value)), chunk.word
-                    )
-                    i += 1
-                else:
-                    break
-        out.append(chunk)
-    return out
-
-
-def span_cells(chunks: Sequence[Chunk], names: NameIndex) -> list[Chunk]:
-    """ "EXP-01 to EXP-03", "pit-a through pit-c": two cells of one family stand for those between them in the network spec."""
-    out: list[Chunk] = []
-    i = 0
-    while i < len(chunks):
-        ends = [chunks[k] for k in (i, i + 2) if k < len(chunks)]
-        if (
-            len(ends) == 2
-            and chunks[i + 1].word in ("to", "through", "thru", "till", "until", "-", "–", "..", "…")
-            and all(c.tag == NAME and len(c.value) == 1 and c.value[0].kind == CELL for c in ends)
-        ):
-            first, last = (names.rank[CELL, c.value[0].id] for c in ends)
-            between = tuple(Name(CELL, x) for x in names.ids[CELL][first : last + 1])
-            family = _family(ends[0].value[0].id)
-            if between and all(_family(n.id) == family for n in (*between, ends[1].value[0])):
-                out.append(Chunk(NAME, chunks[i].start, ends[1].end, between, chunks[i].word))
-            else:
-                text = f"{ends[0].value[0].id} to {ends[1].value[0].id}"
-                out.append(Chunk(UNKNOWN_NAME, chunks[i].start, ends[1].end, (CELL, text, []), text))
-            i += 3
-            continue
-        out.append(chunks[i])
-        i += 1
-    return out
-
-
-def _family(name_id: str) -> str:
-    """What cells of one row share: "EXP-" of "EXP-02", "pit-" of "pit-b"."""
-    cut = max(name_id.rfind(sign) for sign in "-_./")
-    return name_id[: cut + 1] if cut >= 0 else name_id.rstrip("0123456789")
-
-
-def _next_pair(chunks: Sequence[Chunk], chunk: Chunk, i: int, k: int) -> bool:
-    """ "A over B, C over A": the comma parts two orders, and joins no list."""
-    ahead = chunks[k + 1].tag if k + 1 < len(chunks) else ""
-    at = next((n for n in range(i - 1, -1, -1) if chunks[n].start == chunk.start), 0)
-    behind = chunks[at - 1].tag if at else ""
-    return chunks[i].word == "," and ahead in _ORDERING and behind in _ORDERING
-
-
-def _one_kind(chunk: Chunk) -> bool:
-    return len({n.kind for n in chunk.value}) == 1

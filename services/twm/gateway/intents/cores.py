@@ -13,6 +13,11 @@ from twm.gateway.intents.units import BYTES, COUNT, DELAY, FACTOR, FRACTION, POI
 KPI_TAGS = frozenset({"delay", "p99", "percentile", "mean", "median", "loss", "delivered", "throughput", "util", "jitter"})
 MULTIPLES = {"double": 2.0, "triple": 3.0, "quadruple": 4.0}
 _WORK = frozenset({"maint", "down", "fail", "lose", "degrade"})
+_GONE = frozenset({"cut", "out", "off", "away", "pulled", "dug", "torn", "pull", "pulling"})
+_CARRIES = frozenset(
+    {"carry", "carries", "carrying", "runs", "run", "running", "works", "left", "remain", "remains", "remaining"}
+)
+_MULTIPLIED = frozenset({"demand", "more", "usual", "expect", "times", "raise", "less", *KPI_TAGS})
 _SHAREABLE = frozenset({RATIO, FRACTION, POINTS, PRB})
 _ORDER = frozenset(
     {
@@ -95,6 +100,8 @@ def core_of(clause: Clause) -> str:
         or bool(tags & {"delay", "p99", "percentile", "median", "loss", "delivered", "jitter"})
         or bool(kinds & {DELAY, RATE})
     )
+    if kinds == {FACTOR} and not slices and not tags & _MULTIPLIED:
+        found, kinds = [], set()  # "they have called two times"
     if ("anycost" in tags or (not found and _cost_aside(clause, tags))) and "sla" not in tags:
         return "anycost"
     if not found and "performance" in tags and tags & {"win", "over", "before", "moreimportant"} and tags & {"save", "cost"}:
@@ -109,12 +116,16 @@ def core_of(clause: Clause) -> str:
         return "overload"
     if shares and not slices and not kpi and placed and _compared(clause) and _filled(clause, words):
         return "kpi"
-    if links and not slices and (_capacity_lost(tags, shares, bool(found)) or _done_without(clause, kpi or bool(found))):
+    if (
+        links
+        and not slices
+        and (_capacity_lost(tags, shares or _halved(clause), bool(found)) or _done_without(clause, kpi or bool(found)))
+    ):
         return "maintenance"
     if links and not slices and not kpi:
-        if not found and any(c.word == "cut" for c in chunks):
+        if not found and any(c.word in _GONE for c in chunks):
             return "maintenance"
-        if tags & _WORK or ("capacity" in tags and found) or ("reduce" in tags and shares):
+        if tags & _WORK or ("capacity" in tags and found) or ("reduce" in tags and shares) or _carried(clause, kinds):
             return "maintenance"
         if shares and not _compared(clause) and tags & {"at", "to", "filler", "hold", "reserve"} and "change" not in tags:
             return "maintenance"
@@ -149,7 +160,7 @@ def core_of(clause: Clause) -> str:
         and (any(c.tag == "quantity" and c.value.signed for c in chunks) or (tags & MULTIPLES.keys() and not found))
     ):
         return "surge"
-    if shares and "more" in tags and not hard_kpi and not slices and _plainly_more(clause, tags):
+    if shares and "more" in tags and not hard_kpi and _plainly_more(clause, tags):
         return "surge"
     if "freeze" in tags and not found:
         if tags & {"delay", "loss", "throughput", "delivered"} and any(c.word.startswith("as ") for c in chunks):
@@ -248,6 +259,16 @@ def _weighed(clause: Clause, kinds: set[str]) -> bool:
     return COUNT in kinds and any(c.word in ("weight", "weights", "weighted") for c in clause.chunks)
 
 
+def _halved(clause: Clause) -> bool:
+    return any(c.word.startswith("halv") for c in clause.chunks)
+
+
+def _carried(clause: Clause, kinds: set[str]) -> bool:
+    """ "up-4 can carry only 300 Mbps": what a link still does."""
+    words = {c.word for c in clause.chunks}
+    return bool(kinds & {RATE, *_SHAREABLE}) and bool(words & _CARRIES) and "neg" not in clause.tags
+
+
 def _capacity_lost(tags: set[str], shares: bool, figures_named: bool) -> bool:
     """ "half the capacity lost", "no capacity": of links, and about no other KPI."""
     return "capacity" in tags and (shares or ("neg" in tags and not figures_named)) and not tags & (KPI_TAGS - {"loss"})
@@ -327,4 +348,6 @@ def _plainly_more(clause: Clause, tags: set[str]) -> bool:
     """ "plan for 60 % more", "30 % busier in the corridor"."""
     if tags & {"than", "neg", "cost", "save", "share", "prb", "change"}:
         return False
+    if clause.slices:
+        return "expect" in tags and not tags & {"bandwidth", "resource", "reserve", "cap", "prio"}
     return bool(tags & {"expect", "there"} or clause.zones or clause.cells)

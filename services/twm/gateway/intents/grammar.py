@@ -19,6 +19,7 @@ from twm.gateway.intents.context import Understood
 from twm.gateway.intents.exceptions import exceptions
 from twm.gateway.intents.forms import formed
 from twm.gateway.intents.lines import lined
+from twm.gateway.intents.listings import listed
 from twm.gateway.intents.meaning import Reader
 from twm.gateway.intents.names import NameIndex
 from twm.gateway.intents.pairs import cases, one_in_many, respectively, signs_before
@@ -83,7 +84,7 @@ class GrammarCompiler:
 
 def read(text: str, spec: NetworkSpec, names: NameIndex, now: dt.datetime) -> Understood:
     """What a cleaned text says."""
-    chunks = Chunker(names).chunks(tokenize(text), now.date())
+    chunks = listed(Chunker(names).chunks(tokenize(text), now.date()), names)
     for joined in (signs_before, one_in_many, cases, respectively):
         chunks = joined(chunks)
     windowed = exceptions(WindowReader(now).read(chunks), names)

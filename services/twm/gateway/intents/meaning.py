@@ -24,6 +24,7 @@ from twm.gateway.intents.places import (
     strange_heading,
     strange_zone,
     stray_partner,
+    stray_place,
     where_of,
     zones_of,
 )
@@ -44,8 +45,11 @@ from twm.gateway.intents.times import Part
 
 MAX_PLAIN_LOSS = 0.25
 """Up to here "at most N %" right after a bound on loss is one on loss; above, it may be a share."""
+_LEFT_WORDS = "remain remains remaining left leave leaves leaving carry carries carrying only available run runs running"
+_LEFT = frozenset(_LEFT_WORDS.split())
 _CARRIED = frozenset(
     {
+        "slicenoun",
         "name",
         "window",
         "risk",
@@ -54,7 +58,6 @@ _CARRIED = frozenset(
         "there",
         "fuzzy",
         "unknown_name",
-        "slicenoun",
         "between",
         "anycost",
         "urgent",
@@ -175,6 +178,10 @@ class Reader:
                     second = Chunk("second", clause.chunks[0].start, clause.chunks[0].start, None, "then")
                     out.append((replace(clause, chunks=[second, *clause.chunks]), "rank"))
                     continue
+                if waiting and core_of(replace(clause, chunks=[*waiting, *clause.chunks])) == "maintenance":
+                    out.append((replace(clause, chunks=[*waiting, *clause.chunks]), "maintenance"))
+                    waiting = []
+                    continue
                 if out and _comparator_only(clause):
                     waiting_for = out[-1][0]
                     out[-1] = (replace(waiting_for, chunks=[*waiting_for.chunks, *clause.chunks]), out[-1][1])
@@ -182,7 +189,7 @@ class Reader:
                 if out and clause.opener == "(" and clause.tags & KPI_TAGS and clause.tags <= KPI_TAGS | {"filler", "punct"}:
                     out[-1] = (replace(out[-1][0], chunks=[*out[-1][0].chunks, *clause.chunks]), out[-1][1])
                     continue
-                if stray_partner(self, clause, sentence) or strange_zone(self, clause):
+                if stray_place(self, clause, sentence) or stray_partner(self, clause, sentence) or strange_zone(self, clause):
                     continue
                 kept = [c for c in clause.chunks if c.tag in _CARRIED or (c.tag == "quantity" and risk_of(clause))]
                 if out and not waiting:
@@ -200,6 +207,11 @@ class Reader:
                 last, last_core = out.pop()
                 joined = replace(last, chunks=[*last.chunks, *clause.chunks])
                 out.append((joined, core_of(joined) or core))
+                continue
+            if out and out[-1][1] == "maintenance" and _what_is_left(clause, core):
+                last, last_core = out[-1]
+                rest = [c for i, c in enumerate(last.chunks) if i not in figures(last)]
+                out[-1] = (replace(last, chunks=[*rest, *clause.chunks]), last_core)
                 continue
             whole = replace(clause, chunks=[*waiting, *clause.chunks]) if waiting else clause
             out.append((whole, core_of(whole) or core))
@@ -371,6 +383,15 @@ def _bare_figure(sentence: Sequence[Clause], heading: Clause) -> bool:
     if following is None or following.slices:
         return False
     return core_of(following) == "figure" or any(q.dim == "count" and 0 < q.value < 1 for _, q in following.quantities())
+
+
+def _what_is_left(clause: Clause, core: str) -> bool:
+    """ "there remains 30 % of the capacity", "that leaves you half", "and can carry only 40 %": of a link under work."""
+    if core not in ("figure", "share", "kpi", "maintenance") or any(c.tag == "name" for c in clause.chunks):
+        return False
+    kinds = dims(clause, figures(clause))
+    left = "capacity" in clause.tags or any(c.word in _LEFT for c in clause.chunks)
+    return left and bool(kinds & {"ratio", "fraction", "rate"}) and not clause.tags & {*KPI_TAGS, "share", "prb", "demand"}
 
 
 def _comparator_only(clause: Clause) -> bool:

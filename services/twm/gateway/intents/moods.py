@@ -39,12 +39,21 @@ possible necessary needed feasible mind please can could would trouble works ok 
 objections practical so reasonable required convenient otherwise might
 """
 _POLITE_HEADS = frozenset(_HEADS.split())
-_THANKS = (
-    "grateful appreciate appreciated nice great happy glad good kind wonderful lovely helpful ask asked even as it better fine"
-)
+_THANKS = """
+perfect thankful obliged help helps pleased welcome grateful appreciate appreciated nice great happy glad good kind wonderful
+lovely helpful ask asked even as it better fine
+"""
 _GRATEFUL = frozenset(_THANKS.split())
 _SUMMED = frozenset({"together", "combined", "jointly", "sum", "summed"})
+_DONE = "done finished complete completed ready implemented set live applied active sorted"
+_FINISHED = frozenset(_DONE.split())
+_CONTACT_WORDS = (
+    "call ring phone contact ping shout tell know inform mail email reply answer revert report write ask notify message"
+)
+_CONTACT = frozenset(_CONTACT_WORDS.split())
+_UNCLEAR = frozenset({"question", "questions", "unclear", "doubt", "doubts", "concerns", "wrong", "problems", "objection"})
 _USER_WORDS = "user users ue ues device devices subscriber subscribers customer customers terminal terminals handset handsets"
+_THINGS = frozenset({"slices", "zones", "cells", "links", "areas", "sites"})
 _USERS = frozenset(_USER_WORDS.split())
 
 
@@ -127,16 +136,27 @@ def _hangs(clause: Clause) -> bool:
 
 
 def _mere_politeness(chunks: Sequence[Chunk], i: int) -> bool:
-    before = chunks[i - 1].word if i else ""
+    before = {word for c in chunks[max(i - 5, 0) : i] for word in c.word.split()}
+    if chunks[i].word in ("if", "once", "when") and _reported(chunks, i):
+        return True
     run: list[str] = []
     for chunk in chunks[i + 1 :]:
         words = (chunk.word or chunk.tag).split()
         if not all(word in _POLITE_WORDS for word in words):
             break
         run += words
-    if before in _GRATEFUL and (chunks[i].word == "if") and run:
+    if before & _GRATEFUL and chunks[i].word == "if" and not before & {"only", "not"}:
         return True
     return any(word in _POLITE_HEADS for word in run) and not (run[:1] == ["it"] and run[-1] in ("can", "might", "need"))
+
+
+def _reported(chunks: Sequence[Chunk], i: int) -> bool:
+    """ "kindly revert once done", "call me if anything is unclear": about the answer, and not about the network."""
+    rest, said = _words(chunks[i + 1 :]), set(_words(chunks[:i]))
+    if any(c.tag in _CONTENT for c in chunks[i + 1 :]):
+        return False
+    finished = len(rest) <= 6 and bool(set(rest) & _FINISHED) and not any(c.tag in _CONTENT for c in chunks[:i])
+    return finished or bool(said & _CONTACT) or bool(set(rest) & _UNCLEAR)
 
 
 def beyond_scope(reader: Reader, clause: Clause) -> None:
@@ -163,6 +183,8 @@ def beyond_scope(reader: Reader, clause: Clause) -> None:
         reader.ask(
             "unsupported_scope", "scope", "Bounds hold for a whole slice, not for some of its users. Which one for all of it?"
         )
+    if _one_of(words):
+        reader.ask("ambiguous_scope", "scope", "One of several was named, but not which. Which one is meant?")
     if "doubtful" in clause.tags:
         reader.ask("ambiguous_scope", "scope", "Which bound holds where? Please part them by commas, each with its place.")
     if "excluded" in clause.tags:
@@ -186,6 +208,16 @@ def _of_both(clause: Clause, words: Sequence[str]) -> bool:
     """ "Neither A nor B", "no more than 5 % for A or B": what is denied of one or the other is denied of both."""
     denied = any(c.word.startswith(("no ", "not ", "never ", "nothing ")) for c in clause.chunks if c.tag == "atmost")
     return denied or bool(clause.tags & {"neg", "all"}) or clause.opener in ("nor", "without") or "whether" in words
+
+
+def _one_of(words: Sequence[str]) -> bool:
+    """ "one of the slices", "I forgot which"."""
+    for i, word in enumerate(words):
+        if word == "one" and words[i + 1 : i + 2] == ["of"] and _THINGS & set(words[i + 2 : i + 5]):
+            return True
+        if word == "which" and i and words[i - 1] in ("forgot", "forget", "sure", "remember", "know"):
+            return True
+    return False
 
 
 def _at_node(reader: Reader, node: str) -> list[str]:

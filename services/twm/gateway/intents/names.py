@@ -12,14 +12,20 @@ from dataclasses import dataclass, field
 
 from twm.core.network import NetworkSpec
 from twm.gateway.intents import lexicon
+from twm.gateway.intents.numbers import ONES
 from twm.gateway.intents.spelling import Speller, distance
 from twm.gateway.intents.tokens import Token, tokenize
+from twm.gateway.intents.units import UNITS
 
 SLICE, ZONE, CELL, LINK, NODE = "slice", "zone", "cell", "link", "node"
 _NOUNS = {"slicenoun": SLICE, "zonenoun": ZONE, "cellnoun": CELL, "linknoun": LINK, "nodenoun": NODE}
 _FREE = frozenset({"place", "slicetype", ""})
 _SEPARATORS = frozenset("-_./")
 _PERCENTILE = re.compile(r"p\d+|x\d+|\d.*", re.IGNORECASE)
+_RISING = frozenset({"demand", "throughput", "util", "loss", "delay", "cost", "share"})
+"""Before "up two" these make it a rise, and no name."""
+_LETTERED = re.compile(r"[-_][a-zA-Z]$")
+_SPOKEN = {word: str(value) for word, value in ONES.items()}
 _NUMBERED = re.compile(r"[-_.]?(\d{1,9})$")
 
 
@@ -80,6 +86,9 @@ class NameIndex:
             self._reserved.add(name.id)
         if _PERCENTILE.fullmatch(name.id) or parts in lexicon.phrases():
             self._reserved.add(name.id)
+        lettered = _LETTERED.search(name.id)
+        if lettered and name.kind in (CELL, LINK):
+            self._families.setdefault(name.id[: lettered.start() + 1].casefold(), name.kind)
         numbered = _NUMBERED.search(name.id)
         if numbered and name.kind in (CELL, LINK, NODE) and numbered.start():
             self._families.setdefault(name.id[: numbered.start()].casefold(), name.kind)
@@ -107,11 +116,16 @@ class NameIndex:
         found = self._endings.get(word, [])
         return found[0] if len(found) == 1 else None
 
-    def match(self, tokens: Sequence[Token], words: Sequence[str], i: int) -> tuple[list[Name], int] | None:
-        """Names at token `i`, the longest, and the index after them."""
+    def node_at(self, tokens: Sequence[Token], words: Sequence[str], i: int) -> tuple[str, int] | None:
+        """The transport node at token `i`, whatever word it is named with, and the index after it."""
+        found = self.match(tokens, words, i, kind=NODE)
+        return (found[0][0].id, found[1]) if found is not None else None
+
+    def match(self, tokens: Sequence[Token], words: Sequence[str], i: int, kind: str = "") -> tuple[list[Name], int] | None:
+        """Names at token `i`, the longest, and the index after them; with `kind` of that kind alone, whatever they spell."""
         quoted = i > 0 and tokens[i - 1].text in "\"'`“”‘’«»"
         noun = _NOUNS.get(lexicon.words().get(words[i - 1], "")) if i > 0 else None
-        node, j, best, hyphened = self._root, i, None, True
+        node, j, best, hyphened, spoken = self._root, i, None, True, False
         while j < len(tokens):
             token = tokens[j]
             if j == i:
@@ -125,11 +139,18 @@ class NameIndex:
             if token.kind == "symbol":
                 break
             found = node.next.get(key)
-            if found is None:
+            if found is None and j > i and not token.glued and token.text in _SPOKEN and _no_figure(words, j):
+                digit, spoken = _SPOKEN[token.text], lexicon.words().get(words[i - 1] if i else "") not in _RISING
+                found = node.next.get((digit, False)) or node.next.get((digit, True))
+            if found is None or (j > i and not token.glued and tokens[j - 1].kind != "symbol" and _figure(tokens, words, j)):
                 break
             node, j = found, j + 1
             if node.names:
-                allowed = [n for n in node.names if self._allowed(n, quoted, noun, hyphened and j - i > 1, words, j)]
+                allowed = [
+                    n
+                    for n in node.names
+                    if (n.kind == kind if kind else spoken or self._allowed(n, quoted, noun, hyphened and j - i > 1, words, j))
+                ]
                 if allowed and not (j < len(tokens) and tokens[j].glued and tokens[j].kind != "symbol"):
                     best = (allowed, j)
             if j + 1 < len(tokens) and tokens[j].text in _SEPARATORS and tokens[j].glued and _glued_word(tokens[j + 1]):
@@ -163,6 +184,17 @@ class NameIndex:
         if len(ids) > 64:
             return ids[:count]
         return sorted(ids, key=lambda i: (distance(text.casefold(), i.casefold(), 8), self.rank[kind, i]))[:count]
+
+
+def _figure(tokens: Sequence[Token], words: Sequence[str], j: int) -> bool:
+    """ "traffic up 5 %": a figure with a unit after a blank is no part of a name."""
+    return tokens[j].kind == "number" and not _no_figure(words, j)
+
+
+def _no_figure(words: Sequence[str], j: int) -> bool:
+    """Whether no unit follows the number."""
+    after = words[j + 1] if j + 1 < len(words) else ""
+    return after not in UNITS and after not in ("per", "point", "hundred", "thousand", "in", "out", "-")
 
 
 def _glued_word(token: Token) -> bool:

@@ -9,6 +9,7 @@ from twm.gateway.intents.chunks import FUZZY, UNKNOWN, UNKNOWN_NAME
 from twm.gateway.intents.clauses import Clause
 from twm.gateway.intents.cores import KPI_TAGS, core_of, figures
 from twm.gateway.intents.drafts import EventDraft
+from twm.gateway.intents.events import event_at
 from twm.gateway.intents.names import CELL, LINK, SLICE, ZONE
 from twm.gateway.intents.questions import quoted
 
@@ -88,11 +89,12 @@ def notice(reader: Reader, clause: Clause) -> None:
         reader.out.priority = (
             2 if "highprio" in tags else 4 if "lowprio" in tags else 5 if "lowestprio" in tags else _numbered_priority(clause)
         )
+    timed = any(p.start or p.end or p.day for p in clause.windows())
     for i, chunk in enumerate(clause.chunks):
-        if chunk.tag == "event" and chunk.word not in ("event", "events"):
-            before = clause.chunks[i - 1] if i else None
-            words = f"{before.word} {chunk.word}" if before is not None and before.tag == UNKNOWN else chunk.word
-            reader.out.items.append(EventDraft(clause=chunk.start, name=words))
+        told = chunk.value.event if chunk.tag == "window" and timed else ""
+        name = told or event_at(clause.chunks, i)
+        if name:
+            reader.out.items.append(EventDraft(clause=chunk.start, name=name))
 
 
 def unknown(reader: Reader, kind: str, text: str) -> None:
@@ -108,7 +110,10 @@ def unknown(reader: Reader, kind: str, text: str) -> None:
 
 def action(reader: Reader, clause: Clause) -> bool:
     """Whether it asks for something this system does not do; then that is a question."""
-    for chunk in clause.chunks:
+    for i, chunk in enumerate(clause.chunks):
+        after = clause.chunks[i + 1].word if i + 1 < len(clause.chunks) else ""
+        if chunk.word == "call" and after in ("me", "us", "back", "my", "our"):
+            return False
         if chunk.tag == "action":
             reader.ask(
                 "unsupported_action",
@@ -133,7 +138,8 @@ def leftover(reader: Reader, clause: Clause) -> bool:
     found = [
         i for i in figures(clause) if clause.chunks[i].tag == "range" or clause.chunks[i].value.dim not in ("count", "fraction")
     ]
-    found = [i for i in found if clause.chunks[i].tag == "range" or clause.chunks[i].value.dim not in ("duration", "seconds")]
+    idle = ("duration", "seconds") if clause.slices or "demand" in clause.tags else ("duration", "seconds", "factor")
+    found = [i for i in found if clause.chunks[i].tag == "range" or clause.chunks[i].value.dim not in idle]
     if found:
         reader.ask("not_understood", "", "A figure was named, but not what it bounds. What is meant by it?")
     return bool(found)

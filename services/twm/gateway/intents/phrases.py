@@ -133,6 +133,7 @@ PHRASES: dict[str, str] = {
     """,
     "over": "ahead of | rather than | in preference to | with precedence over | precedence over | priority over",
     "filler": """
+        make sure | making sure | made sure | makes sure | be sure | please ensure | for sure | as regards |
         at once | once more | once again | once a | just in case | even if | as if |
         if not already | good morning | good afternoon | good evening | good night |
         good day | after all | after that | look after |
@@ -180,7 +181,20 @@ PHRASES: dict[str, str] = {
         under the condition that | given that
     """,
     "while": "in the meantime | in the mean time | at that time",
+    "event": "open day | open house | open days | market day | sports day | job fair | trade show | air show | light show",
+    "expect": """
+        count with | count on | counting on | counting with | reckon with | reckon on | be ready for | get ready for |
+        get prepared for | bargain for | allow for | calculate with | there will be | there is going to be | we will see |
+        we will have | we shall have | brace for
+    """,
     "thattime": """
+        over the same interval | in the same interval | for the same interval | over the same period | in the same period |
+        for the same period | in the same time | during the same time | over the same time | for the same time |
+        during the same period | in the same window | over the same window | for the same window | during the same hours |
+        in that interval | for that period | for this period | over this period | over that time | for that time |
+        within that time | within this time | in that window | in this window | for that window | same window |
+        same period | same interval | during this window | over this window | for this window | in those hours |
+        in these hours | for those hours | for these hours |
         during that time | during this time | during that period | during this period | during which |
         in that time | in this period | in that period | during that window | over that period |
         during those hours | during these hours

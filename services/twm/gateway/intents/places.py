@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from twm.gateway.intents import lexicon
 from twm.gateway.intents.chunks import UNKNOWN, Chunk
 from twm.gateway.intents.clauses import Clause
+from twm.gateway.intents.cores import KPI_TAGS, core_of
 from twm.gateway.intents.drafts import Where
 from twm.gateway.intents.names import LINK, SLICE, ZONE
 from twm.gateway.intents.notices import unknown
@@ -95,6 +97,63 @@ def zones_of(reader: Reader, clause: Clause, where: Where) -> list[Where]:
     return [where.copy(zone) for zone in zones] if len(zones) > 1 else [where]
 
 
+_NO_PLACES = """
+future end run request requests interest interests context light case event past course view opinion process wake framework name
+spirit absence presence hope same latest earliest minimum maximum moment background sense order way press news media dark open
+air rain snow storm cold heat sun control heart addition principle practice brief parallel words return effect total general
+particular fact turn detail advance vain person question mind doubt danger trouble hurry rush mood team group company business
+industry budget contract agreement letter mail meeting call phone conversation discussion report plan project programme program
+risk cost price expense beginning start back front middle top bottom latter former rest opposite meantime interim behalf
+accordance line touch need favour favor position lead pace rate level degree extent amount number average worst best least most
+first second last once all any times time full use operation service work place stake issue hand hands charge
+"""
+NO_PLACES = frozenset(_NO_PLACES.split())
+"""What stands after "in the" or "at the" without being a place."""
+_PLACE_WORDS = """
+office offices hall halls mall malls school schools clinic hotel hotels shop shops road roads building buildings gate gates ward
+wards lake river coast hill hills island avenue quay loop court house houses field fields dam
+"""
+_PLACES = frozenset(_PLACE_WORDS.split())
+"""Places among the words without a meaning."""
+_PLACED_BY = frozenset(
+    {"name", "quantity", "range", "demand", "share", "prb", "window", "packet", "usual", "all", "more", "sla", "bandwidth"}
+)
+
+
+def stray_place(reader: Reader, clause: Clause, sentence: Sequence[Clause]) -> bool:
+    """ "In the railway station, ...", "for the taxis slice, ...": a place or a slice that is none, apart from its bound."""
+    said = [c for c in clause.chunks if c.tag not in ("punct", "window")]
+    if "slicenoun" in clause.tags and not clause.slices:
+        asked = len(reader.out.questions)
+        for i, chunk in enumerate(clause.chunks):
+            if chunk.tag == "slicenoun":
+                _strange_slice(reader, clause.chunks, i)
+        return len(reader.out.questions) > asked
+    if (
+        len(said) < 2
+        or len(said) > 6
+        or not (said[0].tag in ("in", "at") or said[0].word in _NEARBY - {"to", "over", "through"})
+    ):
+        return False
+    words = [c for c in said[1:] if not (c.tag == "filler" and c.word in ("the", "our", "a", "this", "old", "new", "big"))]
+    naming = lexicon.naming()
+    nouns = [c for c in words if c.tag in (UNKNOWN, "place", "zonenoun") or c.word in naming or c.word in _PLACES]
+    article = said[1].word in ("the", "our", "this") or any(c.tag in ("place", "zonenoun") for c in nouns)
+    if (
+        not nouns
+        or nouns[-1] is not words[-1]
+        or len(words) > 3
+        or not article
+        or words[-1].word in NO_PLACES
+        or words[0].word in NO_PLACES
+    ):
+        return False
+    if not any(core_of(c) and not (c.zones or c.cells or c.links) for c in sentence):
+        return False
+    unknown(reader, ZONE, words[-1].word)
+    return True
+
+
 def places(reader: Reader, clause: Clause, core: str) -> None:
     """Slices, zones and places that are named but not in the network."""
     chunks = clause.chunks
@@ -105,10 +164,12 @@ def places(reader: Reader, clause: Clause, core: str) -> None:
     if stranger:
         unknown(reader, ZONE, stranger)
     for i, chunk in enumerate(chunks):
+        if chunk.tag == "slicenoun" and not clause.slices:
+            _strange_slice(reader, chunks, i)
         if (
             chunk.tag == "slicetype"
-            or (chunk.tag == UNKNOWN and i + 1 < len(chunks) and chunks[i + 1].tag == "slicenoun")
-            or (chunk.tag == UNKNOWN and i and chunks[i - 1].word == "slice" and not _named_before(chunks, i - 1))
+            or (chunk.tag == UNKNOWN and i + 1 < len(chunks) and chunks[i + 1].tag == "slicenoun" and clause.slices)
+            or (chunk.tag == UNKNOWN and clause.slices and _behind_noun(chunks, i))
             or (
                 chunk.tag == UNKNOWN
                 and core == "rank"
@@ -122,27 +183,62 @@ def places(reader: Reader, clause: Clause, core: str) -> None:
             ending = reader.names.ending(chunk.word) if placed else None
             if ending is not None:
                 chunks[i] = Chunk("name", chunk.start, chunk.end, (ending,), chunk.word)
-            elif chunk.tag == "place" and (placed or core in ("surge", "surge_open")) and not clause.zones:
+            elif clause.zones:
+                continue
+            elif (chunk.tag == "place" and (placed or core in ("surge", "surge_open"))) or (
+                chunk.word in _PLACES and placed and _directly(chunks, i)
+            ):
                 unknown(reader, ZONE, chunk.word)
-            elif chunk.tag == UNKNOWN and placed and not clause.zones and core not in ("save", "sla"):
+            elif chunk.tag == UNKNOWN and placed and core not in ("save", "sla") and chunk.word not in NO_PLACES:
                 follows = chunks[i + 1].tag if i + 1 < len(chunks) else ""
                 if follows not in ("name", "unknown", "share", "demand"):
                     unknown(reader, ZONE, chunk.word)
 
 
-def _named_before(chunks: Sequence[Chunk], i: int) -> bool:
-    """ "the urllc slice always": the noun has its name before it."""
-    return i > 0 and chunks[i - 1].tag == "name"
+def _behind_noun(chunks: Sequence[Chunk], i: int) -> bool:
+    """ "slice iptv", but not "the urllc slice always": there the noun has its name before it."""
+    return i > 0 and chunks[i - 1].word == "slice" and not (i > 1 and chunks[i - 2].tag == "name")
+
+
+_NO_SLICES = frozenset(
+    {"customer", "customers", "user", "users", "team", "service", "services", "data", "system", "network", "test"}
+)
+
+
+def _strange_slice(reader: Reader, chunks: Sequence[Chunk], i: int) -> None:
+    """ "the taxis slice", "slice iptv": what stands beside the noun is no slice of the network."""
+    named = lexicon.naming_parts() - _NO_SLICES
+    before = chunks[i - 1] if i else None
+    after = chunks[i + 1] if i + 1 < len(chunks) else None
+    for beside in (before, after):
+        if beside is not None and (beside.tag == UNKNOWN or (beside is before and beside.word in named)):
+            unknown(reader, SLICE, beside.word)
+            return
 
 
 def _strange_subject(clause: Clause, core: str) -> str:
     """The word before the verb or the figure where nothing else says whom a bound is for: "trucks below 25 ms"."""
-    if core not in ("kpi", "share", "figure") or clause.slices or clause.cells or clause.links:
+    if core not in ("kpi", "share", "figure") or clause.slices or clause.links or "pronoun" in clause.tags:
         return ""
-    words = [c for c in clause.chunks if c.tag not in ("filler", "punct")]
-    if len(words) < 2 or words[0].tag != UNKNOWN or len(words[0].word) < 3:
-        return ""
-    return words[0].word if words[1].tag in ("below", "above", "atmost", "atleast", "hold", "quantity", "less", "neg") else ""
+    named = lexicon.naming() - _NO_SLICES
+    chunks = [c for c in clause.chunks if c.tag != "punct" and c.word not in _ARTICLES]
+    for chunk, after in itertools.pairwise(chunks):
+        noun = (chunk.tag == UNKNOWN and len(chunk.word) > 2) or (chunk.tag == "filler" and chunk.word in named)
+        doubtful = chunk.word in _TOTAL or (chunk.tag == UNKNOWN and (clause.first or chunk.word.endswith(("ed", "al"))))
+        if noun and after.tag in KPI_TAGS and doubtful:
+            return ""  # "sustained throughput"
+        if noun:
+            return chunk.word if after.tag in _PREDICATES else ""
+        if chunk.tag not in ("filler", "for", "hold"):
+            break
+    return ""
+
+
+_ARTICLES = frozenset({"the", "our", "all", "any", "please", "keep", "pls"})
+_PREDICATE_TAGS = """
+below above atmost atleast hold quantity less neg reserve delay p99 percentile mean util delivered loss throughput cap
+"""
+_PREDICATES = frozenset(_PREDICATE_TAGS.split())
 
 
 def stray_partner(reader: Reader, clause: Clause, sentence: Sequence[Clause]) -> bool:
@@ -216,7 +312,11 @@ def _placed(chunks: Sequence[Chunk], i: int) -> bool:
     while (
         j >= 0
         and i - j <= 3
-        and (chunks[j].word in ("the", "our", "a", "this", "old", "new", "zone", "area", "big") or chunks[j].tag == UNKNOWN)
+        and (
+            chunks[j].word in ("the", "our", "a", "this", "old", "new", "zone", "area", "big", "main")
+            or chunks[j].tag == UNKNOWN
+            or chunks[j].word in lexicon.naming()
+        )
     ):
         j -= 1
     return j >= 0 and (
@@ -224,6 +324,14 @@ def _placed(chunks: Sequence[Chunk], i: int) -> bool:
         or (chunks[j].tag == "on" and j < i - 1)
         or chunks[j].word in _NEARBY - {"to", "over", "through"}
     )
+
+
+def _directly(chunks: Sequence[Chunk], i: int) -> bool:
+    """Whether the place follows a name or a figure, or opens the clause: no "as the people at the office asked"."""
+    j = i - 1
+    while j >= 0 and chunks[j].tag not in ("in", "at", "on") and chunks[j].word not in _NEARBY:
+        j -= 1
+    return j <= 0 or chunks[j - 1].tag in (*_PLACED_BY, *KPI_TAGS, "unit", "slicenoun", "there")
 
 
 def _all(chunks: Sequence[Chunk], noun: str) -> bool:

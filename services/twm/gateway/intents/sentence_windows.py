@@ -13,7 +13,15 @@ from twm.gateway.intents.cores import core_of
 from twm.gateway.intents.drafts import Item, MaintenanceDraft, SurgeDraft
 from twm.gateway.intents.times import Part, combine
 
-_PAST = frozenset({"was", "were", "had", "did", "been", "yesterday", "last", "happened", "complained", "failed", "saw"})
+_PAST_WORDS = """
+was were had did been yesterday last happened complained failed saw reported crashed called said told went came got phoned rang
+asked noticed
+"""
+_PAST = frozenset(_PAST_WORDS.split())
+_LIGHT = frozenset(
+    {"filler", "punct", "on", "from", "and", "in", "pronoun", "for", "event", "unknown", "with", "at", "place", "all"}
+)
+"""What may stand before the window at the head of a sentence."""
 
 
 def give_windows(context: Context, items: Sequence[Item], starts: Sequence[tuple[Clause, int, int]], head: list[Part]) -> None:
@@ -31,7 +39,7 @@ def give_windows(context: Context, items: Sequence[Item], starts: Sequence[tuple
             if any(p.back for p in parts):
                 parts = [p for p in parts if not p.back] or _back(context, parts)
             elif not parts:
-                parts = head or tail or heading
+                parts = head or _before_figures(starts, clause) or tail or heading
                 if maintained and clause not in maintained and not parts:
                     parts = [Part(occasion=intent_pb2.OCCASION_MAINTENANCE)]
             elif head and parts != head and not any(p in head for p in parts):
@@ -42,8 +50,13 @@ def give_windows(context: Context, items: Sequence[Item], starts: Sequence[tuple
 
 
 def carried_day(sentence: Sequence[Clause]) -> list[Part]:
-    """The day that a sentence without a statement names: "we await many visitors on Saturday." Of what is past, none."""
+    """The day that a sentence without a statement names: "we await many visitors on Saturday." Of what is past, none.
+
+    Of an event it is the whole window: "There is a concert tonight from 20:00 to 23:00. Keep ..."
+    """
     words = {c.word for clause in sentence for c in clause.chunks}
+    if any("event" in clause.tags for clause in sentence) and not words & _PAST:
+        return [p for clause in sentence for p in clause.windows() if not (p.problem or p.back or p.occasion)]
     parts = [p for clause in sentence for p in clause.windows() if p.day is not None and not p.problem]
     return [] if words & _PAST or len(parts) != 1 else parts
 
@@ -55,8 +68,12 @@ def take_day(items: Sequence[Item], day: Sequence[Part], today: dt.date) -> None
         clocks = total is not None and total.day is None and (total.start is not None or total.end is not None)
         dated = total is not None and (total.start_day is not None or total.end_day is not None or total.from_now)
         announced = isinstance(item, SurgeDraft | MaintenanceDraft) and total is None
-        if day and day[0].day is not None and day[0].day >= today and ((clocks and not dated) or announced):
-            item.parts = [*day, *item.parts]
+        first = next((p.day or p.start_day for p in day if p.day or p.start_day), None)
+        timed = any(p.start is not None or p.end is not None for p in day)
+        if timed and total is None:
+            item.parts = list(day)
+        elif first is not None and first >= today and ((clocks and not dated) or announced):
+            item.parts = [*(p for p in day if p.day), *item.parts]
 
 
 def _back(context: Context, parts: Sequence[Part]) -> list[Part]:
@@ -75,25 +92,24 @@ def _event_times(parts: Sequence[Part]) -> list[Part]:
 
 
 def head_parts(sentence: Sequence[Clause]) -> list[Part]:
-    """Window parts before anything else is said."""
+    """Window parts before anything else is said: "For the fair on Friday, 10:00-19:00, expect ..."."""
     parts: list[Part] = []
     for clause in sentence:
+        bare = not core_of(clause) and not clause.heading and clause.opener != "("
+        if bare and len(sentence) > 1:
+            past = any(c.word in _PAST for c in clause.chunks)
+            parts += [p for p in clause.windows() if not p.back and not past]
+            if clause.tags & {"name", "quantity"} and not parts:
+                return []
+            continue
+        leading = clause.opener in ("", ";", ".", "!", "?") or bool(parts)
         for chunk in clause.chunks:
             if chunk.tag == "window":
                 parts.append(chunk.value)
-            elif chunk.tag not in ("filler", "punct", "on", "from", "and", "in", "pronoun"):
-                bare = not core_of(clause) and not clause.heading
-                if (
-                    bare
-                    and clause.windows()
-                    and not parts
-                    and len(sentence) > 1
-                    and clause is sentence[0]
-                    and clause.opener != "("
-                ):
-                    return [p for p in clause.windows() if not p.back]
-                return [] if any(p.back for p in parts) else parts
-    return []
+            elif not leading or not (chunk.tag in _LIGHT or chunk.word in ("show", "shows")):
+                break
+        break
+    return [] if any(p.back for p in parts) else parts
 
 
 def _ends_in_window(clause: Clause) -> bool:
@@ -103,6 +119,27 @@ def _ends_in_window(clause: Clause) -> bool:
         if chunk.tag not in ("filler", "punct", "unknown", "pronoun", "there"):
             return False
     return False
+
+
+_VERB_TAGS = "hold reserve cap expect change freeze save reduce raise pin lose relieve prio down allow"
+_VERBS = frozenset(_VERB_TAGS.split())
+_VERB_WORDS = frozenset({"is", "are", "be", "gets", "may", "can", "will", "must", "should", "shall"})
+
+
+def _verbless(clause: Clause) -> bool:
+    """ "... and at least 45 Mbps to cameras in the loop": it goes on with what the clause before said."""
+    said = {word for c in clause.chunks for word in c.word.split()}
+    return clause.opener == "and" and not clause.tags & _VERBS and not said & _VERB_WORDS
+
+
+def _before_figures(starts: Sequence[tuple[Clause, int, int]], clause: Clause) -> list[Part]:
+    """ "give from 10:00 to 12:00 20 Mbps to A and 45 Mbps to B": the window of both."""
+    at = next((i for i, (other, _, _) in enumerate(starts) if other is clause), 0)
+    if at == 0 or not _verbless(clause):
+        return []
+    before = starts[at - 1][0]
+    window, figure = before.find("window"), before.find("quantity", "range")
+    return before.windows() if 0 <= window < figure else []
 
 
 def _complete(parts: Sequence[Part]) -> bool:

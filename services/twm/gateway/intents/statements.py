@@ -284,10 +284,13 @@ def maintenance(reader: Reader, clause: Clause) -> None:
         return
     capacity = 0.0
     partly = any(c.tag == "degrade" or (c.tag in ("lose", "capacity") and "capacity" in c.word) for c in clause.chunks)
-    if partly and not figures(clause) and not clause.tags & {"down", "maint", "fail", "neg", "all"}:
+    halved = any(c.word.startswith("halv") for c in clause.chunks)
+    if partly and not halved and not figures(clause) and not clause.tags & {"down", "maint", "fail", "neg", "all"}:
         text = "How much of the capacity is left?"
         reader.ask("missing_bound", "context.maintenance.capacity_factor", text, ("50 %", "0 %"))
         return
+    if halved:
+        capacity = 0.5
     for i in figures(clause):
         chunk = clause.chunks[i]
         if chunk.tag == "range":

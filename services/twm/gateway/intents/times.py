@@ -38,6 +38,8 @@ class Part:
     """Starts so much later than now."""
     from_now: bool = False
     occasion: int = 0
+    event: str = ""
+    """Name of the event that the occasion is."""
     weak: bool = False
     """The day is only today for want of another ("all day")."""
     back: str = ""
@@ -218,6 +220,9 @@ def _ends(part: Part, now: dt.datetime) -> tuple[dt.datetime | Span | None, dt.d
     if part.duration_s is not None:
         if part.start is not None or part.delay_s is not None:
             end = (start or now) + dt.timedelta(seconds=part.duration_s)
+            fixed = part.day is not None or part.start_day is not None or part.delay_s is not None
+            if not fixed and part.start is not None and end <= now and (part.start.hour <= 8 or _soon(end, now)):
+                start, end = (None if m is None else m + dt.timedelta(days=1) for m in (start, end))
         elif part.day is None or part.part == "":
             end = now + dt.timedelta(seconds=part.duration_s)
             start = None

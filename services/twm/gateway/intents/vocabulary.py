@@ -93,7 +93,7 @@ WORDS: dict[str, str] = {
     "expect": """
         expect expects expected expecting forecast forecasts forecasted anticipate anticipates anticipated
         predict predicted prepare prepares prepared preparing plan plans planned planning assume figure
-        foresee brace
+        foresee brace reckon reckons reckoned reckoning envisage envisaged projected
     """,
     "maint": """
         worked
@@ -102,10 +102,13 @@ WORDS: dict[str, str] = {
         outage splicing spliced respliced splice swap swapping replacement replaced replacing serviced
         realign realigning realignment
     """,
-    "down": "severed gone down dead dark offline unavailable broken out-of-service disconnected",
+    "down": """
+        severed gone down dead dark offline unavailable broken out-of-service disconnected unplugged snapped chopped
+        uprooted destroyed unusable unreachable
+    """,
     "fail": "failure failures fail fails failed failing",
     "lose": "lose loses losing",
-    "degrade": "degrade degraded degrades degradation flaky impaired",
+    "degrade": "degrade degraded degrades degradation flaky impaired fading fades faded wobbly unstable crippled",
     "capacity": "capacity capacities",
     "overload": """
         overload overloads overloaded overloading congest congested congesting congestion saturate
@@ -148,7 +151,9 @@ WORDS: dict[str, str] = {
     "low": "low lowest small minor",
     "event": """
         event events match game concert festival fair marathon parade derby fireworks exercise ceremony
-        conference congress rally race demonstration carnival exhibition drill tournament
+        conference congress rally race demonstration carnival exhibition drill tournament summit feast gala regatta gig opera
+        premiere inauguration graduation auction blasting procession pilgrimage fete fest concerts festivals matches games
+        championship championships playoff playoffs triathlon halfmarathon
     """,
     "cond": "if unless whenever once",
     "during": "during throughout amid",
@@ -164,7 +169,7 @@ WORDS: dict[str, str] = {
     "by": "by",
     "of": "of",
     "in": "in",
-    "at": "at",
+    "at": "at @",
     "on": "on",
     "with": "with",
     "for": "for",

@@ -9,6 +9,7 @@ from dataclasses import replace
 from twm.api.intent.v1 import intent_pb2
 from twm.gateway.intents.chunks import CLOCK, DATE, DATES, FILLER, NAME, QUANTITY, Chunk
 from twm.gateway.intents.clocks import Clock
+from twm.gateway.intents.events import event_at
 from twm.gateway.intents.moments import OPEN, WEEKDAYS, Moment, MomentReader, joins, skip
 from twm.gateway.intents.names import LINK
 from twm.gateway.intents.times import PARTS_OF_DAY, Part
@@ -365,7 +366,10 @@ class WindowReader(MomentReader):
         return None
 
     def _hours(self, chunks: Sequence[Chunk], i: int) -> tuple[Part, int] | None:
-        """ "10-12 pm": a pair without a preposition counts where one of its ends is a clock time."""
+        """ "10-12 pm": a pair without a preposition counts where one of its ends is a clock time; "20 minutes without it"."""
+        after = chunks[i + 1].word if i + 1 < len(chunks) else ""
+        if chunks[i].value.dim == DURATION and after in ("without", "outage", "downtime", "interruption"):
+            return Part(duration_s=chunks[i].value.value), i + 1
         return self.pair(chunks, i, bare=False)
 
     def _if(self, chunks: Sequence[Chunk], i: int) -> tuple[Part, int] | None:
@@ -393,7 +397,9 @@ class WindowReader(MomentReader):
             found = chunks[j].tag
             if found in ("demand", "event", "maint", "down", "fail"):
                 if found == "event" and tag == "during" and chunks[j].word not in ("event", "events"):
-                    return Part(occasion=intent_pb2.OCCASION_EVENT), j + 1
+                    last = next((k for k in range(j, len(chunks)) if event_at(chunks, k)), j)
+                    last = last if last <= j + 2 else j
+                    return Part(occasion=intent_pb2.OCCASION_EVENT, event=event_at(chunks, last)), last + 1
                 if found in ("down", "fail") and tag not in ("while", "during", "provided"):
                     return None
                 after = j + 1

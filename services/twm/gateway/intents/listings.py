@@ -1,0 +1,147 @@
+"""Names that belong together: lists of names, rows of cells, two transport nodes that stand for the links between them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from twm.gateway.intents.chunks import EITHER, NAME, NODE_DIRECTED, NODE_JOINTS, UNKNOWN_NAME, Chunk
+from twm.gateway.intents.names import CELL, LINK, NODE, Name, NameIndex
+
+_ORDERING = frozenset({"over", "before", "win", "above", "moreimportant"})
+
+
+def listed(chunks: Sequence[Chunk], names: NameIndex) -> list[Chunk]:
+    """Chunks with such names joined."""
+    return _merge_lists(span_cells(_joined_nodes(chunks, names), names))
+
+
+def _joined_nodes(chunks: Sequence[Chunk], names: NameIndex) -> list[Chunk]:
+    """ "N2-N0", "from N0 to N2", "between N4 and N0": two nodes make links."""
+    out: list[Chunk] = []
+    i = 0
+    while i < len(chunks):
+        a = chunks[i]
+        joint = chunks[i + 1] if i + 1 < len(chunks) else None
+        b = chunks[i + 2] if i + 2 < len(chunks) else None
+        if _is_node(a) and joint is not None and b is not None and joint.word in NODE_JOINTS and _is_node(b):
+            x, y = a.value[0].id, b.value[0].id
+            ids = list(names.links_between.get((x, y), []))
+            if joint.word not in NODE_DIRECTED:
+                ids += names.links_between.get((y, x), [])
+            value: Any = tuple(Name(LINK, n) for n in sorted(ids, key=lambda n: names.rank[LINK, n]))
+            tag = NAME
+            if not ids:
+                tag, value = UNKNOWN_NAME, (LINK, f"{x}-{y}", [])
+            if out and out[-1].tag in ("between", "from"):
+                out.pop()
+            out.append(Chunk(tag, a.start, b.end, value, "link"))
+            i += 3
+            continue
+        if a.word == "link" and a.tag == NAME and out and out[-1].tag in ("between", "from"):
+            out.pop()
+        out.append(a)
+        i += 1
+    return out
+
+
+def _is_node(chunk: Chunk) -> bool:
+    return chunk.tag == NAME and len(chunk.value) == 1 and chunk.value[0].kind == NODE
+
+
+def _merge_lists(chunks: list[Chunk]) -> list[Chunk]:
+    """Names of one kind in a list become one chunk: "cell-2 and cell-3", "URLLC, eMBB"; ranges of numbered names too.
+
+    Two names alone are not listed with a comma before "and": there something new begins, "freeze FWA, and URLLC below 9 ms".
+    """
+    out: list[Chunk] = []
+    i = 0
+    while i < len(chunks):
+        chunk = chunks[i]
+        i += 1
+        listed = False
+        if chunk.tag == NAME and _one_kind(chunk):
+            while i < len(chunks):
+                j = i
+                while (
+                    j < len(chunks)
+                    and (chunks[j].tag in ("and", "or") or chunks[j].word in (",", "/", "the", "nor", "as well as"))
+                    and j < i + 3
+                ):
+                    j += 1
+                between = chunks[i:j]
+                anew = not listed and any(c.word == "," for c in between) and any(c.tag in ("and", "or") for c in between)
+                both = j < len(chunks) and chunks[j].tag in ("cellnoun", "linknoun", "slicenoun", "zonenoun")
+                k = j + 1 if both else j
+                paired = listed and bool(out) and out[-1].tag == "between"
+                if (
+                    j > i
+                    and not anew
+                    and not paired
+                    and not _next_pair(chunks, chunk, i, k)
+                    and k < len(chunks)
+                    and chunks[k].tag == NAME
+                    and _one_kind(chunks[k])
+                    and chunks[k].value[0].kind == chunk.value[0].kind
+                ):
+                    word = EITHER if any(c.tag == "or" for c in between) or chunk.word == EITHER else chunk.word
+                    chunk = Chunk(NAME, chunk.start, chunks[k].end, tuple(dict.fromkeys(chunk.value + chunks[k].value)), word)
+                    i, listed = k + 1, True
+                elif (
+                    j == i
+                    and chunks[i].tag == NAME
+                    and _one_kind(chunks[i])
+                    and chunks[i].value[0].kind == chunk.value[0].kind in (CELL, LINK)
+                ):
+                    chunk = Chunk(
+                        NAME, chunk.start, chunks[i].end, tuple(dict.fromkeys(chunk.value + chunks[i].value)), chunk.word
+                    )
+                    i += 1
+                else:
+                    break
+        out.append(chunk)
+    return out
+
+
+def span_cells(chunks: Sequence[Chunk], names: NameIndex) -> list[Chunk]:
+    """ "EXP-01 to EXP-03", "pit-a through pit-c": two cells of one family stand for those between them in the network spec."""
+    out: list[Chunk] = []
+    i = 0
+    while i < len(chunks):
+        ends = [chunks[k] for k in (i, i + 2) if k < len(chunks)]
+        if (
+            len(ends) == 2
+            and chunks[i + 1].word in ("to", "through", "thru", "till", "until", "-", "–", "..", "…")
+            and all(c.tag == NAME and len(c.value) == 1 and c.value[0].kind == CELL for c in ends)
+        ):
+            first, last = (names.rank[CELL, c.value[0].id] for c in ends)
+            between = tuple(Name(CELL, x) for x in names.ids[CELL][first : last + 1])
+            family = _family(ends[0].value[0].id)
+            if between and all(_family(n.id) == family for n in (*between, ends[1].value[0])):
+                out.append(Chunk(NAME, chunks[i].start, ends[1].end, between, chunks[i].word))
+            else:
+                text = f"{ends[0].value[0].id} to {ends[1].value[0].id}"
+                out.append(Chunk(UNKNOWN_NAME, chunks[i].start, ends[1].end, (CELL, text, []), text))
+            i += 3
+            continue
+        out.append(chunks[i])
+        i += 1
+    return out
+
+
+def _family(name_id: str) -> str:
+    """What cells of one row share: "EXP-" of "EXP-02", "pit-" of "pit-b"."""
+    cut = max(name_id.rfind(sign) for sign in "-_./")
+    return name_id[: cut + 1] if cut >= 0 else name_id.rstrip("0123456789")
+
+
+def _next_pair(chunks: Sequence[Chunk], chunk: Chunk, i: int, k: int) -> bool:
+    """ "A over B, C over A": the comma parts two orders, and joins no list."""
+    ahead = chunks[k + 1].tag if k + 1 < len(chunks) else ""
+    at = next((n for n in range(i - 1, -1, -1) if chunks[n].start == chunk.start), 0)
+    behind = chunks[at - 1].tag if at else ""
+    return chunks[i].word == "," and ahead in _ORDERING and behind in _ORDERING
+
+
+def _one_kind(chunk: Chunk) -> bool:
+    return len({n.kind for n in chunk.value}) == 1
