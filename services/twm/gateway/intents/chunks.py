@@ -12,7 +12,7 @@ from twm.gateway.intents import lexicon
 from twm.gateway.intents.clocks import read_clock
 from twm.gateway.intents.dates import read_date, read_days, starts_date
 from twm.gateway.intents.names import CELL, LINK, NODE, SLICE, ZONE, Name, NameIndex
-from twm.gateway.intents.numbers import NUMBER_WORDS
+from twm.gateway.intents.numbers import NUMBER_WORDS, ONES
 from twm.gateway.intents.quantities import read_quantity
 from twm.gateway.intents.spelling import Speller
 from twm.gateway.intents.tokens import Token
@@ -128,6 +128,10 @@ class Chunker:
                 return between
             if found is not None:
                 return Chunk(NAME, i, found[1], self._chosen(found[0], words, i, found[1]), token.text)
+            dictated = names.spoken.match(tokens, i) if token.kind == "word" else None
+            if dictated is not None:
+                said = tuple(dict.fromkeys(Name(s.kind, s.id) for s in dictated[0]))
+                return Chunk(NAME, i, dictated[1], said, token.text)
             stray = self._stray(tokens, i)
             if stray is not None:
                 return stray
@@ -231,7 +235,7 @@ class Chunker:
                 k += 1
             if k < len(tokens) and words[k] in ("cell", "site", "sector") and k + 1 < len(tokens):
                 k += 2 if words[k + 1] in ("-", "_") else 1
-            elif k == j:
+            elif k == j and not (j < len(tokens) and tokens[j].kind == tokens[j - 1].kind == "word"):
                 break
             if self._small(tokens, words, k) is None:
                 break
@@ -359,15 +363,19 @@ def _ranked(tokens: Sequence[Token], words: Sequence[str], i: int) -> Chunk | No
     if not short and words[i] not in ("priority", "prio"):
         return None
     j = i + 1
-    while not short and j < len(tokens) and words[j] in (":", "=", "is", "level", "class", "no", "#"):
+    while not short and j < len(tokens) and words[j] in (":", "=", "is", "level", "class", "no", "#", "number", "of"):
         j += 1
-    if j >= len(tokens) or tokens[j].text not in ("1", "2", "3", "4", "5") or (short and not tokens[j].glued):
+    number = ONES.get(tokens[j].text, 0) if j < len(tokens) and not short else 0
+    number = number or (int(tokens[j].text) if j < len(tokens) and tokens[j].text in ("1", "2", "3", "4", "5") else 0)
+    if not 1 <= number <= 5 or (short and not tokens[j].glued):
         return None
     after = words[j + 1] if j + 1 < len(words) else ""
+    if tokens[j].kind == "word" and (after in UNIT_WORDS or after in NUMBER_WORDS or after in ("point", "times")):
+        return None
     if (short and after not in (":", "-", "–", ",", "!", "")) or after == "%":
         return None
     end = j + 2 if short and after in ("-", "–", ":", ",") else j + 1
-    return Chunk("priority", i, end, int(tokens[j].text), words[i])
+    return Chunk("priority", i, end, number, words[i])
 
 
 def _dates(tokens: Sequence[Token], words: Sequence[str], i: int, today: dt.date) -> Chunk | None:

@@ -16,6 +16,7 @@ _BEFORE_BARE = frozenset({"from", "until", "till", "til", "between", "since"})
 _BEGINS = frozenset(
     {"start", "starts", "starting", "begin", "begins", "beginning", "today", "tonight", "tomorrow", "effective"}
 )
+_PARTS = frozenset({"morning", "afternoon", "evening"})
 _JOINTS = frozenset({"to", "-", "–", "until", "till", "and"})
 _ZONES = {
     "utc": 0,
@@ -212,13 +213,18 @@ def _plain(tokens: Sequence[Token], words: Sequence[str], i: int) -> tuple[Clock
         return Clock(hour, minute, True), j + 1
     if not sure and token.kind == "number" and dotted(token.text) and _word(words, j) in _HOURS:
         return Clock(hour, minute, True), j + 1
-    return _halved(tokens, words, hour, minute, j) if sure or _marked(words, j) else None
+    return _halved(tokens, words, hour, minute, j) if sure or _marked(words, j) or _of_day(words, i, j) else None
 
 
 def _marked(words: Sequence[str], j: int) -> bool:
     """am, pm or "o'clock" follows."""
     word = _word(words, j)
     return word in _HALVES or word in _O_CLOCK or (word in ("a", "p") and list(words[j + 1 : j + 3]) == [".", "m"])
+
+
+def _of_day(words: Sequence[str], i: int, j: int) -> bool:
+    """ "at seven in the morning": the part of the day tells an hour from a figure."""
+    return _word(words, i - 1) in ("at", "by") and words[j : j + 2] == ["in", "the"] and _word(words, j + 2) in _PARTS
 
 
 def _halved(tokens: Sequence[Token], words: Sequence[str], hour: int, minute: int, j: int) -> tuple[Clock, int] | None:

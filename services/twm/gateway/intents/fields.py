@@ -11,9 +11,15 @@ _KEYS: dict[str, str] = {
     "place": "place location where at loc venue scope",
     "cell": "cell cells cell_id cell_ids site sector",
     "link": "link links link_id fibre fiber",
-    "kpi": "kpi metric measure indicator parameter param kqi attribute",
-    "atmost": "max maximum upper upper_bound upper_limit ceiling at_most not_above le lte no_more_than bound_max max_value cap",
-    "atleast": "min minimum lower lower_bound lower_limit floor at_least not_below ge gte no_less_than bound_min min_value",
+    "kpi": "kpi kpi_name metric_name target_name name metric measure indicator parameter param kqi attribute",
+    "atmost": """
+        max maximum upper upper_bound upper_limit ceiling at_most
+        atmost not_above le lte no_more_than bound_max max_value cap
+    """,
+    "atleast": """
+        min minimum lower lower_bound lower_limit floor at_least
+        atleast not_below ge gte no_less_than bound_min min_value
+    """,
     "bound": "bound target value threshold limit target_value",
     "side": "op operator comparator cmp comparison relation",
     "unit": "unit units",

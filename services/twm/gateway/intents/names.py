@@ -14,6 +14,7 @@ from twm.core.network import NetworkSpec
 from twm.gateway.intents import lexicon
 from twm.gateway.intents.numbers import ONES
 from twm.gateway.intents.spelling import Speller, distance
+from twm.gateway.intents.spoken import SpokenNames
 from twm.gateway.intents.tokens import Token, tokenize
 from twm.gateway.intents.units import UNITS
 
@@ -54,6 +55,7 @@ class NameIndex:
         self._families: dict[str, str] = {}
         self._endings: dict[str, list[Name]] = {}
         self._compounds: dict[str, str] = {}
+        self.spoken = SpokenNames()
         self.ids: dict[str, list[str]] = {
             SLICE: [s.id for s in spec.slices],
             ZONE: [z.id for z in spec.zones],
@@ -89,6 +91,7 @@ class NameIndex:
         lettered = _LETTERED.search(name.id)
         if lettered and name.kind in (CELL, LINK):
             self._families.setdefault(name.id[: lettered.start() + 1].casefold(), name.kind)
+        self.spoken.add(name.kind, name.id, common=name.id in self._reserved)
         numbered = _NUMBERED.search(name.id)
         if numbered and name.kind in (CELL, LINK, NODE) and numbered.start():
             self._families.setdefault(name.id[: numbered.start()].casefold(), name.kind)

@@ -36,9 +36,25 @@ _ASIDE = re.compile(rf"(?i),\s{_KEPT}{_TELLING}[^,;.?\d<>=]{{0,70}},")
 _RELATIVE = re.compile(
     rf"(?i),\s{_KEPT}(?:(?:by|of|in|on|at|through|via|for) which|who|whose|where)\s[^,;.?\d<>=]{{3,80}},(?=\s)"
 )
+_NEWS = (
+    r"(?![^,;.?]{0,90}\b(?:will|going to|expects?|today|tonight|tomorrow|morning|afternoon|evening|weekend|week|noon|midnight"
+    r"|(?:mon|tues|wednes|thurs|fri|satur|sun)day|doubles?|triples?|quadruples?)\b)"
+)
+"""What is told of a day or of what is to come is no mere complaint."""
 _COMPLAINT = re.compile(
     rf"(?i)\b(?:tells?|told|says?|said|complains?|complained|reports?|reported)(?: (?:me|us))? that\s"
-    rf"{_KEPT}[^,;.?\d<>=]{{3,90}}, so\b"
+    rf"{_KEPT}{_NEWS}[^,;.?\d<>=]{{3,90}}, so\b"
+)
+_IN_TURN = re.compile(
+    r"(?i),?\s(?:and\s)?(?:which|that|who|the latter|the second)"
+    r"(?:,? (?:in (?:its|their )?turn|then|again|itself|themselves))?,?\s"
+    r"(?:(?:shall|should|must|will|is to|are to) )?"
+    r"(?:(?:takes?|has|have|be|is|are|gets?|given|enjoys?|comes?|goes?|go|ranks?|ranked|placed|put|stands?) ){1,2}"
+    r"(?:(?:the )?(?:precedence|priority|preference) (?:over|before)|above|over|before|ahead of)(?![a-z])"
+)
+_WHERE = re.compile(
+    r"(?i),\s(?:where|in which(?: place)?|at which(?: place)?)(?:,? (?:moreover|also|furthermore|in addition|besides|too),?)?\s"
+    r"(?=[^;.?]{0,160}\d)"
 )
 _BOUNDED = re.compile(r"(?i)\b(?:bounded|limited|capped) (?:from )?(above|below) by\b")
 _AND_BOUNDED = re.compile(r"(?i)\b(at (?:least|most)\s[^,;?]{1,20}?\sand) (?:from )?(above|below) by\b")
@@ -49,6 +65,8 @@ def plainly(text: str) -> str:
     """The text without the frames of a relayed wish. Never longer."""
     out = _WISHES.sub("want", text)
     out = _CLEFT.sub("please", out)
+    out = _IN_TURN.sub(" over", out)
+    out = _WHERE.sub(", and there ", out)
     out = _ASIDE.sub(" ", out)
     out = _RELATIVE.sub(" ", out)
     out = _COMPLAINT.sub(". So", out)

@@ -84,7 +84,7 @@ WORDS: dict[str, str] = {
         cap caps capped capping limit limits limited limiting restrict restricts restricted throttle
         throttled bound
     """,
-    "pin": "pin pins pinned fix fixed exactly set",
+    "pin": "pin pins pinned fix fixed exactly precisely set",
     "excluded": "excluding excepting outside",
     "demand": """
         traffic load loads demand demands surge surges surging volume volumes peak peaks crowd crowds

@@ -1,0 +1,70 @@
+"""Dictation: numbered names, numbers and priorities in words; chains of precedence; places that are said again."""
+
+from __future__ import annotations
+
+import datetime as dt
+import zoneinfo
+
+import pytest
+
+from twm.core.network import NetworkSpec, load_network
+from twm.core.paths import find_network
+from twm.gateway.intents.grammar import GrammarCompiler
+from twm.gateway.intents.spoken import spoken_numbers
+from twm.gateway.intents.told import told
+
+BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
+NOW = dt.datetime(2026, 11, 25, 10, 30, tzinfo=BERLIN)
+COMPILER = GrammarCompiler()
+
+
+@pytest.fixture(scope="module")
+def spec() -> NetworkSpec:
+    return load_network(find_network("poc-city"))
+
+
+def read(text: str, spec: NetworkSpec) -> list[str]:
+    result = COMPILER.compile(text, spec, NOW)
+    assert not result.HasField("questions"), [q.text for q in result.questions.items]
+    return told(result.spec, spec, BERLIN)
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("unload up three please", ["utilisation of links up-3 at most 90 %"]),
+        ("down two and up two are out", ["link up-2 down", "link down-2 down"]),
+        (
+            "cells one two and seven under sixty percent utilisation",
+            ["utilisation of cells cell-1, cell-2, cell-7 at most 60 %"],
+        ),
+        ("hold all slas as priority two", ["hold the SLAs of the network", "priority 2 (high)"]),
+        ("hold all slas priority number one", ["hold the SLAs of the network", "priority 1 (highest)"]),
+        ("the utilisation from n3 to the n0 node at most half", ["utilisation of links up-3 at most 50 %"]),
+        (
+            "embb fixed at precisely thirty percent of the radio",
+            ["PRB share of embb at least 30 %", "PRB share of embb at most 30 %"],
+        ),
+        ("urllc has priority over embb, which in its turn comes ahead of fwa", ["weigh slices: embb 2, urllc 4 (others 1)"]),
+        (
+            "embb below 2 % loss in the corridor, where furthermore urllc must stay under 12 ms",
+            ["loss of embb in zone corridor at most 2 %", "p99 delay of urllc in zone corridor at most 12 ms"],
+        ),
+        ("target name=latency unit=ms atMost=9; context slice=urllc", ["p99 delay of urllc at most 9 ms"]),
+    ],
+)
+def test_read(spec: NetworkSpec, text: str, lines: list[str]) -> None:
+    assert sorted(read(text, spec)) == sorted(lines)
+
+
+@pytest.mark.parametrize("text", ["embb traffic in the corridor is up five percent", "embb in the corridor goes up two times"])
+def test_ordinary_words_name_no_link(spec: NetworkSpec, text: str) -> None:
+    result = COMPILER.compile(text, spec, NOW)
+    assert not result.spec.context.maintenance
+    assert "up-" not in str(result)
+
+
+def test_numbers_are_spoken_in_several_ways() -> None:
+    assert set(spoken_numbers("201")) >= {("two", "hundred", "and", "one"), ("two", "oh", "one"), ("two", "zero", "one")}
+    assert set(spoken_numbers("07")) >= {("seven",), ("oh", "seven")}
+    assert set(spoken_numbers("25")) >= {("twenty", "five"), ("two", "five")}
