@@ -25,6 +25,7 @@ from twm.gateway.intents.names import NameIndex
 from twm.gateway.intents.pairs import cases, one_in_many, respectively, signs_before
 from twm.gateway.intents.questions import question
 from twm.gateway.intents.relayed import plainly
+from twm.gateway.intents.spoken_times import timed
 from twm.gateway.intents.tokens import MAX_CHARACTERS, tokenize
 from twm.gateway.intents.validate import problems
 from twm.gateway.intents.windows import WindowReader
@@ -60,7 +61,7 @@ class GrammarCompiler:
     def _compile(self, text: str, spec: NetworkSpec, now: dt.datetime) -> intent_pb2.CompileResult:
         cleaned = clean(text, MAX_CHARACTERS).text
         names = self._names(spec)
-        understood = read(clean(lined(plainly(formed(text))), MAX_CHARACTERS).text, spec, names, now)
+        understood = read(clean(timed(lined(plainly(formed(text)))), MAX_CHARACTERS).text, spec, names, now)
         if understood.questions:
             strange = all(q.code == "unsupported_action" for q in understood.questions)
             if strange and not understood.touched and not understood.items:

@@ -41,6 +41,8 @@ class Moment:
     part: str = ""
     said: bool = False
     """The part of the day was said of this moment."""
+    next_day: bool = False
+    """Said to be on the day after."""
 
 
 def skip(chunks: Sequence[Chunk], i: int, extra: Sequence[str] = ()) -> int:
@@ -81,7 +83,7 @@ class MomentReader:
         found, after = clock
         part, date = day.part if day is not None else "", day.date if day is not None else None
         k = skip(chunks, after, ("at", "in"))
-        later = self.day(chunks, k) if not part else None
+        later = self.day(chunks, k) if not part and _next_day(chunks, k) == k else None
         if later is not None and not later.problem and later.days == 1 and k < len(chunks):
             said = {c.word for c in chunks[after:k]}
             of_clock = chunks[k].tag in PARTS_OF_DAY and "this" not in said
@@ -89,6 +91,12 @@ class MomentReader:
                 part, after = later.part, later.after
             elif date is None and (chunks[k].tag != "weekday" or k == after or "on" in said):
                 date, part, after = later.date, later.part, later.after
+        following = _next_day(chunks, k)
+        if following > k:
+            part = chunks[following - 1].tag if chunks[following - 1].tag in PARTS_OF_DAY else ""
+            after = following
+            clock_sure = in_part(found, part) if part and not found.sure else found
+            return Moment(date, clock_sure, after, part, said=bool(part), next_day=date is None)
         if part and not found.sure:
             if part == "night" and date is not None and (found.hour < 6 or found.hour == 12):
                 date += dt.timedelta(days=1)
@@ -245,6 +253,11 @@ class MomentReader:
             return None
         after = second.after
         said = any(c.tag == CLOCK for c in chunks[j + 1 : after])
+        if second.next_day and first.day is not None:
+            second = replace(second, day=first.day + dt.timedelta(days=1), next_day=False)
+        at_night = first.part == "night" and not (start.sure and end.sure)
+        if start.minutes == 720 and start.sure and not end.sure:
+            end = nearest_after(start, end)
         if end.sure and not start.sure:
             plain = said and said_pm(end) and start.hour < 12 and end.hour != 24
             start = nearest_before(start, end) if second.said or end.half or plain else replace_sure(start)
@@ -254,11 +267,23 @@ class MomentReader:
             start = replace(start, zone=end.zone, universal=end.universal)
         if first.day is None and second.day is not None and second.part == "night":
             return Part(start=start, end=end, day=self.night() if second.said else second.day, part="night"), after
+        if at_night:
+            end = nearest_after(start, second.clock)
         if first.day is None and second.day is not None:
             # "from 01:00 to 05:00 tomorrow": the day is said once, of both ends; over midnight it is the end's.
             turned = second.day - dt.timedelta(days=1 if start.minutes >= end.minutes else 0)
             return Part(start=start, end=end, start_day=max(turned, self._now.date()), end_day=second.day), after
-        return Part(start=start, end=end, start_day=first.day, end_day=second.day), after
+        return Part(start=start, end=end, start_day=first.day, end_day=second.day, next_day=second.next_day), after
+
+
+def _next_day(chunks: Sequence[Chunk], k: int) -> int:
+    """Position after "the next morning", "the following day", "(+1)" behind a time of day; `k` where it is not said."""
+    words = [c.word for c in chunks[k : k + 3]]
+    if words[:1] == ["the"]:
+        return _next_day(chunks, k + 1) if _next_day(chunks, k + 1) > k + 1 else k
+    if len(words) > 1 and words[0] in ("next", "following") and (words[1] == "day" or chunks[k + 1].tag in PARTS_OF_DAY):
+        return k + 2
+    return k
 
 
 def _clock_follows(chunks: Sequence[Chunk], i: int, joined: bool) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 PHRASES: dict[str, str] = {
     "during": "for the duration of | over the duration of | for the length of | in the course of",
+    "until": "until and including | till and including | up to and including | through and including | thru and including",
     "dayend": "the end of the day | end of the day | end of day | the end of today | close of day",
     "monthend": """
         the end of the month | end of the month | end of month | the end of this month | month end | month - end

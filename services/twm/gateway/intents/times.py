@@ -33,6 +33,10 @@ class Part:
     """Said "from ... on"."""
     until: bool = False
     """The day or part of the day is an end, not a span."""
+    inclusive: bool = False
+    """The day that is an end belongs to the window."""
+    next_day: bool = False
+    """The end is on the day after the start."""
     duration_s: float | None = None
     delay_s: float | None = None
     """Starts so much later than now."""
@@ -120,6 +124,8 @@ def combine(parts: Sequence[Part]) -> Part | None:
             end_day=part.end_day or total.end_day,
             open_end=part.open_end and total.open_end,
             until=part.until or total.until,
+            inclusive=part.inclusive or total.inclusive,
+            next_day=part.next_day or total.next_day,
             duration_s=part.duration_s if part.duration_s is not None else total.duration_s,
             delay_s=part.delay_s if part.delay_s is not None else total.delay_s,
             from_now=part.from_now or total.from_now,
@@ -194,7 +200,7 @@ def _ends(part: Part, now: dt.datetime) -> tuple[dt.datetime | Span | None, dt.d
                 start += dt.timedelta(days=1)
         if second is not None:
             end_base = part.end_day or (base if first is not None or day is not None else now.date())
-            end = _at(end_base, second, now)
+            end = _at(end_base + dt.timedelta(days=1 if part.next_day and part.end_day is None else 0), second, now)
             if night and part.end_day is None and second.hour < 12 and first is None:
                 end += dt.timedelta(days=1)
             while start is not None and part.end_day is None and end <= start:
@@ -210,7 +216,7 @@ def _ends(part: Part, now: dt.datetime) -> tuple[dt.datetime | Span | None, dt.d
         low, high = PARTS_OF_DAY.get(part.part, (0, 24 * part.days))
         begin = dt.datetime.combine(part.day, dt.time(), now.tzinfo)
         if part.until:
-            end = begin + dt.timedelta(hours=low)
+            end = begin + dt.timedelta(hours=high if part.inclusive else low)
         else:
             start, end = begin + dt.timedelta(hours=low), begin + dt.timedelta(hours=high)
         if part.open_end:

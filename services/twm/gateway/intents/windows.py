@@ -82,6 +82,8 @@ class WindowReader(MomentReader):
             DATE: self._day,
             DATES: self._day,
         }.get(tag)
+        if chunks[i].word == "through":
+            reader = self._thru
         if reader is not None:
             found = reader(chunks, i)
             if found is not None:
@@ -111,6 +113,9 @@ class WindowReader(MomentReader):
         if nxt < len(chunks) and chunks[nxt].tag in PARTS_OF_DAY and not part.part and found.days == 1:
             part, nxt = replace(part, part=chunks[nxt].tag), nxt + 1
         clocked = nxt < len(chunks) and chunks[nxt].tag == CLOCK and found.days == 1
+        pair = self.pair(chunks, j, bare=False) if clocked else None
+        if pair is not None and pair[0].end_day is not None:
+            return pair
         if clocked and not (nxt + 1 < len(chunks) and joins(chunks[nxt + 1])):
             moment = self.moment(chunks, j, bare=False)
             if moment is not None and moment.after > nxt and moment.day == found.date and moment.said:
@@ -214,16 +219,23 @@ class WindowReader(MomentReader):
 
     def _until(self, chunks: Sequence[Chunk], i: int) -> tuple[Part, int] | None:
         j = skip(chunks, i + 1, ("at",))
+        inclusive = "including" in chunks[i].word or chunks[i].word in ("through", "thru")
         told = self.moment(chunks, j, bare=True)
         if told is not None and (told.clock.sure or chunks[i].tag == "until" or told.day is not None):
             today = told.day == self._now.date() and told.said
-            return Part(end=told.clock, end_day=None if today else told.day, from_now=True), told.after
+            day_after = told.next_day and told.day is None
+            end_day = None if today else told.day
+            return Part(end=told.clock, end_day=end_day, from_now=True, next_day=day_after), told.after
         day = self.day(chunks, j)
         if day is not None:
             k = skip(chunks, day.after)
             if k < len(chunks) and chunks[k].tag == CLOCK:
                 return Part(end=chunks[k].value, end_day=day.date, from_now=True), k + 1
-            return Part(day=day.date, part=day.part, until=True, from_now=True, problem=day.problem), day.after
+            inclusive = inclusive and chunks[j].tag not in ("monthend", "yearend")  # their day is the one after
+            k = day.after
+            if k < len(chunks) and chunks[k].word in ("inclusive", "included", "incl", "inclusively"):
+                inclusive, k = True, k + 1
+            return Part(day.date, day.part, day.days, until=True, inclusive=inclusive, from_now=True, problem=day.problem), k
         if j < len(chunks) and chunks[i].tag == "until" and chunks[j].tag in ("demand", "event", "maint"):
             return Part(occasion=_occasion(chunks[j].tag)), j + 1
         if chunks[i].tag == "until" or (j < len(chunks) and chunks[j].tag in _HAPPENINGS):
@@ -339,8 +351,8 @@ class WindowReader(MomentReader):
         return Part(problem="ambiguous_window"), i + 1
 
     def _thru(self, chunks: Sequence[Chunk], i: int) -> tuple[Part, int] | None:
-        """ "thru Friday"; elsewhere the word is short for throughput."""
-        if chunks[i].word != "thru" or self.day(chunks, skip(chunks, i + 1)) is None:
+        """ "thru Friday", "through 31 December"; elsewhere the word is short for throughput."""
+        if chunks[i].word not in ("thru", "through") or self.day(chunks, skip(chunks, i + 1)) is None:
             return None
         return self._until(chunks, i)
 

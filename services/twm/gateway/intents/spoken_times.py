@@ -1,0 +1,153 @@
+"""Time phrases put plainly before they are read: "for PT2H", "between now and 18:00", "26.11.", "1700-1900", "ends at 20:00".
+
+Works on the text alone. What names a time that cannot be fixed ("the Friday after next", "a couple of hours") becomes `VAGUE`,
+which is asked about. Every pattern is bounded, so that the time is linear in the length of the text.
+"""
+
+from __future__ import annotations
+
+import re
+
+VAGUE = "for a while"
+"""Read as a window that fixes no moment."""
+_DAY = r"(?:mon|tues|wednes|thurs|fri|satur|sun)day|mon|tue|tues|wed|thu|thur|thurs|fri|sat|sun"
+_PART = r"morning|afternoon|evening|night"
+_MONTHS = "january february march april may june july august september october november december"
+_MONTH_NAMES = _MONTHS.split()
+_MONTH = "sept|" + "|".join(f"{name[:3]}|{name}" for name in _MONTH_NAMES)
+_CLOCK = r"(?:[01]?\d|2[0-4])(?::[0-5]\d|\s?[ap]\.?m\b)|noon\b|midnight\b"
+_SPOKEN = r"(?:half|quarter|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b"
+_MOMENT = (
+    rf"(?:{_CLOCK}|today\b|tomorrow\b|(?:{_DAY})\b|\d{{4}}-\d\d-\d\d|\d{{1,2}}(?:st|nd|rd|th)?\s(?:{_MONTH})\b|[01]\d[0-5]\d\b)"
+)
+_JOINT = r"\s?(?:-|–|—|→|->|to|until|till)\s?"
+_ISO = re.compile(
+    r"\bP(?=\d|T\d)(?:(?P<d>\d{1,3})D)?(?:T(?=\d)(?:(?P<h>\d{1,3}(?:\.\d{1,2})?)H)?(?:(?P<m>\d{1,4})M)?(?:(?P<s>\d{1,5})S)?)?(?![\w%])"
+)
+_DOTTED = re.compile(
+    rf"(?i)(?P<before>(?:\b(?:on|until|till|from|to|by|the|of|since|{_DAY})|[(,–-])\s{{0,2}})(?P<day>[0-3]?\d)\.(?P<month>[01]?\d)\.(?=[\s,)]|$)"
+)
+_MILITARY = re.compile(
+    rf"(?i)(?<![\w.,:/-])([01]\d|2[0-3])([0-5]\d)\s?(hrs?|h|z|hours)?({_JOINT})((?:\d{{1,2}}\s(?:{_MONTH})\s)?)([01]\d|2[0-4])([0-5]\d)"
+    r"\s?(hrs?|h|z|hours)?(?=\s{0,2}(?:$|[,.;)\]]|(?:today|tomorrow|tonight|on|local|utc|gmt|cet|cest)\b))"
+)
+
+
+def _rules(*pairs: tuple[str, str]) -> list[tuple[re.Pattern[str], str]]:
+    return [(re.compile("(?i)" + pattern), words) for pattern, words in pairs]
+
+
+_NTH = r"first|second|third|fourth|fifth|sixth|umpteenth|last|\d{1,2}(?:st|nd|rd|th)"
+_UNITS = r"hours?|hrs?|h|minutes?|mins?|min|days?|weeks?|months?"
+_SOME = r"one|two|three|four|five|six|seven|eight|nine|ten|twelve|an?|\d{1,3}"
+_RULES = _rules(
+    # What is told of the past, and how often: no window.
+    (
+        rf",?\s\b(?:(?:for|already|is|was)\s)?(?:already\s)?(?:for\s)?the\s(?:{_NTH})\stime\s(?:today|tonight|(?:this|last|in\sa)\s"
+        rf"(?:week|month|year|quarter|shift|row|{_PART}|weekend|day))\b",
+        "",
+    ),
+    (
+        rf"(\b(?:complain(?:ed|ing)|call(?:ed|ing)|r[iau]ng|phon(?:ed|ing)|ask(?:ed|ing)|fail(?:ed|ing)|happened|down|crashed)\s"
+        rf"(?:us\s|me\s|in\s|again\s)?)(?:twice|thrice|once|(?:{_SOME})\stimes)\s(?:today|(?:this|last)\s(?:week|month|year|{_PART}))\b",
+        r"\1",
+    ),
+    (
+        rf"(\b(?:been|(?:ha(?:s|ve)|'ve)\s(?:had|seen|lost|suffered|\w{{2,12}}ed)|was|were|kept)\b[^,;.:!?]{{0,60}}?)\s(?:all|the\swhole)\s"
+        rf"(?:day|week|month|year|weekend|{_PART})(?:\slong)?\b",
+        r"\1",
+    ),
+    (r"\b(?:24\s?/\s?7|24\sx\s7|around\sthe\sclock|round\sthe\sclock)\b", ""),
+    # Short forms.
+    (r"\bEOD\b", "the end of the day"),
+    (r"\bEOM\b", "the end of the month"),
+    (r"\bEOY\b", "the end of the year"),
+    (r"\bw\.?e\.?f\.?\s(?=[\dnmtfsw])", "from "),
+    (r"\((utc|gmt|cet|cest|local(?:\stime)?|zulu)\)", r"\1"),
+    (rf"\b((?:{_DAY}))'s\s(?=(?:{_PART})\b)", r"\1 "),
+    (rf"\b(?:late|early|mid)[\s-](?=(?:{_PART})\b)", ""),
+    (rf"\b((?:{_DAY}))\s(?:of\s)?this\sweek\b", r"this \1"),
+    (rf"\bthe\s({_PART})\sof\s(?=the\s\d)", r"in the \1 on "),
+    # Spans.
+    (r"\bbetween\s(?:right\s)?now\sand\s", "from now until "),
+    (rf"(?<!from\s)\bnow(?:\s?(?:-|–|—|→|->|\.\.\.?|…)\s?|\sto\s)(?={_MOMENT})", "from now until "),
+    (rf"\[now,\s?(?={_MOMENT})", "[from now until "),
+    (r"(\d\d:\d\d(?::\d\d)?(?:Z|[+-]\d\d:\d\d)?)\s?/\s?(?=(?:\d{4}-\d\d-\d\dT?\s?)?\d\d:\d\d)", r"\1 to "),
+    (rf"({_CLOCK}),\s(?=(?:to|until|till)\s(?:{_MOMENT}))", r"\1 "),
+    (
+        r"(\b(?:until|till|through|thru)\s)(?:the\s)?(?:very\s)?end\sof\s"
+        rf"(?=(?:the\s\d|\d|(?:{_DAY}|{_MONTH}|tomorrow|today)\b))",
+        r"\1and including ",
+    ),
+    (rf"\bas\sof\s(?={_MOMENT})", "from "),
+    (rf"\b(?:validity|valid\sfor|time|when|window|period)\s?[:=]\s?(?={_MOMENT}|from\b|until\b)", "valid "),
+    (
+        rf"(?<!until the )(?<!till the )\b(?:(?:which|that|and|to)\s)?(?:(?:will|shall|must)\s)?(?:be\s)?"
+        rf"(?:ends?|ending|expir(?:es?|ing|y)|lifted|finish(?:es|ing)?|stop|stops|stopping)(?:\s?[:=]|\s(?:at|on))?\s(?={_MOMENT})",
+        "until ",
+    ),
+    (
+        rf"\b(until|till)\s(?!the\send\b|tomorrow\b|today\b)(?:[a-z'-]{{1,20}}\s){{1,5}}?(?:closes?|ends?|leaves?|finish(?:es)?|starts?|begins?|opens?"
+        rf"|arrives?|departs?|returns?|goes\shome|lands?|sails?|(?:is|are)\s(?:over|done|finished|closed|back|gone))\s(?:(?:at|around|on)\s)?"
+        rf"(?={_MOMENT}|{_SPOKEN})",
+        r"\1 ",
+    ),
+    # Lengths.
+    (rf"\buntil\s((?:{_SOME})\s(?:{_UNITS}))\sfrom\snow\b", r"for \1"),
+    (rf"\b(?:with\s)?(?:a\s)?duration(?:\sof|\sis|\s?[:=])?\s(?=(?:{_SOME})\s?(?:{_UNITS})\b)", "for "),
+    (
+        rf"\bfor\s(?:a\s(?:maximum|max|minimum)\sof|at\smost|up\sto|approx\.?|approximately|roughly|no\smore\sthan|not\smore\sthan|max\.?)\s"
+        rf"(?=(?:{_SOME})\s?(?:{_UNITS})\b)",
+        "for ",
+    ),
+    (rf"\bfor\s((?:{_SOME})\s)more\s(?=(?:{_UNITS})\b)", r"for \1"),
+    (r"\((?:\+\s?1|\+\s?1\s?d(?:ay)?|next\sday|the\snext\sday)\)", "the next day"),
+    (r"\bthe\sday\safter(?=\s{0,2}(?:[,.;)]|$))", "the next day"),
+    # What fixes no moment.
+    (
+        r"\b(?:for|over|within|in|during)\s(?:the\s(?:next|coming|following)\s)?(?:a\s)?"
+        rf"(?:couple\sof|few|some|several)\s(?:{_UNITS})\b",
+        VAGUE,
+    ),
+    (
+        r"\bfor\s(?:(?:an?|one)\s(?:hour|day|week|minute)\sor\stwo"
+        rf"|(?:{_SOME})\s?(?:or|to|-|–)\s?(?:{_SOME})\s(?:{_UNITS}))\b",
+        VAGUE,
+    ),
+    (rf"\b(?:on\s|until\s|from\s)?(?:the\s)?(?:{_DAY}|weekend|week|month)\safter\snext\b", VAGUE),
+    (r"\bin\s(?:a\sfortnight|(?:two|three|four|\d)\sweeks?)\b", VAGUE),
+    (
+        r"\b(?:for\s|until\s)?(?:the\s)?(?:remainder|rest|end)\sof\s(?:the|this|our|my)\s(?:shift|quarter|session|season)\b",
+        VAGUE,
+    ),
+    (r"\b(?:in|for|during|over)?\s?\b(?:this|next|the\s(?:next|coming))\s(?:quarter|season|term|fortnight)\b", VAGUE),
+)  # fmt: skip
+
+
+def timed(text: str) -> str:
+    """The text with its time phrases put plainly."""
+    text = _ISO.sub(_length, text)
+    text = re.sub(r"(?<=\d)/(?=for )", " ", text)
+    text = _DOTTED.sub(_named, text)
+    text = _MILITARY.sub(r"\1:\2\3\4\5\6:\7\8", text)
+    for pattern, words in _RULES:
+        text = pattern.sub(words, text)
+    return text
+
+
+def _length(found: re.Match[str]) -> str:
+    parts = [
+        f"{found[k]} {unit}" for k, unit in (("d", "days"), ("h", "hours"), ("m", "minutes"), ("s", "seconds")) if found[k]
+    ]
+    before = found.string[: found.start()].rstrip().rpartition(" ")[2].casefold()
+    led = before in ("for", "next", "within", "of", "in", "after", "duration", "lasts", "lasting") or before.endswith(
+        (":", "=")
+    )
+    return ("" if led or not parts else "for ") + " and ".join(parts)
+
+
+def _named(found: re.Match[str]) -> str:
+    month, day = int(found["month"]), int(found["day"])
+    if not (1 <= month <= 12 and 1 <= day <= 31):
+        return found[0]
+    return f"{found['before']}{day} {_MONTH_NAMES[month - 1]}"

@@ -1,0 +1,111 @@
+"""Windows in forms of speech and of standards; what fixes no moment is asked about and never dropped."""
+
+from __future__ import annotations
+
+import datetime as dt
+import zoneinfo
+
+import pytest
+
+from twm.core.network import NetworkSpec, load_network
+from twm.core.paths import find_network
+from twm.gateway.intents.grammar import GrammarCompiler
+from twm.gateway.intents.spoken_times import timed
+
+ZONE = zoneinfo.ZoneInfo("Europe/Berlin")
+NOW = dt.datetime(2026, 11, 25, 10, 30, tzinfo=ZONE)
+"""A Wednesday."""
+COMPILER = GrammarCompiler()
+
+
+@pytest.fixture(scope="module")
+def spec() -> NetworkSpec:
+    return load_network(find_network("poc-city"))
+
+
+def window(spec: NetworkSpec, text: str) -> tuple[str, str]:
+    result = COMPILER.compile(text, spec, NOW)
+    assert result.HasField("spec"), [q.text for q in result.questions.items]
+    found = result.spec.window
+    ends = (found.start if found.HasField("start") else None, found.end if found.HasField("end") else None)
+    stamps = ["" if end is None else f"{end.ToDatetime(dt.UTC).astimezone(ZONE):%m-%d %H:%M}" for end in ends]
+    return stamps[0], stamps[1]
+
+
+@pytest.mark.parametrize(
+    ("said", "start", "end"),
+    [
+        ("for PT2H", "", "11-25 12:30"),
+        ("from now for PT1H30M", "", "11-25 12:00"),
+        ("for P1D", "", "11-26 10:30"),
+        ("2026-11-26T08:00Z/2026-11-26T10:00Z", "11-26 09:00", "11-26 11:00"),
+        ("2026-11-26T08:00:00+01:00/PT2H", "11-26 08:00", "11-26 10:00"),
+        ("until EOD", "", "11-26 00:00"),
+        ("until the end of 31 Dec", "", "01-01 00:00"),
+        ("until the end of Friday", "", "11-28 00:00"),
+        ("through the end of Friday", "", "11-28 00:00"),
+        ("through 30 November", "", "12-01 00:00"),
+        ("up to and including Friday", "", "11-28 00:00"),
+        ("until 30 November inclusive", "", "12-01 00:00"),
+        ("through the end of the year", "", "01-01 00:00"),
+        ("until the lorry from Hamburg leaves at 14:30", "", "11-25 14:30"),
+        ("between now and 18:00", "", "11-25 18:00"),
+        ("now to 18:00", "", "11-25 18:00"),
+        ("tomorrow from ten pm to a quarter to six the next morning", "11-26 22:00", "11-27 05:45"),
+        ("from 11:00 until 12:00 the following day", "11-25 11:00", "11-26 12:00"),
+        ("22:00-06:00 (+1)", "11-25 22:00", "11-26 06:00"),
+        ("from Sat 08:00 through Sun 20:00", "11-28 08:00", "11-29 20:00"),
+        ("Fri 22:00 -> Mon 05:00", "11-27 22:00", "11-30 05:00"),
+        ("from Friday, 22:00, to Monday, 05:00", "11-27 22:00", "11-30 05:00"),
+        ("27 Nov 2200 - 28 Nov 0500", "11-27 22:00", "11-28 05:00"),
+        ("1700-1900", "11-25 17:00", "11-25 19:00"),
+        ("17:00-19:00 (UTC)", "11-25 18:00", "11-25 20:00"),
+        ("(26.11., 08:00-10:00)", "11-26 08:00", "11-26 10:00"),
+        ("until 30.11.", "", "11-30 00:00"),
+        ("which expires at 20:00", "", "11-25 20:00"),
+        ("start: 18:00, end: 20:00", "11-25 18:00", "11-25 20:00"),
+        ("for a maximum of two hours", "", "11-25 12:30"),
+        ("for 2 more hours", "", "11-25 12:30"),
+        ("until two hours from now", "", "11-25 12:30"),
+        ("as of Monday", "11-30 00:00", ""),
+        ("tomorrow late afternoon", "11-26 12:00", "11-26 18:00"),
+        ("from noon to two", "11-25 12:00", "11-25 14:00"),
+    ],
+)
+def test_forms_of_times(spec: NetworkSpec, said: str, start: str, end: str) -> None:
+    assert window(spec, f"freeze fwa {said}") == (start, end)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "for the next couple of hours",
+        "for an hour or two",
+        "for one to two hours",
+        "the Friday after next",
+        "in a fortnight",
+        "for the rest of the shift",
+        "until the ship leaves",
+    ],
+)
+def test_times_that_fix_no_moment_are_asked_about(spec: NetworkSpec, said: str) -> None:
+    result = COMPILER.compile(f"freeze fwa {said}", spec, NOW)
+    assert [q.code for q in result.questions.items] == ["ambiguous_window"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "the clinic has complained for the third time this week, keep urllc loss in the hospital below 0.5 %",
+        "they have been on to me all day, keep urllc loss in the hospital below 0.5 %",
+        "they rang twice today, keep urllc loss in the hospital below 0.5 %",
+        "keep urllc loss in the hospital below 0.5 % 24/7",
+    ],
+)
+def test_times_of_reasons_are_no_window(spec: NetworkSpec, text: str) -> None:
+    assert window(spec, text) == ("", "")
+
+
+def test_figures_are_no_times() -> None:
+    for text in ("loss below 0.5 %", "demand of 1200 to 1500 kbps", "utilisation within 26.11.", "PT100 sensor"):
+        assert timed(text) == text
