@@ -151,6 +151,8 @@ def core_of(clause: Clause) -> str:
             or _vague_growth(tags)
         ):
             return "surge_open"
+    if (slices or clause.zones or clause.cells) and not kpi and not links and _times_usual(clause, kinds, tags):
+        return "surge"
     if (
         not kpi
         and not slices
@@ -257,6 +259,34 @@ def _cost_aside(clause: Clause, tags: set[str]) -> bool:
 def _weighed(clause: Clause, kinds: set[str]) -> bool:
     """ "URLLC weight 3", "a weight of 3 for FWA"."""
     return COUNT in kinds and any(c.word in ("weight", "weights", "weighted") for c in clause.chunks)
+
+
+_OTHERWISE_SCALED = frozenset(
+    {
+        "share",
+        "prb",
+        "bandwidth",
+        "reserve",
+        "cap",
+        "cost",
+        "save",
+        "important",
+        "moreimportant",
+        "lessimportant",
+        "prio",
+        "neg",
+    }
+)
+
+
+def _times_usual(clause: Clause, kinds: set[str], tags: set[str]) -> bool:
+    """ "eMBB 2x the usual tonight", "embb 35 % above normal": more of a slice is more demand, where no KPI is named."""
+    if tags & (_OTHERWISE_SCALED | {"ranking", "change", "freeze", "hold", "deprio", "atmost", "atleast"}):
+        return False
+    if "usual" in tags:
+        compared = tags & {"above", "over", "below", "more", "less", "up", "of"}
+        return FACTOR in kinds or bool(tags & MULTIPLES.keys()) or (bool(kinds & {RATIO, FRACTION}) and bool(compared))
+    return FACTOR in kinds and "expect" in tags
 
 
 def _halved(clause: Clause) -> bool:

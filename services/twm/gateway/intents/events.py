@@ -23,6 +23,19 @@ _OTHERS = frozenset(
 )
 _SOFT = frozenset({"drill", "exercise", "race", "match", "game", "show", "shows", "fair", "conference", "rally"})
 """Words that are as often something else: "drill team", "conference call", "fair share"."""
+_HELD_WORDS = """
+market visit final finals semifinal semifinals friendly cup sale sales launch opening rehearsal trial trials screening vote
+voting election elections meeting session service evacuation protest strike march walk run ride swim landing mooring loading
+unloading berthing shooting filming recording broadcast transmission celebration celebrations party holidays shutdown inspection
+"""
+HELD = frozenset(_HELD_WORDS.split())
+"""What is an event behind "during the" alone: "the final", "the visit"; elsewhere these words are as often something else."""
+_PAST_WORDS = """
+was were had did been yesterday happened complained failed saw reported crashed called said told went came got phoned rang asked
+noticed
+"""
+PAST = frozenset(_PAST_WORDS.split())
+"""Words of what is over."""
 MAX_WORDS = 3
 
 

@@ -41,7 +41,6 @@ from twm.gateway.intents.shared import (
     share_resources,
     share_risk,
 )
-from twm.gateway.intents.times import Part
 
 MAX_PLAIN_LOSS = 0.25
 """Up to here "at most N %" right after a bound on loss is one on loss; above, it may be a share."""
@@ -83,7 +82,8 @@ class Reader:
         self.context = Context()
         self.out = Understood()
         self._trail: Trail = []
-        self._day: list[Part] = []
+        self._unstated: list[Clause] = []
+        """The sentence before, where it holds no statement."""
         self._today = today
 
     def read(self, clauses: Sequence[Clause]) -> Understood:
@@ -122,8 +122,9 @@ class Reader:
         share_resources(self._trail)
         share_risk(self._trail)
         give_windows(self.context, self.out.items, starts, head)
-        take_day(self.out.items[before:], self._day, self._today)
-        self._day = [] if starts else carried_day(sentence)
+        day = carried_day(self._unstated, sentence[0].opener) if self._unstated else []
+        take_day(self.out.items[before:], day, self._today)
+        self._unstated = [] if starts else sentence
         made = self.out.items[before:]
         for item in made:
             if isinstance(item, SurgeDraft):
@@ -312,6 +313,8 @@ class Reader:
             return "save"
         if core == "surge" and kinds & {"ratio", "factor", "fraction"}:
             return "surge"
+        if kinds == {"factor"} and clause.slices and self._at_a_place(clause):
+            return "surge"
         if heading is not None and heading.tags & KPI_TAGS:
             return "kpi"
         if core == "kpi" and self.context.kpi in ("loss_ratio", "utilisation_ratio") and kinds & {"ratio", "fraction"}:
@@ -321,6 +324,24 @@ class Reader:
         if heading is not None and heading.slices and kinds & {"ratio", "fraction"}:
             return "share"
         return "share" if kinds & {"ratio", "fraction", "prb"} else ""
+
+    def _at_a_place(self, clause: Clause) -> bool:
+        """ "village tonight: silver x3", "silver x3 in the village": so much more of a slice at a place is demand."""
+        heading = self.context.heading
+        headed = heading is not None and bool(heading.zones or heading.cells) and not heading.tags & _LENT
+        scaled = clause.tags & {
+            "reserve",
+            "cap",
+            "share",
+            "prb",
+            "bandwidth",
+            "important",
+            "moreimportant",
+            "prio",
+            "neg",
+            "hold",
+        }
+        return (headed or bool(clause.zones or clause.cells)) and not scaled
 
     def _doubtful(self, clause: Clause) -> bool:
         """Whether "at most 40 %" of a slice goes on with a loss of before or is a share: nothing says."""

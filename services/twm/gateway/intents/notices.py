@@ -89,9 +89,8 @@ def notice(reader: Reader, clause: Clause) -> None:
         reader.out.priority = (
             2 if "highprio" in tags else 4 if "lowprio" in tags else 5 if "lowestprio" in tags else _numbered_priority(clause)
         )
-    timed = any(p.start or p.end or p.day for p in clause.windows())
     for i, chunk in enumerate(clause.chunks):
-        told = chunk.value.event if chunk.tag == "window" and timed else ""
+        told = chunk.value.event if chunk.tag == "window" else ""
         name = told or event_at(clause.chunks, i)
         if name:
             reader.out.items.append(EventDraft(clause=chunk.start, name=name))
@@ -115,6 +114,8 @@ def action(reader: Reader, clause: Clause) -> bool:
         if chunk.word == "call" and after in ("me", "us", "back", "my", "our"):
             return False
         if chunk.tag == "action":
+            if clause.condition or _happens(clause, i):
+                return False
             reader.ask(
                 "unsupported_action",
                 "",
@@ -126,6 +127,18 @@ def action(reader: Reader, clause: Clause) -> bool:
         if chunk.tag not in _BEFORE_ACTION:
             return False
     return False
+
+
+def _happens(clause: Clause, i: int) -> bool:
+    """ "or the road closes", "the gates are shut": told of a thing; an order comes first, or has something it acts on."""
+    before = [c for c in clause.chunks[:i] if c.tag not in ("punct", "pronoun")]
+    rest = [c for c in clause.chunks[i + 1 :] if c.tag not in ("punct", "window")]
+    subject = (
+        bool(before)
+        and before[0].word in ("the", "our", "a", "all")
+        and any(c.tag == UNKNOWN or len(c.word) > 3 for c in before)
+    )
+    return subject and not rest and not {"must", "shall", "should", "please", "to", "be"} & {c.word for c in before}
 
 
 def leftover(reader: Reader, clause: Clause) -> bool:

@@ -142,6 +142,8 @@ PHRASES: dict[str, str] = {
         has to | have to | had to | by any means | by all means | people are |
         at all | in total | in short | at the moment | in place | by all means | on top of that | on top |
         such as | so far | as well | at a time | at once | for the moment | for the time being | for now |
+        peak tariff | peak tariffs | peak price | peak prices | peak rate | off-peak tariff | off peak tariff | no budget |
+        budget for | the budget | our budget | cost us | costs us | cost them | costing us | night tariff | day tariff |
         for example | in general | in particular | of course | in order to | at the same time | in fact |
         first of all | as soon as possible | in case of doubt | if in doubt | when in doubt | in doubt |
         double check | double - check | until further notice |
@@ -182,7 +184,10 @@ PHRASES: dict[str, str] = {
         under the condition that | given that
     """,
     "while": "in the meantime | in the mean time | at that time",
-    "event": "open day | open house | open days | market day | sports day | job fair | trade show | air show | light show",
+    "event": """
+        black friday | cyber monday | boxing day |
+        open day | open house | open days | market day | sports day | job fair | trade show | air show | light show
+    """,
     "expect": """
         count with | count on | counting on | counting with | reckon with | reckon on | be ready for | get ready for |
         get prepared for | bargain for | allow for | calculate with | there will be | there is going to be | we will see |

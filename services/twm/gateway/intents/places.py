@@ -17,7 +17,9 @@ from twm.gateway.intents.notices import unknown
 if TYPE_CHECKING:
     from twm.gateway.intents.meaning import Reader
 
-_TOTAL = frozenset({"total", "overall", "aggregate", "combined", "altogether", "everybody", "everyone", "nobody", "anybody"})
+_TOTAL = frozenset(
+    {"total", "overall", "aggregate", "combined", "altogether", "everybody", "everyone", "nobody", "anybody", "nothing"}
+)
 _PLAIN_TEXT = """
 a an the is are be been being as has have had to do does did will would can could may might it its please pls kindly we want
 need like you your our us make sure that so there here have target value goal objective aim limit bound required requested
@@ -111,7 +113,9 @@ NO_PLACES = frozenset(_NO_PLACES.split())
 """What stands after "in the" or "at the" without being a place."""
 _PLACE_WORDS = """
 office offices hall halls mall malls school schools clinic hotel hotels shop shops road roads building buildings gate gates ward
-wards lake river coast hill hills island avenue quay loop court house houses field fields dam
+wards lake river coast hill hills island avenue quay loop court house houses field fields dam plant plants factory
+warehouse theatre theater cinema opera church cathedral museum zoo beach park square depot garage refinery smelter
+quarry kiln silo workshop canteen marina lighthouse castle palace monastery prison barracks embassy
 """
 _PLACES = frozenset(_PLACE_WORDS.split())
 """Places among the words without a meaning."""
@@ -248,7 +252,10 @@ def stray_partner(reader: Reader, clause: Clause, sentence: Sequence[Clause]) ->
         return False
     last = clause.chunks[-1]
     first = next((c for c in following.chunks if c.tag not in ("filler", "neg", "all")), None)
-    plain = all(c.tag in ("filler", "hold", "neg", "all", "reserve", "cap", "allow") for c in clause.chunks[:-1])
+    plain = all(
+        c.tag in ("hold", "neg", "all", "reserve", "cap", "allow") or (c.tag == "filler" and plain_word(c.word))
+        for c in clause.chunks[:-1]
+    )
     named = last.tag == UNKNOWN or last.word in lexicon.naming()
     if not (plain and named and first is not None and first.tag == "name"):
         return False

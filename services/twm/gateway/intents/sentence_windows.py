@@ -11,13 +11,9 @@ from twm.gateway.intents.clauses import Clause
 from twm.gateway.intents.context import Context
 from twm.gateway.intents.cores import core_of
 from twm.gateway.intents.drafts import Item, MaintenanceDraft, SurgeDraft
+from twm.gateway.intents.events import PAST
 from twm.gateway.intents.times import Part, combine
 
-_PAST_WORDS = """
-was were had did been yesterday last happened complained failed saw reported crashed called said told went came got phoned rang
-asked noticed
-"""
-_PAST = frozenset(_PAST_WORDS.split())
 _LIGHT = frozenset(
     {"filler", "punct", "on", "from", "and", "in", "pronoun", "for", "event", "unknown", "with", "at", "place", "all"}
 )
@@ -49,16 +45,23 @@ def give_windows(context: Context, items: Sequence[Item], starts: Sequence[tuple
                 context.parts = item.parts
 
 
-def carried_day(sentence: Sequence[Clause]) -> list[Part]:
+def carried_day(sentence: Sequence[Clause], joint: str) -> list[Part]:
     """The day that a sentence without a statement names: "we await many visitors on Saturday." Of what is past, none.
 
-    Of an event it is the whole window: "There is a concert tonight from 20:00 to 23:00. Keep ..."
+    Of an event it is the whole window: "There is a concert tonight from 20:00 to 23:00. Keep ..."; and so of what happens at a
+    place of the network ("Possession of the tunnel Sat 23:10 - Sun 05:40. ...") or stands before a semicolon (`joint`).
     """
     words = {c.word for clause in sentence for c in clause.chunks}
-    if any("event" in clause.tags for clause in sentence) and not words & _PAST:
+    if any("event" in clause.tags for clause in sentence) and not words & PAST:
         return [p for clause in sentence for p in clause.windows() if not (p.problem or p.back or p.occasion)]
-    parts = [p for clause in sentence for p in clause.windows() if p.day is not None and not p.problem]
-    return [] if words & _PAST or len(parts) != 1 else parts
+    told = [p for clause in sentence for p in clause.windows()]
+    placed = any(clause.tags & {"name"} for clause in sentence) or joint == ";"
+    total = combine(told)
+    fixed = total is not None and total.start is not None and total.end is not None and not total.problem
+    if placed and fixed and not words & PAST:
+        return told
+    parts = [p for p in told if p.day is not None and not p.problem]
+    return [] if words & PAST or len(parts) != 1 else parts
 
 
 def take_day(items: Sequence[Item], day: Sequence[Part], today: dt.date) -> None:
@@ -97,7 +100,7 @@ def head_parts(sentence: Sequence[Clause]) -> list[Part]:
     for clause in sentence:
         bare = not core_of(clause) and not clause.heading and clause.opener != "("
         if bare and len(sentence) > 1:
-            past = any(c.word in _PAST for c in clause.chunks)
+            past = any(c.word in PAST for c in clause.chunks)
             parts += [p for p in clause.windows() if not p.back and not past]
             if clause.tags & {"name", "quantity"} and not parts:
                 return []

@@ -129,9 +129,14 @@ def _by(clause: Clause, position: int) -> bool:
     return position > 0 and clause.chunks[position - 1].tag == "by" and bool(clause.tags & {"reduce", "raise"})
 
 
+_HELD_TO = frozenset({"hold", "holds", "held", "holding", "keep", "keeps", "kept", "keeping", "confine", "confined"})
+
+
 def _held(clause: Clause, position: int) -> str:
     """ "keep eMBB at 30 %"."""
     before = clause.chunks[position - 1].tag if position else ""
+    if before == "to" and any(c.word in _HELD_TO for c in clause.chunks[:position]):
+        return AT_MOST
     return EXACT if before == "at" and "hold" in clause.tags else ""
 
 
@@ -231,7 +236,7 @@ def _factor(clause: Clause) -> float | None:
     chunks, tags = clause.chunks, clause.tags
     risk = risk_of(clause)
     skip = risk.taken if risk else set()
-    falling = any(c.tag == "less" or (c.tag in ("reduce", "down") and not c.word.startswith("halv")) for c in chunks)
+    falling = any(c.tag in ("less", "below") or (c.tag in ("reduce", "down") and not c.word.startswith("halv")) for c in chunks)
     for i, chunk in enumerate(chunks):
         if chunk.tag in MULTIPLES:
             return MULTIPLES[chunk.tag]

@@ -36,6 +36,10 @@ def save(reader: Reader, clause: Clause) -> None:
         )
         return
     halved = any(c.tag == "reduce" and c.word.startswith("halv") for c in clause.chunks)
+    weight = _saving_weight(clause) if not ratios else None
+    if weight is not None:
+        reader.objective(clause).saving_weight = min(max(weight, 0.1), 10.0)
+        return
     if any(clause.chunks[i].tag == "range" for i in figures(clause)):
         reader.ask("missing_bound", "objective.saving_target_ratio", "One saving target is needed. Which one?")
     elif not ratios and _unsaved(clause):
@@ -58,6 +62,19 @@ def save(reader: Reader, clause: Clause) -> None:
         draft.saving_weight = SAVE_WEIGHT
 
 
+def _saving_weight(clause: Clause) -> float | None:
+    """ "Give saving a weight of 3", "savings count three times as much"."""
+    chunks = clause.chunks
+    weighed = any(c.word.startswith("weigh") for c in chunks)
+    told = [c.value for c in chunks if c.tag == "quantity"]
+    if weighed or any(c.word in ("count", "counts", "important", "much") for c in chunks):
+        figure = next((q.value for q in told if q.dim == FACTOR or (q.dim == COUNT and weighed)), None)
+        if figure is None and "double" in clause.tags:
+            return 2.0
+        return figure
+    return None
+
+
 def _plain_ratio(quantity: Quantity) -> bool:
     return quantity.dim == COUNT and 0 < quantity.value < 1
 
@@ -73,10 +90,17 @@ def anycost(reader: Reader, clause: Clause) -> None:
     reader.objective(clause).saving_weight = SPEND_WEIGHT
 
 
+_TAKEN_WORDS = """
+removed remove dropped drop deleted delete disabled disable lifted lift waived waive suspended suspend ignored ignore cancelled
+cancel erased stripped relaxed relax skipped skip bypassed bypass switched off
+"""
+_TAKEN_AWAY = frozenset(_TAKEN_WORDS.split())
+
+
 def sla(reader: Reader, clause: Clause) -> None:
     """The SLAs hold: all of them as a flag; of named slices, or with a risk level, as the constraints of the network spec."""
     chunks = clause.chunks
-    broken = any(c.tag == "break" for c in chunks)
+    broken = any(c.tag == "break" or c.word in _TAKEN_AWAY for c in chunks)
     if not clause.slices and any(c.word == "some" for c in chunks[max(clause.find("sla") - 3, 0) : max(clause.find("sla"), 0)]):
         reader.ask("ambiguous_scope", "objective.hold_slas", "The SLAs of which slices?", reader.names.ids["slice"])
         return

@@ -153,7 +153,8 @@ WORDS: dict[str, str] = {
         event events match game concert festival fair marathon parade derby fireworks exercise ceremony
         conference congress rally race demonstration carnival exhibition drill tournament summit feast gala regatta gig opera
         premiere inauguration graduation auction blasting procession pilgrimage fete fest concerts festivals matches games
-        championship championships playoff playoffs triathlon halfmarathon
+        championship championships playoff playoffs triathlon halfmarathon symposium hackathon convention pageant
+        jamboree motocross
     """,
     "cond": "if unless whenever once",
     "during": "during throughout amid",

@@ -10,16 +10,19 @@ from twm.api.intent.v1 import intent_pb2
 from twm.gateway.intents.chunks import CLOCK, DATE, DATES, FILLER, NAME, QUANTITY, Chunk
 from twm.gateway.intents.clocks import Clock
 from twm.gateway.intents.events import event_at
+from twm.gateway.intents.happenings import ends_there, happening, is_link, names_between, occasion, of_a_noun
 from twm.gateway.intents.moments import OPEN, WEEKDAYS, Moment, MomentReader, joins, skip
 from twm.gateway.intents.names import LINK
 from twm.gateway.intents.times import PARTS_OF_DAY, Part
-from twm.gateway.intents.units import DURATION, FRACTION, SECONDS
+from twm.gateway.intents.units import COUNT, DURATION, FRACTION, SECONDS
 
 _HAPPENINGS = frozenset({"event", "demand", "maint"})
 """What has no moment that is known here."""
 _BEFORE_HOLIDAYS = frozenset(
     {"over", "on", "until", "at", "during", "for", "in", "before", "after", "by", "next", "throughout"}
 )
+_FIGURE_OF = frozenset({"of", "with", "important", "priority", "prio", "to", "atmost", "atleast", "below", "above"})
+"""Before a bare figure that is no hour: "a weight of 3 until Friday"."""
 _DAYS = frozenset({"morning", "afternoon", "evening", "night", "weekend", "weekday", DATE, DATES})
 _COMING = "comes come came occurs occur happens happen hits hit is are on there starts arrives begins does sets in"
 _COMES = frozenset(_COMING.split())
@@ -94,6 +97,8 @@ class WindowReader(MomentReader):
 
     def _day(self, chunks: Sequence[Chunk], i: int) -> tuple[Part, int] | None:
         j = skip(chunks, i) if chunks[i].tag in ("on", "pronoun") else i
+        if of_a_noun(chunks, j):
+            return None
         if j > i + 2 or (j > i and j < len(chunks) and chunks[j].tag not in _DAYS):
             return None
         found = self.day(chunks, j)
@@ -182,6 +187,9 @@ class WindowReader(MomentReader):
             return pair
         found = self.moment(chunks, j, bare=False)
         if found is None:
+            bare = self.moment(chunks, j, bare=True) if chunks[j - 1 : j] and chunks[j - 1].tag == "at" else None
+            if bare is not None and ends_there(chunks, bare.after):
+                return Part(start=bare.clock, start_day=bare.day, open_end=True), bare.after
             return self._days_from(chunks, j)
         after = found.after
         if after < len(chunks) and (chunks[after].tag == "on" or chunks[after].word in ("onwards", "onward")):
@@ -236,10 +244,25 @@ class WindowReader(MomentReader):
             if k < len(chunks) and chunks[k].word in ("inclusive", "included", "incl", "inclusively"):
                 inclusive, k = True, k + 1
             return Part(day.date, day.part, day.days, until=True, inclusive=inclusive, from_now=True, problem=day.problem), k
+        closing = self._closing(chunks, j) if chunks[i].tag == "until" else None
+        if closing is not None:
+            return closing
         if j < len(chunks) and chunks[i].tag == "until" and chunks[j].tag in ("demand", "event", "maint"):
-            return Part(occasion=_occasion(chunks[j].tag)), j + 1
+            return Part(occasion=occasion(chunks[j].tag)), j + 1
         if chunks[i].tag == "until" or (j < len(chunks) and chunks[j].tag in _HAPPENINGS):
             return Part(problem="ambiguous_window"), i + 1
+        return None
+
+    def _closing(self, chunks: Sequence[Chunk], j: int) -> tuple[Part, int] | None:
+        """ "until the auction closes at 14:30": the clock time behind what ends then."""
+        for k in range(j, min(j + _CLOSING, len(chunks))):
+            if k > j and chunks[k].tag in ("at", "on", "weekday", "tomorrow", "today"):
+                found = self.moment(chunks, k + (chunks[k].tag in ("at", "on")), bare=False)
+                if found is None:
+                    return None
+                return Part(end=found.clock, end_day=found.day, from_now=True), found.after
+            if chunks[k].tag in _SAID_OF or chunks[k].word in (",", ";", ":", "."):
+                return None
         return None
 
     def _up_to(self, chunks: Sequence[Chunk], i: int) -> tuple[Part, int] | None:
@@ -382,6 +405,8 @@ class WindowReader(MomentReader):
         after = chunks[i + 1].word if i + 1 < len(chunks) else ""
         if chunks[i].value.dim == DURATION and after in ("without", "outage", "downtime", "interruption"):
             return Part(duration_s=chunks[i].value.value), i + 1
+        if i and chunks[i].value.dim == COUNT and chunks[i - 1].tag in _FIGURE_OF:
+            return None
         return self.pair(chunks, i, bare=False)
 
     def _if(self, chunks: Sequence[Chunk], i: int) -> tuple[Part, int] | None:
@@ -398,7 +423,7 @@ class WindowReader(MomentReader):
         rest = chunks[after] if after < len(chunks) else None
         if rest is not None and rest.tag in ("reach", "above", "over", "at", "in", "of", "to", "below", "down", QUANTITY):
             return None
-        return Part(occasion=_occasion(chunks[j].tag)), after
+        return Part(occasion=occasion(chunks[j].tag)), after
 
     def _during(self, chunks: Sequence[Chunk], i: int) -> tuple[Part, int] | None:
         tag = chunks[i].tag
@@ -422,11 +447,11 @@ class WindowReader(MomentReader):
                         chunks[after].tag in ("last", "pronoun", "filler", "on") or chunks[after].word == "going on"
                     ):
                         after += 1
-                if found in ("down", "fail", "maint") and _names_between(chunks, i, j) and tag == "while":
+                if found in ("down", "fail", "maint") and names_between(chunks, i, j) and tag == "while":
                     return None
-                if after + 1 < len(chunks) and chunks[after].tag == "of" and _is_link(chunks[after + 1]):
+                if after + 1 < len(chunks) and chunks[after].tag == "of" and is_link(chunks[after + 1]):
                     after += 2
-                return Part(occasion=_occasion(found)), after
+                return Part(occasion=occasion(found)), after
             if found == NAME and chunks[j].value[0].kind == LINK:
                 passed += 1
                 j += 1
@@ -438,23 +463,13 @@ class WindowReader(MomentReader):
             j, passed = j + 1, passed + 1
         if tag == "during":
             k = skip(chunks, i + 1)
-            if k < len(chunks):
-                return self._day(chunks, k) or self._rest(chunks, k - 1)
+            timed = self._day(chunks, k) or self._rest(chunks, k - 1) if k < len(chunks) else None
+            return timed or (happening(chunks, i + 1) if chunks[i].word not in ("throughout", "amid") else None)
         if tag == "while" and chunks[i].word == "when":
             return None
         return None
 
 
-def _names_between(chunks: Sequence[Chunk], i: int, j: int) -> bool:
-    return any(c.tag == NAME and c.value[0].kind == LINK for c in chunks[i:j])
-
-
-def _occasion(tag: str) -> int:
-    return {
-        "demand": intent_pb2.OCCASION_SURGE,
-        "event": intent_pb2.OCCASION_EVENT,
-    }.get(tag, intent_pb2.OCCASION_MAINTENANCE)
-
-
-def _is_link(chunk: Chunk) -> bool:
-    return bool(chunk.tag == NAME and chunk.value[0].kind == LINK)
+_CLOSING = 7
+"""Within so many words of "until" the clock time is looked for."""
+_SAID_OF = frozenset({NAME, QUANTITY, CLOCK, "neg", "hold", "below", "above", "atmost", "atleast", "from", "until", "window"})
