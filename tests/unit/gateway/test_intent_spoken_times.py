@@ -109,3 +109,42 @@ def test_times_of_reasons_are_no_window(spec: NetworkSpec, text: str) -> None:
 def test_figures_are_no_times() -> None:
     for text in ("loss below 0.5 %", "demand of 1200 to 1500 kbps", "utilisation within 26.11.", "PT100 sensor"):
         assert timed(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "start", "end"),
+    [
+        ("keep urllc p99 below 9 ms in the hospital. That holds until Friday 18:00.", "", "11-27 18:00"),
+        ("keep urllc p99 below 9 ms in the hospital. Valid from 18:00 to 20:00.", "11-25 18:00", "11-25 20:00"),
+        ("keep urllc p99 below 9 ms in the hospital and freeze fwa. Both until 18:00.", "", "11-25 18:00"),
+        (
+            "the minister visits the hospital tomorrow 9:00-12:00. keep urllc loss below 0.1 % there",
+            "11-26 09:00",
+            "11-26 12:00",
+        ),
+        ("tomorrow 11:20-12:05 a long convoy passes; do not touch urllc in the hospital", "11-26 11:20", "11-26 12:05"),
+        ("until 18:00, keep urllc p99 below 9 ms in the hospital; freeze fwa", "", "11-25 18:00"),
+    ],
+)
+def test_windows_said_in_another_sentence(spec: NetworkSpec, text: str, start: str, end: str) -> None:
+    assert window(spec, text) == (start, end)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I will be out of the office until Friday. Keep urllc loss in the hospital below 0.5 %",
+        "Keep urllc loss in the hospital below 0.5 %. It will rain until Friday.",
+        "As discussed on Monday, keep urllc loss in the hospital below 0.5 %",
+        "The night team complained, so keep urllc loss in the hospital below 0.5 %",
+        "Since Monday people complain; keep urllc loss in the hospital below 0.5 %",
+        "After the trouble with the mast yesterday, keep urllc loss in the hospital below 0.5 %",
+    ],
+)
+def test_times_of_other_things_are_no_window(spec: NetworkSpec, text: str) -> None:
+    assert window(spec, text) == ("", "")
+
+
+def test_a_bare_hour_is_asked_about(spec: NetworkSpec) -> None:
+    result = COMPILER.compile("give urllc at least 15 % of the PRBs tomorrow starting at seven", spec, NOW)
+    assert [q.code for q in result.questions.items] == ["ambiguous_time"]

@@ -29,6 +29,7 @@ from twm.gateway.intents.places import (
     zones_of,
 )
 from twm.gateway.intents.questions import question
+from twm.gateway.intents.said_apart import begins_with_window, give_to_those_before, window_of_those_before
 from twm.gateway.intents.sentence_windows import carried_day, give_windows, head_parts, take_day
 from twm.gateway.intents.shared import (
     Trail,
@@ -41,6 +42,7 @@ from twm.gateway.intents.shared import (
     share_resources,
     share_risk,
 )
+from twm.gateway.intents.times import Part
 
 MAX_PLAIN_LOSS = 0.25
 """Up to here "at most N %" right after a bound on loss is one on loss; above, it may be a share."""
@@ -84,6 +86,7 @@ class Reader:
         self._trail: Trail = []
         self._unstated: list[Clause] = []
         """The sentence before, where it holds no statement."""
+        self._lead: list[Part] = []
         self._today = today
 
     def read(self, clauses: Sequence[Clause]) -> Understood:
@@ -109,6 +112,9 @@ class Reader:
         if sentence[-1].heading and not merged and sentence[0].opener != ITEM:
             self.context.above = self.context.heading
         head = head_parts(sentence)
+        if sentence[0].opener == ";" and not any(clause.windows() for clause in sentence):
+            head = self._lead
+        self._lead = head if begins_with_window(sentence) else []
         before = len(self.out.items)
         starts: list[tuple[Clause, int, int]] = []
         for clause, core in merged:
@@ -125,6 +131,8 @@ class Reader:
         day = carried_day(self._unstated, sentence[0].opener) if self._unstated else []
         take_day(self.out.items[before:], day, self._today)
         self._unstated = [] if starts else sentence
+        if not starts:
+            give_to_those_before(self.out.items, window_of_those_before(sentence))
         made = self.out.items[before:]
         for item in made:
             if isinstance(item, SurgeDraft):

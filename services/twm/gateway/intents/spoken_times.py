@@ -16,6 +16,11 @@ _MONTHS = "january february march april may june july august september october n
 _MONTH_NAMES = _MONTHS.split()
 _MONTH = "sept|" + "|".join(f"{name[:3]}|{name}" for name in _MONTH_NAMES)
 _CLOCK = r"(?:[01]?\d|2[0-4])(?::[0-5]\d|\s?[ap]\.?m\b)|noon\b|midnight\b"
+_LATE = rf"yesterday(?:\s(?:{_PART}))?|last\s(?:night|week|{_DAY})"
+_TOLD = rf"(?:on\s(?:last\s)?(?:{_DAY})|this\s(?:{_PART})|(?:earlier\s)?today|{_LATE})\b"
+_TALK = (
+    r"(?:meeting|call|briefing|handover|stand-?up|incident|outage|review|discussion|mail|report|problem|trouble|complaint)s?"
+)
 _SPOKEN = r"(?:half|quarter|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b"
 _MOMENT = (
     rf"(?:{_CLOCK}|today\b|tomorrow\b|(?:{_DAY})\b|\d{{4}}-\d\d-\d\d|\d{{1,2}}(?:st|nd|rd|th)?\s(?:{_MONTH})\b|[01]\d[0-5]\d\b)"
@@ -56,6 +61,31 @@ _RULES = _rules(
         rf"(\b(?:been|(?:ha(?:s|ve)|'ve)\s(?:had|seen|lost|suffered|\w{{2,12}}ed)|was|were|kept)\b[^,;.:!?]{{0,60}}?)\s(?:all|the\swhole)\s"
         rf"(?:day|week|month|year|weekend|{_PART})(?:\slong)?\b",
         r"\1",
+    ),
+    (
+        rf"\b((?:as|like|which|who)\s(?:[a-z']{{1,15}}\s){{0,3}}?(?:discussed|agreed|decided|announced|promised|requested|mentioned"
+        rf"|reported|said|asked|told|talked|spoken?|met|called|wrote|written|signed|ordered|was|were)(?:\s[a-z]{{1,12}}){{0,2}}?)\s{_TOLD}",
+        r"\1",
+    ),
+    (
+        rf"(\b(?:complained|rang|phoned|called|wrote|asked\s(?:us|me)|told\s(?:us|me)|mailed)(?:\s(?:us|me|in|again|about\sit)){{0,2}})\s{_TOLD}",
+        r"\1",
+    ),
+    (
+        rf"\b(?:after|since|following|because\sof|due\sto|given|despite)\s(?:[a-z'-]{{1,15}}\s){{1,6}}?(?:of\s|from\s)?"
+        rf"(?:yesterday(?:\s(?:{_PART}))?|last\s(?:night|week|{_DAY}))\b,?",
+        "",
+    ),
+    (rf"\bsince\s(?:(?:{_DAY})|{_CLOCK}|{_TOLD})(?!\s(?:is|will|has|are)\b|')", "",
+    ),
+    (
+        rf"\b(?:the\s|this\s)?(?:today|yesterday|last\s(?:night|week)|this\s(?:{_PART}|week)|(?:{_DAY}))'s\s(?=(?:[a-z]{{1,12}}\s)?{_TALK}\b)",
+        "the ",
+    ),
+    (
+        rf"(?<!during )(?<!in )(?<!for )(?<!on )(?<!until )(?<!throughout )(?<!over )(?<!till )\bthe\s(?:{_PART})\s"
+        r"(?=(?:boat|team|crew|shift|train|ferry|staff|watch|guard|nurse|nurses|doctor|bus|flight|delivery|report|mail|news|people|guys)\b)",
+        "the ",
     ),
     (r"\b(?:24\s?/\s?7|24\sx\s7|around\sthe\sclock|round\sthe\sclock)\b", ""),
     # Short forms.

@@ -185,7 +185,8 @@ class WindowReader(MomentReader):
         pair = self.pair(chunks, j, bare=False)
         if pair is not None:
             return pair
-        found = self.moment(chunks, j, bare=False)
+        at = any(c.tag == "at" for c in chunks[i + 1 : j])
+        found = self.moment(chunks, j, bare=chunks[i].tag == "start" and at)
         if found is None:
             bare = self.moment(chunks, j, bare=True) if chunks[j - 1 : j] and chunks[j - 1].tag == "at" else None
             if bare is not None and ends_there(chunks, bare.after):
