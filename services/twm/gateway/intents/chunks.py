@@ -141,7 +141,7 @@ class Chunker:
         if (
             token.kind == "number"
             or words[i] in NUMBER_WORDS
-            or token.text in "+-−–xX×"
+            or token.text in ("+", "-", "−", "–", "x", "X", "×", "minus")
             or words[i] in ("noon", "midday", "midnight")
         ):
             special = self._percentile(tokens, words, i) or _number_chunk(tokens, words, i, today)

@@ -26,6 +26,8 @@ class Context:
     side: str = ""
     mentioned: list[str] = field(default_factory=list)
     """Slices that were spoken of before any statement."""
+    mentioned_zone: str = ""
+    """Where they were, if that was said."""
     heading: Clause | None = None
     above: Clause | None = None
     """The heading of a whole list, under which its items may have their own."""

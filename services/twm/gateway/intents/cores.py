@@ -106,6 +106,12 @@ def core_of(clause: Clause) -> str:
         return "anycost"
     if not found and "performance" in tags and tags & {"win", "over", "before", "moreimportant"} and tags & {"save", "cost"}:
         return "anycost"
+    if (
+        "sla" in tags
+        and not kinds & {RATIO, FRACTION, DELAY, RATE}
+        and all(_compound(chunks, i) for i, c in enumerate(chunks) if c.tag == "sla")
+    ):
+        return ""
     if ("sla" in tags or "slagood" in tags) and not (slices and found and kinds & {DELAY, RATE}):
         return "sla"
     if shares and not slices and words & _FREE and placed and not kpi and "expect" not in tags:
@@ -182,6 +188,8 @@ def core_of(clause: Clause) -> str:
         return "rank"
     if slices and not kinds - {FACTOR, FRACTION} and _ranked(clause, tags):
         return "rank"
+    if "cost" in tags and "save" not in tags and not found and _talk_of_cost(clause, tags):
+        return ""
     if ("cost" in tags or "save" in tags) and not kpi and not slices and not kinds & {DELAY, RATE}:
         return "save"
     if found and (kpi or kinds & {DELAY, RATE, BYTES}):
@@ -195,6 +203,14 @@ def core_of(clause: Clause) -> str:
     if found and kinds & {SECONDS} and (slices or _compared(clause)):
         return "kpi"
     if found and COUNT in kinds and slices and _compared(clause):
+        return "kpi"
+    if (
+        found
+        and kinds == {COUNT}
+        and (links or clause.cells)
+        and _compared(clause)
+        and not tags & {"prb", "share", "bandwidth"}
+    ):
         return "kpi"
     if found and kinds & {RATIO, FRACTION, DELAY, RATE, FACTOR, POINTS, PRB}:
         return "figure"
@@ -309,6 +325,31 @@ def _done_without(clause: Clause, bounded: bool) -> bool:
     return not bounded and clause.opener == "without" and "window" in clause.tags and "overload" not in clause.tags
 
 
+_SLA_MATTERS = """
+credit credits penalty penalties report reports review reviews team manager managers meeting dashboard fine fines clause clauses
+payment payments refund refunds board office contract contracts renewal audit
+"""
+_OF_SLAS = frozenset(_SLA_MATTERS.split())
+_CHEAP = frozenset(
+    {"free", "cheap", "cheaper", "cheapest", "expensive", "dear", "dearer", "costly", "scarce", "short", "pricey"}
+)
+
+
+def _compound(chunks: Sequence[Chunk], i: int) -> bool:
+    """ "SLA credits cost us a lot", "the SLA team": not the SLAs."""
+    return i + 1 < len(chunks) and chunks[i + 1].word in _OF_SLAS
+
+
+def _talk_of_cost(clause: Clause, tags: set[str]) -> bool:
+    """ "wind power is nearly free tonight", "there is no budget for new optics": said of cost, and nothing is to be saved."""
+    words = [c.word for c in clause.chunks]
+    if tags & {"reduce", "less", "low", "down", "below", "hold"}:
+        return False
+    costs = [w for c, w in zip(clause.chunks, words, strict=True) if c.tag == "cost"]
+    told = any(w in ("is", "are", "was", "gets", "becomes") for w in words) and bool(_CHEAP & set(words))
+    return told or ("neg" in tags and bool({"budget", "money"} & set(costs)) and "no" in words)
+
+
 def _unfrozen(chunks: Sequence[Chunk]) -> bool:
     """ "don't freeze", "no freezing": the negation stands right before it."""
     at = next(i for i, c in enumerate(chunks) if c.tag == "freeze")
@@ -367,11 +408,18 @@ def _ranked(clause: Clause, tags: set[str]) -> bool:
         return True
     if tags & {"last", "second", "third"} and not tags & {"window"}:
         return True
-    if tags & {"before", "over", "above"} and "all" in tags:
+    if tags & {"before", "over", "above"} and ("all" in tags or _over_all_others(clause.chunks)):
         return True
     groups = [i for i, c in enumerate(clause.chunks) if c.tag in (NAME, "slicetype")]
     between = clause.chunks[groups[0] : groups[-1]] if len(groups) > 1 else []
     return any(c.tag in _ORDER for c in between)
+
+
+def _over_all_others(chunks: Sequence[Chunk]) -> bool:
+    """ "public safety over everyone else", "gold before the rest"."""
+    at = next(i for i, c in enumerate(chunks) if c.tag in ("before", "over", "above"))
+    after = {w for c in chunks[at + 1 : at + 4] for w in c.word.split()}
+    return bool(after & {"everyone", "everybody", "others", "rest", "anyone", "anybody", "else"})
 
 
 def _plainly_more(clause: Clause, tags: set[str]) -> bool:

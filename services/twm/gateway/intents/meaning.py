@@ -14,7 +14,7 @@ from twm.gateway.intents.chunks import Chunk
 from twm.gateway.intents.clauses import Clause, sentences
 from twm.gateway.intents.context import Context, Understood
 from twm.gateway.intents.cores import KPI_TAGS, core_of, dims, figures
-from twm.gateway.intents.drafts import Item, MaintenanceDraft, ObjectiveDraft, SurgeDraft, Where
+from twm.gateway.intents.drafts import ConstraintDraft, Item, MaintenanceDraft, ObjectiveDraft, SurgeDraft, Where
 from twm.gateway.intents.lines import ITEM
 from twm.gateway.intents.moods import beyond_scope, no_goal
 from twm.gateway.intents.names import NameIndex
@@ -36,8 +36,10 @@ from twm.gateway.intents.shared import (
     last_place,
     late_risk,
     lead_place,
+    lead_resource,
     lend_subject,
     parallel_places,
+    same_surge,
     share_places,
     share_resources,
     share_risk,
@@ -71,6 +73,8 @@ _CARRIED = frozenset(
 
 _LENT = frozenset({"ranking", "important", "perstep", "change"})
 """What a heading says of the figures and names after it."""
+_FLOORS = frozenset({"floor", "minimum", "least"})
+_CEILINGS = frozenset({"ceiling", "maximum", "cap"})
 _HEADED = frozenset({"sla", "kpi_open", "share_open", "maintenance", "rank", "surge_open"})
 """What a heading may be about: the statements come after it."""
 
@@ -124,12 +128,18 @@ class Reader:
         self._trail += [(clause, self.out.items[a:b]) for clause, a, b in starts]
         share_places(self._trail)
         parallel_places(self._trail)
-        lead_place(sentence, self._trail[-len(starts) :] if starts else [])
+        new = self._trail[-len(starts) :] if starts else []
+        lead_place(sentence, new)
+        lead_resource(sentence, new)
         share_resources(self._trail)
         share_risk(self._trail)
         give_windows(self.context, self.out.items, starts, head)
         day = carried_day(self._unstated, sentence[0].opener) if self._unstated else []
         take_day(self.out.items[before:], day, self._today)
+        for again in same_surge(new):
+            self.out.items.remove(again)
+        if not starts:
+            self._spoken_of(sentence)
         self._unstated = [] if starts else sentence
         if not starts:
             give_to_those_before(self.out.items, window_of_those_before(sentence))
@@ -139,6 +149,14 @@ class Reader:
                 self.context.occasion = intent_pb2.OCCASION_SURGE
             elif isinstance(item, MaintenanceDraft):
                 self.context.occasion = intent_pb2.OCCASION_MAINTENANCE
+
+    def _spoken_of(self, sentence: Sequence[Clause]) -> None:
+        """A sentence without a statement names a place that "there" stands for after it."""
+        zones = list(dict.fromkeys(zone for clause in sentence for zone in clause.zones))
+        if len(zones) == 1 and not any(clause.cells or clause.links for clause in sentence):
+            self.context.zone, self.context.cells, self.context.links = zones[0], [], []
+            if any(clause.slices for clause in sentence) and not any(figures(clause) for clause in sentence):
+                self.context.mentioned_zone = zones[0]
 
     def _open(self, opener: str) -> None:
         """What a heading and the place of the statement before are still good for."""
@@ -191,12 +209,17 @@ class Reader:
                     out.append((replace(clause, chunks=[*waiting, *clause.chunks]), "maintenance"))
                     waiting = []
                     continue
+                if out and out[-1][1] == "rank" and clause.tags <= {"rest", "filler"} and "rest" in clause.tags:
+                    out.append((clause, "rank"))
+                    continue
                 if out and _comparator_only(clause):
                     waiting_for = out[-1][0]
                     out[-1] = (replace(waiting_for, chunks=[*waiting_for.chunks, *clause.chunks]), out[-1][1])
                     continue
                 if out and clause.opener == "(" and clause.tags & KPI_TAGS and clause.tags <= KPI_TAGS | {"filler", "punct"}:
                     out[-1] = (replace(out[-1][0], chunks=[*out[-1][0].chunks, *clause.chunks]), out[-1][1])
+                    continue
+                if self._turned(clause):
                     continue
                 if stray_place(self, clause, sentence) or stray_partner(self, clause, sentence) or strange_zone(self, clause):
                     continue
@@ -256,6 +279,17 @@ class Reader:
         if heading is None or not heading.links or not work or clause.links or clause.slices or heading is clause:
             return clause
         return replace(clause, chunks=[*(c for c in heading.chunks if c.tag == "name"), *clause.chunks])
+
+    def _turned(self, clause: Clause) -> bool:
+        """ "... anything below 25 Mbps; make that the floor": the side of the bound before, said after it."""
+        words = {c.word for c in clause.chunks}
+        low, high = bool(words & _FLOORS), bool(words & _CEILINGS)
+        last = self.out.items[-1] if self.out.items else None
+        if not isinstance(last, ConstraintDraft) or low == high or "pronoun" not in clause.tags or figures(clause):
+            return False
+        if last.kpi == "throughput_mbps" or high:
+            last.side = "at_least" if low else "at_most"
+        return True
 
     def _completes(self, last: tuple[Clause, str], clause: Clause) -> bool:
         kinds = dims(clause, figures(clause))

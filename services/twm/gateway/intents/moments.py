@@ -111,7 +111,7 @@ class MomentReader:
             return Clock(24, 0, True), i + 1
         if chunk.tag == CLOCK:
             return chunk.value, i + 1
-        if bare and chunk.tag == QUANTITY:
+        if bare and chunk.tag == QUANTITY and not (i and chunks[i - 1].word in ("of", "weight", "priority", "factor")):
             quantity: Quantity = chunk.value
             if (
                 quantity.dim == COUNT

@@ -157,6 +157,10 @@ PHRASES: dict[str, str] = {
         as possible | if possible | let alone | from each other | nothing else | no doubt | no problem |
         not sure | no idea | no one | not only | why not | no thanks
     """,
+    "rest": """
+        then the rest | then the others | then everyone else | then everybody else | then everything else | then all others |
+        then all the others | then all the rest | then the other slices | then all other slices | then the remaining slices
+    """,
     "all": """
         across the network | across the area | network wide | network-wide | area wide | area-wide |
         in the whole network | in the whole area | over all

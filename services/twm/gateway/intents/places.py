@@ -39,7 +39,11 @@ def where_of(reader: Reader, clause: Clause, *, ellipsis: bool = True) -> Where:
     cells, links = clause.cells, clause.links
     if "there" in tags and not (zone or cells or links) and (context.cells or context.links):
         cells, links = list(context.cells), list(context.links)
-    elif not zone and ("there" in tags or ("pronoun" in tags and "zonenoun" in tags)):
+    elif not zone and (
+        "there" in tags
+        or (heading is not None and "there" in heading.tags and not heading.zones)
+        or ("pronoun" in tags and "zonenoun" in tags)
+    ):
         zone = context.zone
     found = Where(clause.slices, zone, cells, links)
     if heading is not None:

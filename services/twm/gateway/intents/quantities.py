@@ -41,6 +41,8 @@ def read_quantity(tokens: Sequence[Token], words: Sequence[str], i: int) -> tupl
         if tokens[i].glued:
             return None
         sign, j = (1 if tokens[i].text == "+" else -1), i + 1
+    if words[j] == "minus" and j + 1 < len(tokens):
+        sign, j = -1, j + 1
     if words[j] == "x" and j + 1 < len(tokens) and tokens[j + 1].kind == "number" and tokens[j + 1].glued:
         value = numeral(tokens[j + 1].text)
         return None if value is None else (Quantity(value, FACTOR), j + 2)

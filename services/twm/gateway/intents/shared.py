@@ -190,3 +190,30 @@ def _early(clause: Clause) -> bool:
     """Whether the place stands before the figure."""
     at = next((i for i, c in enumerate(clause.chunks) if c.tag == NAME and c.value[0].kind in (ZONE, CELL)), -1)
     return 0 <= at < min(figures(clause), default=-1)
+
+
+def lead_resource(sentence: Sequence[Clause], trail: Trail) -> None:
+    """ "Of the bandwidth of the links, at least 15 % ... and no more than 50 % ...": one resource for all shares."""
+    first = sentence[0]
+    told = first.tags & {"prb", "bandwidth"}
+    if figures(first) or first.slices or len(told) != 1 or first.chunks[0].tag not in ("of", "from", "in", "for", "about"):
+        return
+    for item in (i for _, items in trail for i in items if isinstance(i, LimitDraft)):
+        item.resource = item.resource or next(iter(told))
+
+
+def same_surge(trail: Trail) -> list[Item]:
+    """ "Visitors at the expo will triple tomorrow, so prepare for three times the consumer traffic there": the first again."""
+    said: list[Item] = []
+    for (_, earlier), (clause, later) in itertools.pairwise(trail):
+        if len(earlier) != 1 or len(later) != 1 or clause.opener not in ("so", "then", "therefore"):
+            continue
+        first, second = earlier[0], later[0]
+        if not isinstance(first, SurgeDraft) or not isinstance(second, SurgeDraft) or first.factor != second.factor:
+            continue
+        if first.where.slices or (_placed(second.where) and second.where.zone != first.where.zone):
+            continue
+        second.where = replace(first.where, slices=second.where.slices)
+        second.parts = second.parts or first.parts
+        said.append(first)
+    return said

@@ -317,6 +317,10 @@ def maintenance(reader: Reader, clause: Clause) -> None:
                 "missing_unit", "context.maintenance.capacity_factor", "How much of the capacity is left?", ("0 %", "50 %")
             )
             return
+    if all(part.back for part in clause.windows()) and any(
+        isinstance(item, MaintenanceDraft) and item.links == links and item.capacity == capacity for item in reader.out.items
+    ):
+        return  # "splicing on down-4 tonight, and meanwhile that link carries nothing": said already
     reader.add(MaintenanceDraft(clause=clause.chunks[0].start, links=links, capacity=capacity), clause)
 
 

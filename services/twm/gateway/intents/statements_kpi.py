@@ -150,7 +150,7 @@ def _scope_of(reader: Reader, clause: Clause) -> Where:
     )
     spoken = reader.context.mentioned if not reader.context.core and not where.slices else []
     if len(spoken) == 1 and not (where.all_slices or where.zone or where.cells or where.links or strange_words(clause)):
-        where.slices = list(spoken)
+        where.slices, where.zone = list(spoken), reader.context.mentioned_zone
     if (where.links or "util" in clause.tags) and not clause.slices:
         where.slices = []
     if not where.links and not where.zone and not where.cells and about_links(clause):
@@ -316,10 +316,9 @@ def _in_unit(reader: Reader, clause: Clause, name: str, bound: Bound, position: 
         )
         return None
     if name.startswith("delay"):
-        if quantity.dim == DELAY:
-            return value
-        if quantity.dim == SECONDS:
-            return value * 1000
+        if quantity.dim in (DELAY, SECONDS):
+            sign = -1.0 if quantity.signed < 0 else 1.0
+            return sign * value * (1000 if quantity.dim == SECONDS else 1)
     elif name in ("loss_ratio", "utilisation_ratio"):
         if quantity.dim in (RATIO, FRACTION) or (quantity.dim == COUNT and 0 < value < 1):
             return -value if quantity.signed < 0 else value

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from twm.gateway.intents.bounds import AT_LEAST, AT_MOST, risk_of
 from twm.gateway.intents.chunks import MISSPELT
 from twm.gateway.intents.clauses import Clause
-from twm.gateway.intents.cores import figures
+from twm.gateway.intents.cores import MULTIPLES, figures
 from twm.gateway.intents.drafts import ConstraintDraft, ObjectiveDraft, Where
 from twm.gateway.intents.questions import quoted
 from twm.gateway.intents.units import COUNT, FACTOR, FRACTION, POINTS, RATIO, Quantity
@@ -15,7 +15,14 @@ from twm.gateway.intents.units import COUNT, FACTOR, FRACTION, POINTS, RATIO, Qu
 if TYPE_CHECKING:
     from twm.gateway.intents.meaning import Reader
 
+_TAKEN = """
+removed remove removing dropped lifted lift waived waive cancelled canceled cancel cancelling suspended suspend deleted delete
+ignored ignore ignoring disabled disable voided relaxed relax loosened loosen off
+"""
+_TAKEN_AWAY = frozenset(_TAKEN.split())
 SAVE_WEIGHT, SPEND_WEIGHT, LESS_WEIGHT = 2.0, 0.5, 0.5
+MIN_WEIGHT, MAX_WEIGHT = 0.1, 10.0
+_WEIGHTS = frozenset({"weight", "weights", "weighted", "weigh", "weighs"})
 
 
 def save(reader: Reader, clause: Clause) -> None:
@@ -57,9 +64,14 @@ def save(reader: Reader, clause: Clause) -> None:
             return
         draft = reader.objective(clause)
         draft.saving = ratios[0].value
-    elif asked:
-        draft = reader.objective(clause)
-        draft.saving_weight = SAVE_WEIGHT
+    elif asked or _weight_named(clause):
+        counts = [q.value for _, q in clause.quantities() if q.dim in (COUNT, FACTOR)]
+        if counts and (not _weight_named(clause) or len(counts) > 1 or not MIN_WEIGHT <= counts[0] <= MAX_WEIGHT):
+            reader.ask(
+                "missing_unit", "objective", f"Save {counts[0]:g}: per cent of the cost, or a weight?", ("per cent", "weight")
+            )
+            return
+        reader.objective(clause).saving_weight = counts[0] if counts else SAVE_WEIGHT
 
 
 def _saving_weight(clause: Clause) -> float | None:
@@ -77,6 +89,10 @@ def _saving_weight(clause: Clause) -> float | None:
 
 def _plain_ratio(quantity: Quantity) -> bool:
     return quantity.dim == COUNT and 0 < quantity.value < 1
+
+
+def _weight_named(clause: Clause) -> bool:
+    return any(c.word in _WEIGHTS for c in clause.chunks)
 
 
 def _unsaved(clause: Clause) -> bool:
@@ -104,6 +120,11 @@ def sla(reader: Reader, clause: Clause) -> None:
     if not clause.slices and any(c.word == "some" for c in chunks[max(clause.find("sla") - 3, 0) : max(clause.find("sla"), 0)]):
         reader.ask("ambiguous_scope", "objective.hold_slas", "The SLAs of which slices?", reader.names.ids["slice"])
         return
+    if any(c.word in _TAKEN_AWAY for c in chunks):
+        reader.ask(
+            "no_goal", "objective.hold_slas", "SLAs are not taken away by an intent. Are they to hold?", ("hold all SLAs",)
+        )
+        return
     denied = clause.opener in ("without", "nor") or any(c.tag == "neg" or c.word in ("0", "zero") for c in chunks)
     risk = risk_of(clause)
     if broken and not denied and risk is None and not clause.tags & {"below", "atmost"}:
@@ -116,6 +137,7 @@ def sla(reader: Reader, clause: Clause) -> None:
     ]
     if clause.slices or risk is not None:
         slices = clause.slices or reader.names.ids["slice"]
+        place = reader.where(clause, ellipsis=False)
         for entry in reader.spec.slices:
             if entry.id not in slices:
                 continue
@@ -126,7 +148,7 @@ def sla(reader: Reader, clause: Clause) -> None:
             )
             for name, side, value in bounds:
                 if value is not None:
-                    where = Where([entry.id], clause.zones[0] if clause.zones else "")
+                    where = Where([entry.id], place.zone, list(place.cells))
                     reader.add(
                         ConstraintDraft(
                             clause=chunks[0].start,
@@ -165,6 +187,14 @@ def rank(reader: Reader, clause: Clause) -> None:
         groups = [reader.context.slices] if reader.context.slices else []
     weights = _weights(clause)
     groups = _between(clause, groups)
+    if "rest" in tags:
+        previous = next((i for i in reversed(reader.out.items) if isinstance(i, ObjectiveDraft) and i.ranks), None)
+        named = [x for group in previous.ranks for x in group] if previous is not None else []
+        if previous is not None:
+            named += [x for group in groups for x in group] if clause.slices else []
+            previous.ranks += [*groups] if clause.slices else []
+            previous.ranks.append([x for x in reader.names.ids["slice"] if x not in named])
+            return
     draft = reader.objective(clause)
     if weights:
         draft.weights = weights
@@ -176,6 +206,8 @@ def rank(reader: Reader, clause: Clause) -> None:
         or (_half(clause) and "important" in tags)
     ):
         draft.weights = dict.fromkeys(groups[0], LESS_WEIGHT) if groups else {}
+    elif _as_important(clause) >= 0:
+        _compared_weights(reader, clause, draft)
     elif "double" in tags or any(c.tag == "quantity" and c.value.dim == FACTOR for c in chunks):
         factor = next((c.value.value for c in chunks if c.tag == "quantity" and c.value.dim == FACTOR), 2.0)
         draft.weights = dict.fromkeys(groups[0], min(max(factor, 0.1), 10.0)) if groups else {}
@@ -195,6 +227,33 @@ def rank(reader: Reader, clause: Clause) -> None:
             again.weights = dict.fromkeys(groups[0], LESS_WEIGHT)
     elif groups:
         draft.ranks = [groups[0]]
+
+
+def _as_important(clause: Clause) -> int:
+    """Position of the second "as" of "four times as important as consumer"; -1 where nothing is compared with a slice."""
+    chunks = clause.chunks
+    at = clause.find("important")
+    for i in range(at + 1, min(at + 3, len(chunks))) if at > 0 else ():
+        named = any(c.tag == "name" and c.value[0].kind == "slice" for c in chunks[i + 1 : i + 4])
+        if chunks[i].word in ("as", "than") and named:
+            return i
+    return -1
+
+
+def _compared_weights(reader: Reader, clause: Clause, draft: ObjectiveDraft) -> None:
+    """ "A is four times as important as B": A has four times the weight of B; "it" is the slice that was spoken of."""
+    at = _as_important(clause)
+    first = [n.id for c in clause.chunks[:at] if c.tag == "name" for n in c.value if n.kind == "slice"]
+    heading = reader.context.heading
+    spoken = (heading.slices if heading is not None else []) or reader.context.slices or reader.context.mentioned
+    first = first or (list(spoken) if "pronoun" in clause.tags and len(spoken) == 1 else [])
+    factor = next((c.value.value for c in clause.chunks if c.tag == "quantity"), 0.0)
+    factor = factor or (0.5 if _half(clause) else next((v for t, v in MULTIPLES.items() if t in clause.tags), 1.0))
+    second = [n.id for c in clause.chunks[at:] if c.tag == "name" for n in c.value if n.kind == "slice"]
+    if not first or set(first) & set(second) or not MIN_WEIGHT <= factor <= MAX_WEIGHT:
+        reader.ask("ambiguous_scope", "objective.slice_weights", "Which slice is to count how much more than which?")
+        return
+    draft.weights = dict.fromkeys(first, factor)
 
 
 def _half(clause: Clause) -> bool:
