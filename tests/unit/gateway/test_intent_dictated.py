@@ -104,7 +104,7 @@ def test_ordinary_words_name_no_link(spec: NetworkSpec, text: str) -> None:
         ("embb delay at most -3 ms", "out_of_range"),
         ("Return the plan with all SLAs waived.", "no_goal"),
         ("it is four times as important as fwa", "ambiguous_scope"),
-        ("save energy with a weight of 40", "missing_unit"),
+        ("save energy with a weight of 40", "out_of_range"),
     ],
 )
 def test_asked(spec: NetworkSpec, text: str, code: str) -> None:

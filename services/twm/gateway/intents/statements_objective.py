@@ -15,14 +15,8 @@ from twm.gateway.intents.units import COUNT, FACTOR, FRACTION, POINTS, RATIO, Qu
 if TYPE_CHECKING:
     from twm.gateway.intents.meaning import Reader
 
-_TAKEN = """
-removed remove removing dropped lifted lift waived waive cancelled canceled cancel cancelling suspended suspend deleted delete
-ignored ignore ignoring disabled disable voided relaxed relax loosened loosen off
-"""
-_TAKEN_AWAY = frozenset(_TAKEN.split())
 SAVE_WEIGHT, SPEND_WEIGHT, LESS_WEIGHT = 2.0, 0.5, 0.5
 MIN_WEIGHT, MAX_WEIGHT = 0.1, 10.0
-_WEIGHTS = frozenset({"weight", "weights", "weighted", "weigh", "weighs"})
 
 
 def save(reader: Reader, clause: Clause) -> None:
@@ -45,7 +39,12 @@ def save(reader: Reader, clause: Clause) -> None:
     halved = any(c.tag == "reduce" and c.word.startswith("halv") for c in clause.chunks)
     weight = _saving_weight(clause) if not ratios else None
     if weight is not None:
-        reader.objective(clause).saving_weight = min(max(weight, 0.1), 10.0)
+        if not MIN_WEIGHT <= weight <= MAX_WEIGHT:
+            reader.ask(
+                "out_of_range", "objective", f"A weight of {weight:g} is outside {MIN_WEIGHT:g} to {MAX_WEIGHT:g}. Which one?"
+            )
+        else:
+            reader.objective(clause).saving_weight = weight
         return
     if any(clause.chunks[i].tag == "range" for i in figures(clause)):
         reader.ask("missing_bound", "objective.saving_target_ratio", "One saving target is needed. Which one?")
@@ -64,14 +63,12 @@ def save(reader: Reader, clause: Clause) -> None:
             return
         draft = reader.objective(clause)
         draft.saving = ratios[0].value
-    elif asked or _weight_named(clause):
+    elif asked:
         counts = [q.value for _, q in clause.quantities() if q.dim in (COUNT, FACTOR)]
-        if counts and (not _weight_named(clause) or len(counts) > 1 or not MIN_WEIGHT <= counts[0] <= MAX_WEIGHT):
-            reader.ask(
-                "missing_unit", "objective", f"Save {counts[0]:g}: per cent of the cost, or a weight?", ("per cent", "weight")
-            )
+        if counts:
+            reader.ask("missing_unit", "objective", f"Save {counts[0]:g} of what?", ("per cent of the cost", "a weight"))
             return
-        reader.objective(clause).saving_weight = counts[0] if counts else SAVE_WEIGHT
+        reader.objective(clause).saving_weight = SAVE_WEIGHT
 
 
 def _saving_weight(clause: Clause) -> float | None:
@@ -89,10 +86,6 @@ def _saving_weight(clause: Clause) -> float | None:
 
 def _plain_ratio(quantity: Quantity) -> bool:
     return quantity.dim == COUNT and 0 < quantity.value < 1
-
-
-def _weight_named(clause: Clause) -> bool:
-    return any(c.word in _WEIGHTS for c in clause.chunks)
 
 
 def _unsaved(clause: Clause) -> bool:
@@ -119,11 +112,6 @@ def sla(reader: Reader, clause: Clause) -> None:
     broken = any(c.tag == "break" or c.word in _TAKEN_AWAY for c in chunks)
     if not clause.slices and any(c.word == "some" for c in chunks[max(clause.find("sla") - 3, 0) : max(clause.find("sla"), 0)]):
         reader.ask("ambiguous_scope", "objective.hold_slas", "The SLAs of which slices?", reader.names.ids["slice"])
-        return
-    if any(c.word in _TAKEN_AWAY for c in chunks):
-        reader.ask(
-            "no_goal", "objective.hold_slas", "SLAs are not taken away by an intent. Are they to hold?", ("hold all SLAs",)
-        )
         return
     denied = clause.opener in ("without", "nor") or any(c.tag == "neg" or c.word in ("0", "zero") for c in chunks)
     risk = risk_of(clause)
