@@ -70,6 +70,17 @@ def window(spec: NetworkSpec, text: str) -> tuple[str, str]:
         ("as of Monday", "11-30 00:00", ""),
         ("tomorrow late afternoon", "11-26 12:00", "11-26 18:00"),
         ("from noon to two", "11-25 12:00", "11-25 14:00"),
+        ("from 7 p.m. today through 5 a.m. tomorrow", "11-25 19:00", "11-26 05:00"),
+        ("tonight from ten to five", "11-25 22:00", "11-26 05:00"),
+        ("for two days starting tomorrow", "11-26 00:00", "11-28 00:00"),
+        ("from now till 6am", "", "11-26 06:00"),
+        ("18:00 PST to 20:00 PST", "11-26 03:00", "11-26 05:00"),
+        ("from Thursday 0800 until Friday 1000", "11-26 08:00", "11-27 10:00"),
+        ("between 1 and 15 December", "12-01 00:00", "12-16 00:00"),
+        ("for 1:30 h", "", "11-25 12:00"),
+        ("18:00 (2h)", "11-25 18:00", "11-25 20:00"),
+        ("until 2027", "", "01-01 00:00"),
+        ("during the next two hours", "", "11-25 12:30"),
     ],
 )
 def test_forms_of_times(spec: NetworkSpec, said: str, start: str, end: str) -> None:
@@ -86,6 +97,7 @@ def test_forms_of_times(spec: NetworkSpec, said: str, start: str, end: str) -> N
         "in a fortnight",
         "for the rest of the shift",
         "until the ship leaves",
+        "for two hours on Friday",
     ],
 )
 def test_times_that_fix_no_moment_are_asked_about(spec: NetworkSpec, said: str) -> None:

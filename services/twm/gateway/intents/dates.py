@@ -50,7 +50,7 @@ def read_days(tokens: Sequence[Token], words: Sequence[str], i: int, today: dt.d
         joint = _word(words, first[1]) if first is not None else ""
         if first is None or joint not in ("-", "–", "to", "until", "till", "through", "and", "&", "+"):
             return None
-        listed = joint in ("and", "&", "+")
+        listed = joint in ("and", "&", "+") and _word(words, i - 1) != "between"
         if not month_first:
             last = _day_month(tokens, words, _past_the(words, first[1] + 1), today)
             if last is None or last[0].day <= first[0] or (listed and last[0].day != first[0] + 1):

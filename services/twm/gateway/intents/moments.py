@@ -47,7 +47,7 @@ class Moment:
 
 def skip(chunks: Sequence[Chunk], i: int, extra: Sequence[str] = ()) -> int:
     """Position of the first chunk from `i` on that means something."""
-    while i < len(chunks) and (chunks[i].tag in OPEN or chunks[i].tag in extra) and chunks[i].word not in ("(", ")"):
+    while i < len(chunks) and (chunks[i].tag in OPEN or chunks[i].tag in extra) and chunks[i].word not in ("(", ")", "through"):
         i += 1
     return i
 
@@ -259,7 +259,7 @@ class MomentReader:
         if start.minutes == 720 and start.sure and not end.sure:
             end = nearest_after(start, end)
         if end.sure and not start.sure:
-            plain = said and said_pm(end) and start.hour < 12 and end.hour != 24
+            plain = said and said_pm(end) and start.hour < 12
             start = nearest_before(start, end) if second.said or end.half or plain else replace_sure(start)
         elif start.sure and not end.sure:
             end = nearest_after(start, end) if first.said or start.half else replace_sure(end)

@@ -33,7 +33,7 @@ _DOTTED = re.compile(
     rf"(?i)(?P<before>(?:\b(?:on|until|till|from|to|by|the|of|since|{_DAY})|[(,–-])\s{{0,2}})(?P<day>[0-3]?\d)\.(?P<month>[01]?\d)\.(?=[\s,)]|$)"
 )
 _MILITARY = re.compile(
-    rf"(?i)(?<![\w.,:/-])([01]\d|2[0-3])([0-5]\d)\s?(hrs?|h|z|hours)?({_JOINT})((?:\d{{1,2}}\s(?:{_MONTH})\s)?)([01]\d|2[0-4])([0-5]\d)"
+    rf"(?i)(?<![\w.,:/-])([01]\d|2[0-3])([0-5]\d)\s?(hrs?|h|z|hours)?({_JOINT})((?:\d{{1,2}}\s(?:{_MONTH})\s|(?:{_DAY})\s)?)([01]\d|2[0-4])([0-5]\d)"
     r"\s?(hrs?|h|z|hours)?(?=\s{0,2}(?:$|[,.;)\]]|(?:today|tomorrow|tonight|on|local|utc|gmt|cet|cest)\b))"
 )
 
@@ -122,7 +122,14 @@ _RULES = _rules(
         rf"(?={_MOMENT}|{_SPOKEN})",
         r"\1 ",
     ),
+    (r"\b(until|till|before)\s(202[6-9])(?=$|[\s,;.)])(?!\s?(?:h|hrs|hours|utc|local|today|tomorrow)\b)", r"\1 1 January \2"),
+    (r"\b(20\d\d)/([01]\d)/([0-3]\d)\b", r"\1-\2-\3"),
+    (r"\b(20\d\d)([01]\d)([0-3]\d)T([0-2]\d)([0-5]\d)(?:[0-5]\d)?(?=Z|[/\s]|$)", r"\1-\2-\3T\4:\5"),
     # Lengths.
+    (r"\b(for\s)(\d{1,2}):([0-5]\d)\s?(?:h|hrs?|hours)\b", r"\1\2 hours and \3 minutes"),
+    (rf"({_CLOCK})\s?(?:,|\+|\()\s?((?:{_SOME})\s?(?:{_UNITS}))\b\)?", r"\1 for \2"),
+    (rf"\(\s?((?:{_SOME})\s?(?:hours?|hrs?|h))(?:\sonly|\smax)?\s?\)", r"(for \1)"),
+    (rf",\s((?:{_SOME})\s?(?:hours?|hrs?|h))(?=\s{{0,2}}[.;]?$)", r", for \1"),
     (rf"\buntil\s((?:{_SOME})\s(?:{_UNITS}))\sfrom\snow\b", r"for \1"),
     (rf"\b(?:with\s)?(?:a\s)?duration(?:\sof|\sis|\s?[:=])?\s(?=(?:{_SOME})\s?(?:{_UNITS})\b)", "for "),
     (

@@ -114,6 +114,7 @@ def combine(parts: Sequence[Part]) -> Part | None:
         return None
     total = parts[0]
     for part in parts[1:]:
+        clash = part.start is not None and total.start is not None and part.start != total.start and not (part.end or total.end)
         total = Part(
             day=total.day if part.weak and total.day else part.day or total.day,
             part=part.part or total.part,
@@ -131,7 +132,7 @@ def combine(parts: Sequence[Part]) -> Part | None:
             from_now=part.from_now or total.from_now,
             occasion=part.occasion or total.occasion,
             back=part.back or total.back,
-            problem=part.problem or total.problem,
+            problem=part.problem or total.problem or ("ambiguous_window" if clash else ""),
         )
     return total
 
@@ -177,7 +178,10 @@ def _ends(part: Part, now: dt.datetime) -> tuple[dt.datetime | Span | None, dt.d
         day = part.day if not part.until else None
         clocks = [c for c in (first, second) if c is not None]
         if part.part and day is not None:
+            late = part.part == "night" and first is not None and second is not None and not second.sure
             first, second = (None if c is None else (in_part(c, part.part) if not c.sure else c) for c in (first, second))
+            if late and first is not None and part.end is not None:
+                second = nearest_after(first, part.end)
         elif any(not c.sure for c in clocks):
             doubt = _doubt(first, second, part, now)
             if doubt is not None:
@@ -210,7 +214,7 @@ def _ends(part: Part, now: dt.datetime) -> tuple[dt.datetime | Span | None, dt.d
             if not explicit and start is not None and end <= now and (at_night or _soon(start, now)):
                 # "from 02:00 to 04:00" said in the daytime is the coming night.
                 start, end = (None if m is None else m + dt.timedelta(days=1) for m in (start, end))
-            elif not explicit and first is None and end <= now and (second.minutes % 1440 == 0 or _soon(end, now)):
+            elif not explicit and first is None and end <= now and (second.minutes % 1440 == 0 or _coming(second, end, now)):
                 end += dt.timedelta(days=1)
     elif part.day is not None:
         low, high = PARTS_OF_DAY.get(part.part, (0, 24 * part.days))
@@ -229,10 +233,21 @@ def _ends(part: Part, now: dt.datetime) -> tuple[dt.datetime | Span | None, dt.d
             fixed = part.day is not None or part.start_day is not None or part.delay_s is not None
             if not fixed and part.start is not None and end <= now and (part.start.hour <= 8 or _soon(end, now)):
                 start, end = (None if m is None else m + dt.timedelta(days=1) for m in (start, end))
+        elif start is not None and end is None:
+            end = start + dt.timedelta(seconds=part.duration_s)
+        elif start is not None and part.day is not None and (part.part or part.day != now.date()):
+            if part.duration_s % 86400:
+                return Span(problem="ambiguous_window"), None
+            end = start + dt.timedelta(seconds=part.duration_s)
         elif part.day is None or part.part == "":
             end = now + dt.timedelta(seconds=part.duration_s)
             start = None
     return start, end
+
+
+def _coming(clock: Clock, moment: dt.datetime, now: dt.datetime) -> bool:
+    """Whether the time of day is meant of the next day: "until 6 am", said at half past ten."""
+    return _soon(moment, now) or (clock.half and clock.hour <= 7 and now - moment >= dt.timedelta(hours=3))
 
 
 def _soon(moment: dt.datetime, now: dt.datetime) -> bool:

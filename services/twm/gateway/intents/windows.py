@@ -408,6 +408,9 @@ class WindowReader(MomentReader):
             return Part(duration_s=chunks[i].value.value), i + 1
         if i and chunks[i].value.dim == COUNT and chunks[i - 1].tag in _FIGURE_OF:
             return None
+        joint = chunks[i + 1].tag if i + 1 < len(chunks) else ""
+        if joint == "until" and i and chunks[i - 1].tag in ("of", "important", "priority"):  # "a weight of 3 until noon"
+            return None
         return self.pair(chunks, i, bare=False)
 
     def _if(self, chunks: Sequence[Chunk], i: int) -> tuple[Part, int] | None:
