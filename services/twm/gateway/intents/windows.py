@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -467,11 +468,18 @@ class WindowReader(MomentReader):
             j, passed = j + 1, passed + 1
         if tag == "during":
             k = skip(chunks, i + 1)
-            timed = self._day(chunks, k) or self._rest(chunks, k - 1) if k < len(chunks) else None
+            timed = self._day(chunks, k) or self._rest(chunks, k - 1) or self._for(chunks, i) if k < len(chunks) else None
+            if timed is None and _clock_ahead(chunks, i):  # the times are said as well
+                return None
             return timed or (happening(chunks, i + 1) if chunks[i].word not in ("throughout", "amid") else None)
         if tag == "while" and chunks[i].word == "when":
             return None
         return None
+
+
+def _clock_ahead(chunks: Sequence[Chunk], i: int) -> bool:
+    ahead = itertools.takewhile(lambda c: c.word not in (".", ";", "!", "?"), chunks[i:])
+    return any(c.tag == CLOCK for c in ahead)
 
 
 _CLOSING = 7
