@@ -83,6 +83,9 @@ def read(text: str, spec: NetworkSpec) -> list[str]:
                 "all of it from Wed 2026-11-25 20:00 CET until Thu 2026-11-26 06:00 CET",
             ],
         ),
+        ("Trouble in cell 3. Keep embb loss there under 2 %.", ["loss of embb in cells cell-3 at most 2 %"]),
+        ("up-3 and down-3 are old. Both links stay under 70 %.", ["utilisation of links up-3, down-3 at most 70 %"]),
+        ("keep up one and two under eighty percent", ["utilisation of links up-1, up-2 at most 80 %"]),
         ("target name=latency unit=ms atMost=9; context slice=urllc", ["p99 delay of urllc at most 9 ms"]),
     ],
 )
@@ -104,6 +107,7 @@ def test_ordinary_words_name_no_link(spec: NetworkSpec, text: str) -> None:
         ("embb delay at most -3 ms", "out_of_range"),
         ("Return the plan with all SLAs waived.", "no_goal"),
         ("it is four times as important as fwa", "ambiguous_scope"),
+        ("give embb at least 20 % of the radio there", "ambiguous_scope"),
         ("save energy with a weight of 40", "out_of_range"),
     ],
 )

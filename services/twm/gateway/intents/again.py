@@ -26,7 +26,9 @@ def link_again(chunks: Sequence[Chunk]) -> list[Chunk]:
         if chunk.tag == NAME and chunk.value[0].kind == LINK:
             last = chunk
         pointed = chunk.word in _LINK_WORDS and chunk.tag == "linknoun" and bool(out) and out[-1].word in _POINTING
-        if pointed and last is not None and len(last.value) == 1 and after not in _NAMED_AFTER:
+        both = chunk.tag == "linknoun" and bool(out) and out[-1].word in ("both", "two")
+        meant = len(last.value) == (2 if both else 1) if last is not None and (both or pointed) else False
+        if last is not None and meant and after not in _NAMED_AFTER:
             out.append(replace(chunk, tag=NAME, value=last.value))
         else:
             out.append(chunk)

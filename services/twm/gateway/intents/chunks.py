@@ -123,15 +123,15 @@ class Chunker:
             if listed is not None:
                 return listed
             found = names.match(tokens, words, i)
+            dictated = names.spoken.match(tokens, i) if token.kind == "word" else None
+            if dictated is not None and (found is None or dictated[1] > found[1]):
+                said = tuple(dict.fromkeys(Name(s.kind, s.id) for s in dictated[0]))
+                return Chunk(NAME, i, dictated[1], said, token.text)
             between = self._between(tokens, words, i)
             if between is not None and (found is None or between.end > found[1]):
                 return between
             if found is not None:
                 return Chunk(NAME, i, found[1], self._chosen(found[0], words, i, found[1]), token.text)
-            dictated = names.spoken.match(tokens, i) if token.kind == "word" else None
-            if dictated is not None:
-                said = tuple(dict.fromkeys(Name(s.kind, s.id) for s in dictated[0]))
-                return Chunk(NAME, i, dictated[1], said, token.text)
             stray = self._stray(tokens, i)
             if stray is not None:
                 return stray

@@ -224,7 +224,15 @@ def _plain(tokens: Sequence[Token], words: Sequence[str], i: int) -> tuple[Clock
 def _marked(words: Sequence[str], j: int) -> bool:
     """am, pm or "o'clock" follows."""
     word = _word(words, j)
-    return word in _HALVES or word in _O_CLOCK or (word in ("a", "p") and list(words[j + 1 : j + 3]) == [".", "m"])
+    return word in _O_CLOCK or _half_words(words, j) > 0
+
+
+def _half_words(words: Sequence[str], j: int) -> int:
+    """How many words say am or pm: "pm", "p.m.", "p m"; 0 where none do."""
+    word = _word(words, j)
+    if word in ("a", "p"):
+        return 2 if _word(words, j + 1) == "m" else 3 if list(words[j + 1 : j + 3]) == [".", "m"] else 0
+    return int(word in _HALVES)
 
 
 def _of_day(words: Sequence[str], i: int, j: int) -> bool:
@@ -237,12 +245,13 @@ def _halved(tokens: Sequence[Token], words: Sequence[str], hour: int, minute: in
     colon = j >= 2 and words[j - 2] in (":", "h") and tokens[j - 1].kind == "number"
     sure = colon or hour > 12
     word = _word(words, j)
-    if word in _HALVES or (word in ("a", "p") and list(words[j + 1 : j + 3]) == [".", "m"]):
+    if _half_words(words, j):
         if not 1 <= hour <= 12:
             return None
-        stops = word in ("a", "p")
+        said = _half_words(words, j)
+        stops = said == 3
         hour = hour % 12 + (12 if word.startswith("p") else 0)
-        j += 3 if stops else 1
+        j += said
         if stops and _word(words, j) == "." and tokens[j].glued:
             j += 1
         return Clock(hour, minute, True, half=True), j

@@ -330,9 +330,8 @@ credit credits penalty penalties report reports review reviews team manager mana
 payment payments refund refunds board office contract contracts renewal audit
 """
 _OF_SLAS = frozenset(_SLA_MATTERS.split())
-_CHEAP = frozenset(
-    {"free", "cheap", "cheaper", "cheapest", "expensive", "dear", "dearer", "costly", "scarce", "short", "pricey"}
-)
+_PRICED = "free cheap cheaper cheapest expensive dear dearer costly scarce short pricey high higher rising soaring"
+_CHEAP = frozenset(_PRICED.split())
 
 
 def _compound(chunks: Sequence[Chunk], i: int) -> bool:

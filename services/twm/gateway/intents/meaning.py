@@ -153,6 +153,9 @@ class Reader:
     def _spoken_of(self, sentence: Sequence[Clause]) -> None:
         """A sentence without a statement names a place that "there" stands for after it."""
         zones = list(dict.fromkeys(zone for clause in sentence for zone in clause.zones))
+        cells = list(dict.fromkeys(cell for clause in sentence for cell in clause.cells))
+        if cells and not zones and not any(clause.links for clause in sentence):
+            self.context.zone, self.context.cells, self.context.links = "", cells, []
         if len(zones) == 1 and not any(clause.cells or clause.links for clause in sentence):
             self.context.zone, self.context.cells, self.context.links = zones[0], [], []
             if any(clause.slices for clause in sentence) and not any(figures(clause) for clause in sentence):

@@ -67,6 +67,26 @@ def where_of(reader: Reader, clause: Clause, *, ellipsis: bool = True) -> Where:
     return found
 
 
+_BEING_WORDS = "is are be will must should shall has have may can was were might would could"
+_BEING = frozenset(_BEING_WORDS.split())
+_AFTER_THERE = frozenset({"window", "punct", "quantity", "atmost", "atleast"})
+
+
+def nowhere(clause: Clause, where: Where) -> bool:
+    """Whether "there" stands for a place that nobody named: "give eMBB 20 % of the radio there"."""
+    if where.zone or where.cells or where.links:
+        return False
+    for i, chunk in enumerate(clause.chunks):
+        follows = clause.chunks[i + 1] if i + 1 < len(clause.chunks) else None
+        if (
+            chunk.tag == "there"
+            and i
+            and (follows is None or follows.tag in ("window", "punct", "quantity", "atmost", "atleast"))
+        ):
+            return not set(clause.chunks[i - 1].word.split()) & _BEING
+    return False
+
+
 def of_all_slices(reader: Reader, clause: Clause, where: Where) -> bool:
     """Whether a bound without a slice is of all of them: "total throughput", "loss in the hospital below 2 %"."""
     if not (where.zone or where.cells) or "slicenoun" in clause.tags:

@@ -8,6 +8,7 @@ from twm.gateway.intents.bounds import AT_LEAST, AT_MOST, EXACT, bound_of, risk_
 from twm.gateway.intents.clauses import Clause
 from twm.gateway.intents.cores import MULTIPLES, figures
 from twm.gateway.intents.drafts import ConstraintDraft, Item, LimitDraft, MaintenanceDraft, SurgeDraft, Where
+from twm.gateway.intents.places import nowhere
 from twm.gateway.intents.questions import quoted
 from twm.gateway.intents.statements_kpi import about_links
 from twm.gateway.intents.units import (
@@ -53,6 +54,9 @@ def share(reader: Reader, clause: Clause) -> None:
         )
         return
     heading = reader.context.heading
+    if nowhere(clause, where):
+        reader.ask("ambiguous_scope", "limits.scope", "Where is that?", (*reader.names.ids["zone"], "the whole area"))
+        return
     resource = _resource(clause, where) or (_resource(heading, where) if heading is not None else "")
     for position in figures(clause):
         chunk = clause.chunks[position]

@@ -12,7 +12,7 @@ from twm.gateway.intents.clauses import Clause
 from twm.gateway.intents.cores import KPI_TAGS, MULTIPLES, figures, of_packets
 from twm.gateway.intents.drafts import ConstraintDraft, Where
 from twm.gateway.intents.notices import unknown
-from twm.gateway.intents.places import of_all_slices, plain_word, strange_words
+from twm.gateway.intents.places import nowhere, of_all_slices, plain_word, strange_words
 from twm.gateway.intents.questions import quoted
 from twm.gateway.intents.units import (
     BYTES,
@@ -71,6 +71,9 @@ def kpi(reader: Reader, clause: Clause) -> None:
     risk = risk_of(clause)
     taken = risk.taken if risk else set()
     where = _scope_of(reader, clause)
+    if nowhere(clause, where):
+        reader.ask("ambiguous_scope", "constraints.scope", "Where is that?", (*reader.names.ids["zone"], "the whole area"))
+        return
     within = _within(clause)
     if within is not None and within != 0.99:
         reader.ask(
