@@ -98,6 +98,7 @@ def test_forms_of_times(spec: NetworkSpec, said: str, start: str, end: str) -> N
         "for the rest of the shift",
         "until the ship leaves",
         "for two hours on Friday",
+        "from 9:00 to 11:00 and from 15:00 to 17:00",
     ],
 )
 def test_times_that_fix_no_moment_are_asked_about(spec: NetworkSpec, said: str) -> None:

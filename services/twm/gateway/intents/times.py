@@ -114,7 +114,8 @@ def combine(parts: Sequence[Part]) -> Part | None:
         return None
     total = parts[0]
     for part in parts[1:]:
-        clash = part.start is not None and total.start is not None and part.start != total.start and not (part.end or total.end)
+        clash = part.start is not None and total.start is not None and part.start != total.start
+        clash = clash and bool(part.end) == bool(total.end)
         total = Part(
             day=total.day if part.weak and total.day else part.day or total.day,
             part=part.part or total.part,
@@ -187,6 +188,8 @@ def _ends(part: Part, now: dt.datetime) -> tuple[dt.datetime | Span | None, dt.d
             if doubt is not None:
                 return doubt, None
             first, second = (None if c is None else replace_sure(c) for c in (first, second))
+        if part.days > 1 and first is not None and second is not None and not (part.start_day or part.end_day):
+            return Span(problem="unsupported_recurrence"), None
         base = part.start_day or day or now.date()
         night = part.part == "night" and day is not None
         if first is not None:
