@@ -108,6 +108,7 @@ def test_ordinary_words_name_no_link(spec: NetworkSpec, text: str) -> None:
         ("Return the plan with all SLAs waived.", "no_goal"),
         ("it is four times as important as fwa", "ambiguous_scope"),
         ("give embb at least 20 % of the radio there", "ambiguous_scope"),
+        ("embb loss in corridor-b under 2 %", "unknown_cell"),
         ("save energy with a weight of 40", "out_of_range"),
     ],
 )

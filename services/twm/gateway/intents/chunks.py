@@ -130,6 +130,9 @@ class Chunker:
             between = self._between(tokens, words, i)
             if between is not None and (found is None or between.end > found[1]):
                 return between
+            if found is not None and _lettered(tokens, found[1]):
+                text = "".join(t.raw for t in tokens[i : found[1] + 2])
+                return Chunk(UNKNOWN_NAME, i, found[1] + 2, (CELL, text, []), text)
             if found is not None:
                 return Chunk(NAME, i, found[1], self._chosen(found[0], words, i, found[1]), token.text)
             stray = self._stray(tokens, i)
@@ -347,6 +350,14 @@ class Chunker:
             if near:
                 return Chunk(FUZZY, i, j, (text, tuple(near)), text)
         return None
+
+
+def _lettered(tokens: Sequence[Token], j: int) -> bool:
+    """ "pit-d" where there is a zone called pit, and cells pit-a to pit-c: another name, and not that of the zone."""
+    if j + 1 >= len(tokens) or tokens[j].text != "-" or not (tokens[j].glued and tokens[j + 1].glued):
+        return False
+    ends = j + 2 >= len(tokens) or not tokens[j + 2].glued or tokens[j + 2].text in ",.;:!?)"
+    return len(tokens[j + 1].text) == 1 and tokens[j + 1].text.isalpha() and ends
 
 
 def _like_an_id(tokens: Sequence[Token], i: int) -> bool:
