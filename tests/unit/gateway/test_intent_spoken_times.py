@@ -161,3 +161,9 @@ def test_times_of_other_things_are_no_window(spec: NetworkSpec, text: str) -> No
 def test_a_bare_hour_is_asked_about(spec: NetworkSpec) -> None:
     result = COMPILER.compile("give urllc at least 15 % of the PRBs tomorrow starting at seven", spec, NOW)
     assert [q.code for q in result.questions.items] == ["ambiguous_time"]
+
+
+def test_hours_of_several_days_are_asked_about(spec: NetworkSpec) -> None:
+    for said in ("Mon-Fri 9:00-17:00", "Saturday and Sunday from 9:00 to 17:00"):
+        result = COMPILER.compile(f"freeze fwa {said}", spec, NOW)
+        assert [q.code for q in result.questions.items] == ["unsupported_recurrence"]

@@ -125,6 +125,11 @@ _RULES = _rules(
     (r"\b(until|till|before)\s(202[6-9])(?=$|[\s,;.)])(?!\s?(?:h|hrs|hours|utc|local|today|tomorrow)\b)", r"\1 1 January \2"),
     (r"\b(20\d\d)/([01]\d)/([0-3]\d)\b", r"\1-\2-\3"),
     (r"\b(20\d\d)([01]\d)([0-3]\d)T([0-2]\d)([0-5]\d)(?:[0-5]\d)?(?=Z|[/\s]|$)", r"\1-\2-\3T\4:\5"),
+    # Hours of each of several days.
+    (
+        rf"\b({_DAY})\s?(?:-|–|to|through)\s?(?:{_DAY}),?\s(?:from\s|between\s)?(?=(?:{_CLOCK}){_JOINT}(?:{_CLOCK}))",
+        r"every \1 ",
+    ),
     # Lengths.
     (r"\b(for\s)(\d{1,2}):([0-5]\d)\s?(?:h|hrs?|hours)\b", r"\1\2 hours and \3 minutes"),
     (rf"({_CLOCK})\s?(?:,|\+|\()\s?((?:{_SOME})\s?(?:{_UNITS}))\b\)?", r"\1 for \2"),
