@@ -123,3 +123,63 @@ def test_held_to_a_share_is_at_most(spec: NetworkSpec) -> None:
     (limit,) = read(spec, "embb is held to 15 % of the radio in the hospital").limits
     assert limit.max_share == pytest.approx(0.15)
     assert not limit.HasField("min_share")
+
+
+@pytest.mark.parametrize(
+    ("text", "weights"),
+    [
+        ("urllc over everybody else", {"urllc": 2.0}),
+        ("urllc first, then embb, then the rest", {"urllc": 4.0, "embb": 2.0}),
+        ("FWA pays the bills: it is three times as important as embb", {"fwa": 3.0}),
+        ("for today urllc comes before embb, okay?", {"urllc": 2.0}),
+    ],
+)
+def test_orders_in_other_words(spec: NetworkSpec, text: str, weights: dict[str, float]) -> None:
+    assert {w.slice: w.weight for w in read(spec, text).objective.slice_weights} == weights
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SLA penalties cost us a fortune last month. Keep fwa loss below 2 %.",
+        "The SLA of urllc was broken twice in October. Keep fwa loss below 2 %.",
+        "Electricity is cheap at present. Keep fwa loss below 2 %.",
+        "There is no budget for new antennas, so keep fwa loss below 2 %.",
+    ],
+)
+def test_money_and_past_are_no_goals(spec: NetworkSpec, text: str) -> None:
+    found = read(spec, text)
+    assert len(found.constraints) == 1
+    assert not found.HasField("objective")
+    assert not found.HasField("window")
+
+
+@pytest.mark.parametrize(
+    ("text", "start", "end"),
+    [
+        ("urllc below 10 ms in the hospital. Please keep that until Friday 18:00.", "", "11-27 18:00"),
+        ("embb at least 20 % of the PRBs. This applies until 22:00.", "", "11-25 22:00"),
+        ("High tariff from 17:00 to 20:00 today. Save 10 % during that time.", "11-25 17:00", "11-25 20:00"),
+    ],
+)
+def test_a_window_in_a_sentence_of_its_own(spec: NetworkSpec, text: str, start: str, end: str) -> None:
+    assert ends(spec, text) == (start, end)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("urllc p99 at most -5 ms", "out_of_range"),
+        ("fwa loss of minus 1 percent at most", "out_of_range"),
+        ("embb below 80 ms at the opera house", "unknown_zone"),
+        ("embb below 80 ms at the brick plant", "unknown_zone"),
+        ("do the usual for the derby", "out_of_domain"),
+    ],
+)
+def test_what_cannot_be_is_asked_about(spec: NetworkSpec, text: str, code: str) -> None:
+    assert code in codes(spec, text)
+
+
+def test_the_networks_own_name_is_no_place_in_it(spec: NetworkSpec) -> None:
+    (surge,) = read(spec, "twice the usual fwa traffic all over the city tomorrow").context.surges
+    assert not surge.scope.zone

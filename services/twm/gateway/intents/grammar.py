@@ -17,6 +17,7 @@ from twm.gateway.intents.chunks import Chunker
 from twm.gateway.intents.clauses import clauses, ranges
 from twm.gateway.intents.compiler import asked, compiled
 from twm.gateway.intents.context import Understood
+from twm.gateway.intents.drafts import EventDraft
 from twm.gateway.intents.exceptions import exceptions
 from twm.gateway.intents.forms import formed
 from twm.gateway.intents.lines import lined
@@ -68,7 +69,7 @@ class GrammarCompiler:
             if strange and not understood.touched and not understood.items:
                 return asked([_nothing(understood, spec)], NAME)
             return asked(understood.questions, NAME)
-        if not understood.items:
+        if all(isinstance(item, EventDraft) for item in understood.items):
             return asked([_nothing(understood, spec)], NAME)
         assembler = Assembler(spec, names, now)
         intent = assembler.build(understood.items, understood.priority, cleaned, intent_pb2.INTENT_SOURCE_GRAMMAR)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from twm.api.intent.v1 import intent_pb2
 from twm.core.network import NetworkSpec
 from twm.gateway.intents import statements, statements_kpi, statements_objective
+from twm.gateway.intents.background import without_background
 from twm.gateway.intents.bounds import risk_of
 from twm.gateway.intents.chunks import Chunk
 from twm.gateway.intents.clauses import Clause, sentences
@@ -30,7 +31,7 @@ from twm.gateway.intents.places import (
 )
 from twm.gateway.intents.questions import question
 from twm.gateway.intents.said_apart import begins_with_window, give_to_those_before, window_of_those_before
-from twm.gateway.intents.sentence_windows import carried_day, give_windows, head_parts, take_day
+from twm.gateway.intents.sentence_windows import carried_day, give_windows, head_parts, take_day, windows_told
 from twm.gateway.intents.shared import (
     Trail,
     last_place,
@@ -109,6 +110,10 @@ class Reader:
         self._open(sentence[0].opener)
         if no_goal(self, sentence):
             return
+        sentence = without_background(sentence)
+        if not sentence:
+            self.out.touched, self._unstated = True, []
+            return
         for clause in sentence:
             notice(self, clause)
             beyond_scope(self, clause)
@@ -143,6 +148,8 @@ class Reader:
         self._unstated = [] if starts else sentence
         if not starts:
             give_to_those_before(self.out.items, window_of_those_before(sentence))
+            if not self.out.items:
+                self.context.parts = windows_told(sentence)
         made = self.out.items[before:]
         for item in made:
             if isinstance(item, SurgeDraft):

@@ -211,7 +211,7 @@ def places(reader: Reader, clause: Clause, core: str) -> None:
             ending = reader.names.ending(chunk.word) if placed else None
             if ending is not None:
                 chunks[i] = Chunk("name", chunk.start, chunk.end, (ending,), chunk.word)
-            elif clause.zones:
+            elif clause.zones or _whole(reader, chunk.word):
                 continue
             elif (chunk.tag == "place" and (placed or core in ("surge", "surge_open"))) or (
                 chunk.word in _PLACES and placed and _directly(chunks, i)
@@ -221,6 +221,11 @@ def places(reader: Reader, clause: Clause, core: str) -> None:
                 follows = chunks[i + 1].tag if i + 1 < len(chunks) else ""
                 if follows not in ("name", "unknown", "share", "demand"):
                     unknown(reader, ZONE, chunk.word)
+
+
+def _whole(reader: Reader, word: str) -> bool:
+    """ "all over the campus" in a network of that name: no part of it."""
+    return word in reader.spec.name.casefold().split("-")
 
 
 def _behind_noun(chunks: Sequence[Chunk], i: int) -> bool:
@@ -345,7 +350,8 @@ def _placed(chunks: Sequence[Chunk], i: int) -> bool:
         and i - j <= 3
         and (
             chunks[j].word in ("the", "our", "a", "this", "old", "new", "zone", "area", "big", "main")
-            or chunks[j].tag == UNKNOWN
+            or chunks[j].tag in (UNKNOWN, "event")
+            or (chunks[j].tag == "filler" and j + 1 == i and len(chunks[j].word) > 2 and chunks[j - 1].word in ("the", "our"))
             or chunks[j].word in lexicon.naming()
         )
     ):

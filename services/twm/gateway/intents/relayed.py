@@ -58,12 +58,14 @@ _WHERE = re.compile(
 )
 _BOUNDED = re.compile(r"(?i)\b(?:bounded|limited|capped) (?:from )?(above|below) by\b")
 _AND_BOUNDED = re.compile(r"(?i)\b(at (?:least|most)\s[^,;?]{1,20}?\sand) (?:from )?(above|below) by\b")
+_TAG = re.compile(r"(?i),\s?(?:ok|okay|right|alright|yes|yeah|please|pls|thanks|deal|agreed|mate|cheers)\s?\?(?=\s|$)")
 _SIDE = {"above": "at most", "below": "at least"}
 
 
 def plainly(text: str) -> str:
     """The text without the frames of a relayed wish. Never longer."""
-    out = _WISHES.sub("want", text)
+    out = _TAG.sub(".", text)
+    out = _WISHES.sub("want", out)
     out = _CLEFT.sub("please", out)
     out = _IN_TURN.sub(" over", out)
     out = _WHERE.sub(", and there ", out)

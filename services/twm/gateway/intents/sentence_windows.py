@@ -45,6 +45,12 @@ def give_windows(context: Context, items: Sequence[Item], starts: Sequence[tuple
                 context.parts = item.parts
 
 
+def windows_told(sentence: Sequence[Clause]) -> list[Part]:
+    """What "during that time" stands for behind a sentence without a statement; nothing of the past."""
+    past = any(c.word in PAST for clause in sentence for c in clause.chunks)
+    return [] if past else [p for clause in sentence for p in clause.windows() if not (p.problem or p.back)]
+
+
 def carried_day(sentence: Sequence[Clause], joint: str) -> list[Part]:
     """The day that a sentence without a statement names: "we await many visitors on Saturday." Of what is past, none.
 
