@@ -170,6 +170,8 @@ def core_of(clause: Clause) -> str:
         return "surge"
     if shares and "more" in tags and not hard_kpi and _plainly_more(clause, tags):
         return "surge"
+    if "freeze" in tags and not found and _picture(clause, words):
+        return ""
     if "freeze" in tags and not found:
         if tags & {"delay", "loss", "throughput", "delivered"} and any(c.word.startswith("as ") for c in chunks):
             return "kpi_open"
@@ -254,6 +256,15 @@ def of_packets(clause: Clause) -> bool:
         if quantity.of or any(_PACKET_WORDS & set(c.word.split()) for c in chunks[i + 1 : i + 5]):
             return True
     return False
+
+
+def counted_too(before: Clause, clause: Clause) -> bool:
+    """ "Gold counts triple, sensors half": a bare multiple of another slice goes on with how much one counts."""
+    scaled = before.tags & MULTIPLES.keys() or dims(before, figures(before)) & {FACTOR, FRACTION}
+    bare = clause.tags <= {NAME, "quantity", "filler", "slicenoun", "times", "as", *MULTIPLES}
+    figure = dims(clause, figures(clause))
+    told = figure <= {FACTOR, FRACTION} and bool(figure or clause.tags & MULTIPLES.keys())
+    return bool(scaled) and bare and told and bool(clause.slices) and clause.opener in (",", "and", "but")
 
 
 def _filled(clause: Clause, words: set[str]) -> bool:
@@ -363,6 +374,16 @@ def _load_bounded(clause: Clause, tags: set[str], links: bool) -> bool:
     if not words <= {"load", "loads"} or not placed or tags & {"expect", "usual", "times", "raise"}:
         return False
     return bool(tags & {"atmost", "below", "cap"}) or (bool(tags & {"above", "over"}) and "neg" in tags)
+
+
+_SEEN_WORDS = "picture pictures image images screen screens video videos stream streams feed feeds app apps footage"
+_SEEN = frozenset(_SEEN_WORDS.split())
+
+
+def _picture(clause: Clause, words: set[str]) -> bool:
+    """ "else the picture is freezing": told of what users see, and no order."""
+    states = {c.word for c in clause.chunks if c.tag == "freeze"} <= {"freezing", "freezes", "froze", "frozen", "freeze"}
+    return states and bool(words & _SEEN) and not (clause.slices or clause.zones or clause.cells or clause.links)
 
 
 def _compared(clause: Clause) -> bool:

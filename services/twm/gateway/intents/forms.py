@@ -47,6 +47,12 @@ _FIELD = re.compile(
 )
 _TIMELY = re.compile(r"(?i)\d|now|noon|midnight|today|tomorrow|tonight|weekend|(?:mon|tues|wednes|thurs|fri|satur|sun)day")
 _SEPARATORS = " \t\r\n;,|{}"
+_SPACED = re.compile(
+    r"(?i)(?:(?<=[\u00a0\u2009\u202f<>=≤≥:])|(?<=[<>=≤≥:] )|(?<=at least )|(?<=at most )|(?<=below )|(?<=above )|(?<=under )"
+    r"|(?<=over )|(?<=than )|(?<=of )|(?<=to )|(?<=min )|(?<=minimum )|(?<=max )|(?<=maximum )|(?<=needs )|(?<=need )"
+    r"|(?<=gets )|(?<=get )|(?<=about )|(?<=exceed )|(?<=is )|(?<=with ))"
+    r"\d{1,3}(?:[ \u00a0\u2009\u202f]\d{3}){1,2}(?=\s?(?:[kMG]?bps|[kMG]?b(?:it)?s?/s|[kMG]bit|kilobit|megabit|[uµμ]s|ms)\b)"
+)
 _CALL = re.compile(
     r"(?i)\b((?:(?:mean|avg|average|p99|packet|prb|radio|bandwidth|link)[ _])?(?:util|utilisation|utilization|load|p99|delay"
     r"|latency|mean|avg|loss|throughput|tput|share|prb|jitter|availability|reliability|demand))\s?\(([^()<>=\n]{1,60})\)\s{0,3}"
@@ -90,7 +96,7 @@ class _Record:
 
 def formed(text: str) -> str:
     """The text with its half-structured parts in words; the text itself where it has none."""
-    out = rows_as_fields(text, known_key)
+    out = rows_as_fields(_SPACED.sub(lambda m: re.sub(r"\s", "", m[0]), text), known_key)
     out = _GROUP.sub(" ", out)
     out = _GLOSS.sub(" ", out)
     out = out.replace("&&", " and ").replace("==", "=")

@@ -24,7 +24,7 @@ from twm.gateway.intents.lines import lined
 from twm.gateway.intents.listings import listed
 from twm.gateway.intents.meaning import Reader
 from twm.gateway.intents.names import NameIndex
-from twm.gateway.intents.pairs import cases, one_in_many, respectively, signs_before
+from twm.gateway.intents.pairs import as_per, cases, one_in_many, respectively, signs_before
 from twm.gateway.intents.questions import question
 from twm.gateway.intents.relayed import plainly
 from twm.gateway.intents.spoken_times import timed
@@ -88,7 +88,7 @@ class GrammarCompiler:
 def read(text: str, spec: NetworkSpec, names: NameIndex, now: dt.datetime) -> Understood:
     """What a cleaned text says."""
     chunks = listed(Chunker(names).chunks(tokenize(text), now.date()), names)
-    for joined in (signs_before, one_in_many, cases, respectively, link_again, small_shares):
+    for joined in (as_per, signs_before, one_in_many, cases, respectively, link_again, small_shares):
         chunks = joined(chunks)
     windowed = exceptions(WindowReader(now).read(chunks), names)
     return Reader(spec, names, now.date()).read(carried_units(clauses(ranges(windowed))))

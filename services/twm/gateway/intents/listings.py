@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from twm.gateway.intents.chunks import EITHER, NAME, NODE_DIRECTED, NODE_JOINTS, UNKNOWN_NAME, Chunk
-from twm.gateway.intents.names import CELL, LINK, NODE, Name, NameIndex
+from twm.gateway.intents.chunks import EITHER, NAME, NODE_DIRECTED, NODE_JOINTS, QUANTITY, UNKNOWN_NAME, Chunk
+from twm.gateway.intents.names import CELL, LINK, NODE, SLICE, Name, NameIndex
+from twm.gateway.intents.units import DELAY, RATE
 
 _ORDERING = frozenset({"over", "before", "win", "above", "moreimportant"})
+_KPIS = frozenset({"delay", "p99", "percentile", "mean", "loss", "delivered", "throughput"})
+_SIDES = frozenset({"atmost", "atleast", "below", "above"})
 
 
 def listed(chunks: Sequence[Chunk], names: NameIndex) -> list[Chunk]:
@@ -136,11 +139,32 @@ def _family(name_id: str) -> str:
 
 
 def _next_pair(chunks: Sequence[Chunk], chunk: Chunk, i: int, k: int) -> bool:
-    """ "A over B, C over A": the comma parts two orders, and joins no list."""
+    """ "A over B, C over A", "freeze A, B delay below 9 ms": the comma parts two orders, and joins no list."""
     ahead = chunks[k + 1].tag if k + 1 < len(chunks) else ""
     at = next((n for n in range(i - 1, -1, -1) if chunks[n].start == chunk.start), 0)
     behind = chunks[at - 1].tag if at else ""
+    if _ordered(chunks, at) and _bounded(chunks, k):
+        return True
     return chunks[i].word == "," and ahead in _ORDERING and behind in _ORDERING
+
+
+def _ordered(chunks: Sequence[Chunk], at: int) -> bool:
+    """Whether the name at `at` has its own order: "freeze A", "do not touch A", "B over A"."""
+    told = [c for c in chunks[max(at - 4, 0) : at] if c.tag not in ("filler", "share", "of", "slicenoun", "prb", "in", "all")]
+    if not told or chunks[at].tag != NAME or chunks[at].value[0].kind != SLICE:
+        return False
+    if told[-1].tag in _ORDERING and len(told) > 1:
+        return told[-2].tag == NAME and told[-2].value[0].kind == SLICE
+    return told[-1].tag == "freeze" or (told[-1].tag == "change" and len(told) > 1 and told[-2].tag == "neg")
+
+
+def _bounded(chunks: Sequence[Chunk], k: int) -> bool:
+    """Whether a KPI, a delay or a data rate is named right after the name at `k`."""
+    rest = [c for c in chunks[k + 1 : k + 5] if c.tag not in ("filler", "slicenoun", "hold", "with", "reserve")]
+    if len(rest) > 1 and rest[0].tag in _SIDES:
+        rest = rest[1:]
+    measured = bool(rest) and rest[0].tag == QUANTITY and rest[0].value.dim in (DELAY, RATE)
+    return measured or (bool(rest) and rest[0].tag in _KPIS)
 
 
 def _one_kind(chunk: Chunk) -> bool:

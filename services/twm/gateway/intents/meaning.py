@@ -14,8 +14,9 @@ from twm.gateway.intents.bounds import risk_of
 from twm.gateway.intents.chunks import Chunk
 from twm.gateway.intents.clauses import Clause, sentences
 from twm.gateway.intents.context import Context, Understood
-from twm.gateway.intents.cores import KPI_TAGS, core_of, dims, figures
+from twm.gateway.intents.cores import KPI_TAGS, core_of, counted_too, dims, figures
 from twm.gateway.intents.drafts import ConstraintDraft, Item, MaintenanceDraft, ObjectiveDraft, SurgeDraft, Where
+from twm.gateway.intents.headings import LENT, of_heading, resource_only
 from twm.gateway.intents.lines import ITEM
 from twm.gateway.intents.moods import beyond_scope, no_goal
 from twm.gateway.intents.names import NameIndex
@@ -72,8 +73,6 @@ _CARRIED = frozenset(
 )
 
 
-_LENT = frozenset({"ranking", "important", "perstep", "change"})
-"""What a heading says of the figures and names after it."""
 _FLOORS = frozenset({"floor", "minimum", "least"})
 _CEILINGS = frozenset({"ceiling", "maximum", "cap"})
 _HEADED = frozenset({"sla", "kpi_open", "share_open", "maintenance", "rank", "surge_open"})
@@ -191,7 +190,7 @@ class Reader:
         out: list[tuple[Clause, str]] = []
         waiting: list[Chunk] = []
         for said in sentence:
-            clause = self._of_heading(said)
+            clause = of_heading(self.context.heading, said)
             core = core_of(clause)
             if clause.heading:
                 strange_heading(self, clause)
@@ -229,6 +228,9 @@ class Reader:
                 if out and clause.opener == "(" and clause.tags & KPI_TAGS and clause.tags <= KPI_TAGS | {"filler", "punct"}:
                     out[-1] = (replace(out[-1][0], chunks=[*out[-1][0].chunks, *clause.chunks]), out[-1][1])
                     continue
+                if out and out[-1][1] in ("share", "change", "freeze") and resource_only(clause):
+                    out[-1] = (replace(out[-1][0], chunks=[*out[-1][0].chunks, *clause.chunks]), out[-1][1])
+                    continue
                 if self._turned(clause):
                     continue
                 if stray_place(self, clause, sentence) or stray_partner(self, clause, sentence) or strange_zone(self, clause):
@@ -250,10 +252,14 @@ class Reader:
                 joined = replace(last, chunks=[*last.chunks, *clause.chunks])
                 out.append((joined, core_of(joined) or core))
                 continue
-            if out and out[-1][1] == "maintenance" and _what_is_left(clause, core):
+            if out and out[-1][1] == "maintenance" and _what_is_left(said, core):
                 last, last_core = out[-1]
                 rest = [c for i, c in enumerate(last.chunks) if i not in figures(last)]
                 out[-1] = (replace(last, chunks=[*rest, *clause.chunks]), last_core)
+                continue
+            if out and out[-1][1] == "rank" and counted_too(out[-1][0], clause):
+                more = Chunk("important", clause.chunks[0].start, clause.chunks[0].start, None, "counts")
+                out.append((replace(clause, chunks=[more, *clause.chunks]), "rank"))
                 continue
             whole = replace(clause, chunks=[*waiting, *clause.chunks]) if waiting else clause
             out.append((whole, core_of(whole) or core))
@@ -268,27 +274,6 @@ class Reader:
         elif waiting and any(c.tag == "window" for c in waiting) and self.out.items and sentence[0].opener == ";":
             self.out.items[-1].parts += [c.value for c in waiting if c.tag == "window"]
         return out
-
-    def _of_heading(self, clause: Clause) -> Clause:
-        """ "Link up-1: 10 % capacity loss": what is said of work and capacity belongs to the links of the heading."""
-        heading = self.context.heading
-        orders = [c for c in heading.chunks if c.tag in _LENT] if heading is not None else []
-        if orders and clause.slices and heading is not clause and not clause.tags & _LENT:
-            steps = bool(dims(clause, figures(clause)) & {"ratio", "points"})
-            orders = [c for c in orders if steps or c.tag in ("ranking", "important")]
-            return replace(clause, chunks=[*orders, *clause.chunks])
-        grown = (
-            heading is not None
-            and "demand" in heading.tags
-            and heading is not clause
-            and dims(clause, figures(clause)) & {"factor"}
-        )
-        if heading is not None and grown and not clause.tags & (KPI_TAGS | {"demand"}):
-            return replace(clause, chunks=[*(c for c in heading.chunks if c.tag == "demand"), *clause.chunks])
-        work = clause.tags & {"maint", "down", "fail", "lose", "degrade", "capacity"}
-        if heading is None or not heading.links or not work or clause.links or clause.slices or heading is clause:
-            return clause
-        return replace(clause, chunks=[*(c for c in heading.chunks if c.tag == "name"), *clause.chunks])
 
     def _turned(self, clause: Clause) -> bool:
         """ "... anything below 25 Mbps; make that the floor": the side of the bound before, said after it."""
@@ -380,7 +365,7 @@ class Reader:
     def _at_a_place(self, clause: Clause) -> bool:
         """ "village tonight: silver x3", "silver x3 in the village": so much more of a slice at a place is demand."""
         heading = self.context.heading
-        headed = heading is not None and bool(heading.zones or heading.cells) and not heading.tags & _LENT
+        headed = heading is not None and bool(heading.zones or heading.cells) and not heading.tags & LENT
         scaled = clause.tags & {
             "reserve",
             "cap",

@@ -66,7 +66,8 @@ def no_goal(reader: Reader, sentence: Sequence[Clause]) -> bool:
             "This reads as a question about the network. An intent says what is to be reached: what is the goal?",
         )
         return True
-    found = next((c for c in (_condition(clause) for clause in sentence) if c), "")
+    bounded = any(core_of(clause) == "change" for clause in sentence)
+    found = next((c for c in (_condition(x) for x in sentence if not (bounded and _own_changes(x))) if c), "")
     if found:
         reader.ask(
             "unsupported_condition",
@@ -133,6 +134,12 @@ def _hangs(clause: Clause) -> bool:
     if "window" in clause.tags and not figures(clause):
         return False
     return bool(clause.tags & _CONTENT) and core_of(clause) not in ("maintenance", "surge", "save", "sla")
+
+
+def _own_changes(clause: Clause) -> bool:
+    """ "When you shift bandwidth on L4": no state of the network, but what is done to it; a largest change comes after."""
+    done = "change" in clause.tags and bool(clause.tags & {"share", "bandwidth", "prb", "resource", "name"})
+    return done and not figures(clause) and not clause.tags & (KPI_TAGS | {"demand", "overload", "maint", "down"})
 
 
 def _mere_politeness(chunks: Sequence[Chunk], i: int) -> bool:

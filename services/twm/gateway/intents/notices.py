@@ -21,6 +21,10 @@ _BEFORE_ACTION = frozenset(
 )
 
 
+_NOUNS = frozenset({"order", "list", "call", "book"})
+"""Actions that are none behind an article: "that is the order the board signed off"."""
+
+
 def notice(reader: Reader, clause: Clause) -> None:
     """What counts wherever it stands: names that are none, urgency, events."""
     tags = clause.tags
@@ -114,6 +118,8 @@ def action(reader: Reader, clause: Clause) -> bool:
         if chunk.word == "call" and after in ("me", "us", "back", "my", "our"):
             return False
         if chunk.tag == "action":
+            if chunk.word in _NOUNS and i and clause.chunks[i - 1].word in ("the", "this", "that", "our", "an"):
+                return False
             if clause.condition or _happens(clause, i):
                 return False
             reader.ask(

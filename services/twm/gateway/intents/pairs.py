@@ -66,6 +66,20 @@ _TAGS = {">=": "atleast", ">": "above", "<=": "atmost", "<": "below"}
 _CASES = frozenset({"cases", "times", "samples", "intervals", "occasions", "instances"})
 
 
+_WHOSE_WORDS = "our your my the this that their his her its agreement contract request instruction policy"
+_WHOSE = frozenset(_WHOSE_WORDS.split())
+
+
+def as_per(chunks: Sequence[Chunk]) -> list[Chunk]:
+    """ "Per our recommendation", "as per the contract": no packet error ratio."""
+    return [
+        replace(c, tag="filler")
+        if c.word == "per" and c.tag == "loss" and i + 1 < len(chunks) and chunks[i + 1].word in _WHOSE
+        else c
+        for i, c in enumerate(chunks)
+    ]
+
+
 def signs_before(chunks: Sequence[Chunk]) -> list[Chunk]:
     """ "0.1 <= share <= 0.3": the first sign is of the figure before it, and says the other side."""
     out: list[Chunk] = []

@@ -59,6 +59,9 @@ _WHERE = re.compile(
 _BOUNDED = re.compile(r"(?i)\b(?:bounded|limited|capped) (?:from )?(above|below) by\b")
 _AND_BOUNDED = re.compile(r"(?i)\b(at (?:least|most)\s[^,;?]{1,20}?\sand) (?:from )?(above|below) by\b")
 _TAG = re.compile(r"(?i),\s?(?:ok|okay|right|alright|yes|yeah|please|pls|thanks|deal|agreed|mate|cheers)\s?\?(?=\s|$)")
+_AS_EVERYWHERE = re.compile(
+    r"(?i),?\s(?:in|at|on) (?:[\w-]{1,20} ){1,4}?(?:just |same )?(?:as|like) (?:everywhere|anywhere)(?: else)?(?![a-z])"
+)
 _SIDE = {"above": "at most", "below": "at least"}
 
 
@@ -69,6 +72,7 @@ def plainly(text: str) -> str:
     out = _CLEFT.sub("please", out)
     out = _IN_TURN.sub(" over", out)
     out = _WHERE.sub(", and there ", out)
+    out = _AS_EVERYWHERE.sub(" everywhere", out)
     out = _ASIDE.sub(" ", out)
     out = _RELATIVE.sub(" ", out)
     out = _COMPLAINT.sub(". So", out)

@@ -141,6 +141,9 @@ def _held(clause: Clause, position: int) -> str:
     before = clause.chunks[position - 1].tag if position else ""
     if before == "to" and any(c.word in _HELD_TO for c in clause.chunks[:position]):
         return AT_MOST
+    if position and clause.chunks[position - 1].word in ("keep", "keeps", "retain", "retains"):
+        owner = any(c.tag == "name" and c.value[0].kind == "slice" for c in clause.chunks[: position - 1])
+        return AT_LEAST if owner else ""  # "residents must keep 15 % of the radio"
     return EXACT if before == "at" and "hold" in clause.tags else ""
 
 
@@ -186,6 +189,12 @@ def freeze(reader: Reader, clause: Clause) -> None:
     if not named and "pronoun" in clause.tags:
         where = reader.context.where
         named = where.slices or where.zone or where.cells or where.links
+    if named and not where.slices and not where.links and _it_before_its_place(clause):
+        spoken = reader.context.slices or reader.context.mentioned
+        if not spoken:
+            reader.ask("ambiguous_scope", "limits.scope", "What is to stay as it is there?", reader.names.ids["slice"])
+            return
+        where.slices = list(spoken)
     if not named and clause.opener in _ASIDE and reader.context.core == "freeze" and reader.out.items:
         reader.out.items[-1].parts += clause.windows()  # "freeze it (no changes)", "..., nobody touches anything": said already
         return
@@ -203,6 +212,13 @@ def freeze(reader: Reader, clause: Clause) -> None:
     for place in reader.zones(clause, where):
         reader.add(LimitDraft(clause=clause.chunks[0].start, where=place, change=0.0, resource=resource), clause)
     reader.context.where = where
+
+
+def _it_before_its_place(clause: Clause) -> bool:
+    """ "Freeze it in the corridor": "it" is something there, and not the place."""
+    at = next((i for i, c in enumerate(clause.chunks) if c.word in ("it", "them")), -1)
+    place = clause.find("name")
+    return 0 <= at < place and clause.find("freeze", "change") >= 0
 
 
 def unfreeze(reader: Reader, clause: Clause) -> None:
@@ -307,10 +323,13 @@ def maintenance(reader: Reader, clause: Clause) -> None:
         quantity: Quantity = chunk.value
         if quantity.dim in (RATIO, FRACTION, POINTS):
             before = {c.tag for c in clause.chunks[max(i - 3, 0) : i]}
-            lost = (
-                ("by" in before and clause.tags & {"reduce", "degrade", "lose", "less"})
-                or (clause.tags & {"lose", "loss"} and "to" not in before)
-                or quantity.signed < 0
+            lost = (i + 1 < len(clause.chunks) and clause.chunks[i + 1].tag == "less") or (
+                not _is_left(clause, i)
+                and (
+                    ("by" in before and clause.tags & {"reduce", "degrade", "lose", "less"})
+                    or (clause.tags & {"lose", "loss"} and "to" not in before)
+                    or quantity.signed < 0
+                )
             )
             capacity = round(1 - quantity.value if lost else quantity.value, 9)
         elif quantity.dim == RATE:
@@ -326,6 +345,20 @@ def maintenance(reader: Reader, clause: Clause) -> None:
     ):
         return  # "splicing on down-4 tonight, and meanwhile that link carries nothing": said already
     reader.add(MaintenanceDraft(clause=clause.chunks[0].start, links=links, capacity=capacity), clause)
+
+
+_LEFT_WORDS = "left remain remains remaining available stays stay usable keeps keep has have still with"
+_LEFT = frozenset(_LEFT_WORDS.split())
+
+
+def _is_left(clause: Clause, position: int) -> bool:
+    """ "lost a fibre pair and has 60 % of its capacity left": the figure is what remains, whatever was lost."""
+    chunks = clause.chunks
+    told = [c.word for c in chunks[max(position - 2, 0) : position] if c.tag in ("loss", "lose") or c.word in _LEFT]
+    if told:
+        return told[-1] in _LEFT
+    after = next((i for i in range(position + 1, len(chunks)) if chunks[i].tag in ("quantity", "range")), len(chunks))
+    return bool(_LEFT & {c.word for c in chunks[position + 1 : after]})
 
 
 def relieve(reader: Reader, clause: Clause) -> None:

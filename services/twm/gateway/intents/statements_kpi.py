@@ -209,6 +209,8 @@ def _kpi_name(reader: Reader, clause: Clause, position: int, quantity: Quantity,
         found |= heading.tags & KPI_TAGS
     if of_packets(clause) and quantity.dim in (RATIO, FRACTION) and "util" not in found:
         return "loss_ratio", _arrives(clause, quantity)
+    if quantity.dim in (DELAY, SECONDS) and "lose" in clause.tags and not found & {"delay", "p99", "mean", "percentile"}:
+        return "loss_ratio", False
     if quantity.dim in (DELAY, SECONDS) and "delivered" in found and not found & {"loss", "throughput", "util"}:
         return ("delay_mean_ms" if "mean" in clause.tags else "delay_p99_ms"), False
     if "util" in found and quantity.dim in (RATIO, FRACTION, COUNT) and "loss" not in found:

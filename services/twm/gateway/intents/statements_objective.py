@@ -28,7 +28,8 @@ def save(reader: Reader, clause: Clause) -> None:
         and (clause.chunks[i].value.dim in (RATIO, FRACTION, POINTS) or _plain_ratio(clause.chunks[i].value))
     ]
     asked = clause.tags & {"reduce", "save", "less", "down", "raise", "low", "below", "neg", "window", "hold"} or any(
-        c.word.startswith(("cheap", "green", "eco", "econom", "conserv")) for c in clause.chunks
+        c.word.startswith(("cheap", "green", "eco", "econom", "conserv", "frugal", "thrift")) or _spared(clause, i)
+        for i, c in enumerate(clause.chunks)
     )
     guessed = [c for c in clause.chunks if c.tag in ("cost", "save")]
     if not ratios and guessed and all(c.value == MISSPELT for c in guessed):
@@ -69,6 +70,15 @@ def save(reader: Reader, clause: Clause) -> None:
             reader.ask("missing_unit", "objective", f"Save {counts[0]:g} of what?", ("per cent of the cost", "a weight"))
             return
         reader.objective(clause).saving_weight = SAVE_WEIGHT
+
+
+def _spared(clause: Clause, i: int) -> bool:
+    """ "Spare energy where you can", "go easy on power"; not "there is spare power"."""
+    words = [c.word for c in clause.chunks]
+    if words[i] == "spare":
+        before = [c.word for c in clause.chunks[:i]]
+        return all(w in ("please", "and", "also", "to", "let's", "us", "then", "kindly", "always") for w in before)
+    return words[i] == "easy" and words[i - 1 : i] == ["go"]
 
 
 def _saving_weight(clause: Clause) -> float | None:
@@ -196,8 +206,9 @@ def rank(reader: Reader, clause: Clause) -> None:
         draft.weights = dict.fromkeys(groups[0], LESS_WEIGHT) if groups else {}
     elif _as_important(clause) >= 0:
         _compared_weights(reader, clause, draft)
-    elif "double" in tags or any(c.tag == "quantity" and c.value.dim == FACTOR for c in chunks):
-        factor = next((c.value.value for c in chunks if c.tag == "quantity" and c.value.dim == FACTOR), 2.0)
+    elif tags & MULTIPLES.keys() or any(c.tag == "quantity" and c.value.dim == FACTOR for c in chunks):
+        scaled = next((MULTIPLES[c.tag] for c in chunks if c.tag in MULTIPLES), 2.0)
+        factor = next((c.value.value for c in chunks if c.tag == "quantity" and c.value.dim == FACTOR), scaled)
         draft.weights = dict.fromkeys(groups[0], min(max(factor, 0.1), 10.0)) if groups else {}
     elif len(groups) == 1 and len(groups[0]) > 1 and ("ranking" in tags or any(c.word == "order" for c in chunks)):
         draft.ranks = [[one] for one in groups[0]]

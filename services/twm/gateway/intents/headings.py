@@ -1,0 +1,63 @@
+"""What a heading lends to the clauses after it: a slice, a KPI, an order, and what else is said once for a list."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from twm.gateway.intents.clauses import Clause
+from twm.gateway.intents.cores import KPI_TAGS, dims, figures
+from twm.gateway.intents.units import COUNT, FRACTION, RATIO
+
+LENT = frozenset({"ranking", "important", "perstep", "change"})
+"""What a heading says of the figures and names after it."""
+
+
+def of_heading(heading: Clause | None, clause: Clause) -> Clause:
+    """ "Link up-1: 10 % capacity loss": what is said of work and capacity belongs to the links of the heading."""
+    orders = [c for c in heading.chunks if c.tag in LENT] if heading is not None else []
+    if orders and clause.slices and heading is not clause and not clause.tags & LENT:
+        steps = bool(dims(clause, figures(clause)) & {"ratio", "points"})
+        orders = [c for c in orders if steps or c.tag in ("ranking", "important")]
+        return replace(clause, chunks=[*orders, *clause.chunks])
+    grown = (
+        heading is not None
+        and "demand" in heading.tags
+        and heading is not clause
+        and dims(clause, figures(clause)) & {"factor"}
+    )
+    if heading is not None and grown and not clause.tags & (KPI_TAGS | {"demand"}):
+        return replace(clause, chunks=[*(c for c in heading.chunks if c.tag == "demand"), *clause.chunks])
+    if heading is not None and heading is not clause and _headed_figure(heading, clause):
+        lent = [c for c in heading.chunks if c.tag in KPI_TAGS or (c.tag == "name" and not clause.slices)]
+        return replace(clause, chunks=[*lent, *clause.chunks])
+    if heading is not None and heading is not clause and _headed_share(heading, clause):
+        lent = [
+            c for c in heading.chunks if c.tag in ("bandwidth", "share") or (c.tag == "name" and c.value[0].kind == "slice")
+        ]
+        return replace(clause, chunks=[*lent, *clause.chunks])
+    work = clause.tags & {"maint", "down", "fail", "lose", "degrade", "capacity"}
+    if heading is None or not heading.links or not work or clause.links or clause.slices or heading is clause:
+        return clause
+    return replace(clause, chunks=[*(c for c in heading.chunks if c.tag == "name"), *clause.chunks])
+
+
+def _headed_figure(heading: Clause, clause: Clause) -> bool:
+    """ "Enterprise loss ratio: max 0.002": a plain figure with a side is of the KPI of the heading."""
+    own = clause.tags & KPI_TAGS or clause.zones or clause.cells or clause.links
+    plain = dims(clause, figures(clause)) == {COUNT} and bool(clause.tags & {"atmost", "atleast", "below", "above"})
+    return bool(heading.tags & KPI_TAGS and heading.slices) and plain and not own
+
+
+def _headed_share(heading: Clause, clause: Clause) -> bool:
+    """ "Bandwidth for eMBB: 35 % at most on up-1": shares of the slice of the heading."""
+    told = heading.tags & {"bandwidth", "share"} and heading.slices and not heading.tags & (KPI_TAGS | {"change"})
+    own = clause.slices or clause.tags & (KPI_TAGS | {"change", "freeze", "perstep", "maint", "demand"})
+    return bool(told) and not own and bool(clause.links) and bool(dims(clause, figures(clause)) & {RATIO, FRACTION})
+
+
+def resource_only(clause: Clause) -> bool:
+    """ "..., radio only", "... - only bandwidth": which of the two shares was meant."""
+    told = clause.tags & {"prb", "bandwidth", "transport"}
+    return (
+        bool(told) and clause.tags <= {*told, "only", "filler", "on", "for", "share", "of", "punct"} and "only" in clause.tags
+    )

@@ -1,0 +1,159 @@
+"""What one part of a sentence lends to another, and what it must not: freezes, orders, headings, figures with gaps."""
+
+from __future__ import annotations
+
+import datetime as dt
+import zoneinfo
+from typing import Any
+
+import pytest
+
+from twm.core.network import NetworkSpec, load_network
+from twm.core.paths import find_network
+from twm.gateway.intents.grammar import GrammarCompiler
+from twm.gateway.intents.plain import to_plain
+
+NOW = dt.datetime(2026, 11, 25, 10, 30, tzinfo=zoneinfo.ZoneInfo("Europe/Berlin"))
+COMPILER = GrammarCompiler()
+FROZEN = {"scope": {"slices": ["fwa"]}, "max_change": 0.0}
+URLLC_9 = {"kpi": "delay_p99_ms", "scope": {"slices": ["urllc"]}, "comparator": "at_most", "bound": 9.0}
+
+
+@pytest.fixture(scope="module")
+def spec() -> NetworkSpec:
+    return load_network(find_network("poc-city"))
+
+
+def read(spec: NetworkSpec, text: str) -> dict[str, Any]:
+    result = COMPILER.compile(text, spec, NOW)
+    assert result.HasField("spec"), [q.text for q in result.questions.items]
+    return to_plain(result.spec, spec)
+
+
+def codes(spec: NetworkSpec, text: str) -> set[str]:
+    return {q.code for q in COMPILER.compile(text, spec, NOW).questions.items}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["freeze fwa, urllc p99 below 9 ms", "do not touch fwa, urllc at most 9 ms", "freeze FWA, URLLC delay must be < 9 ms"],
+)
+def test_a_bound_after_a_freeze(spec: NetworkSpec, text: str) -> None:
+    assert read(spec, text) == {"limits": [FROZEN], "constraints": [URLLC_9]}
+
+
+def test_a_freeze_of_a_list(spec: NetworkSpec) -> None:
+    frozen = {"scope": {"slices": ["embb", "fwa"]}, "max_change": 0.0}
+    assert read(spec, "freeze fwa, embb, urllc p99 below 9 ms") == {"limits": [frozen], "constraints": [URLLC_9]}
+    assert read(spec, "freeze fwa, embb in the corridor")["limits"][0]["scope"]["slices"] == ["embb", "fwa"]
+
+
+@pytest.mark.parametrize(
+    "text", ["urllc over embb over fwa, urllc p99 below 9 ms", "urllc before embb before fwa and urllc at most 9 ms"]
+)
+def test_a_bound_after_an_order(spec: NetworkSpec, text: str) -> None:
+    assert read(spec, text) == {"objective": {"slice_weights": {"urllc": 4.0, "embb": 2.0}}, "constraints": [URLLC_9]}
+
+
+@pytest.mark.parametrize("text", ["Freeze it in the corridor.", "Don't change it in the hospital."])
+def test_it_that_stands_for_nothing(spec: NetworkSpec, text: str) -> None:
+    assert codes(spec, text) == {"ambiguous_scope"}
+
+
+def test_it_that_stands_for_something(spec: NetworkSpec) -> None:
+    assert read(spec, "FWA is doing fine. Freeze it in the corridor.")["limits"][0]["scope"]["slices"] == ["fwa"]
+
+
+@pytest.mark.parametrize(
+    ("text", "mbps"),
+    [
+        ("embb at least 800 000 kbps", 800.0),
+        ("embb needs 12 500 kbit/s", 12.5),
+        ("eMBB throughput >= 1\u202f200\u202f000 kbps", 1200.0),
+        ("embb throughput minimum 1 200 Mbps", 1200.0),
+    ],
+)
+def test_gaps_between_thousands(spec: NetworkSpec, text: str, mbps: float) -> None:
+    assert read(spec, text)["constraints"][0]["bound"] == pytest.approx(mbps)
+
+
+@pytest.mark.parametrize(
+    "text", ["URLLC loss: 10^-4 at most", "URLLC loss ratio: max 0.0001", "Loss ratio of URLLC: at most 1e-4"]
+)
+def test_a_plain_figure_under_a_heading(spec: NetworkSpec, text: str) -> None:
+    assert read(spec, text)["constraints"] == [URLLC_9 | {"kpi": "loss_ratio", "bound": 0.0001}]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Bandwidth of fwa: at most 20 % on up-2, at most 40 % on up-4", "FWA bandwidth: 20 % max on up-2, 40 % max on up-4"],
+)
+def test_shares_of_the_slice_of_a_heading(spec: NetworkSpec, text: str) -> None:
+    told = [(x["scope"], x["max_share"], x["resource"]) for x in read(spec, text)["limits"]]
+    scopes = [{"slices": ["fwa"], "links": [link]} for link in ("up-2", "up-4")]
+    assert told == [(scopes[0], 0.2, "bandwidth"), (scopes[1], 0.4, "bandwidth")]
+
+
+@pytest.mark.parametrize(
+    "text", ["FWA counts triple, eMBB half", "fwa counts three times and embb half", "FWA counts threefold, but eMBB half."]
+)
+def test_multiples_one_after_the_other(spec: NetworkSpec, text: str) -> None:
+    assert read(spec, text) == {"objective": {"slice_weights": {"fwa": 3.0, "embb": 0.5}}}
+
+
+@pytest.mark.parametrize("text", ["spare energy", "please spare power", "go easy on energy", "be frugal with electricity"])
+def test_savings_in_other_words(spec: NetworkSpec, text: str) -> None:
+    assert read(spec, text) == {"objective": {"saving_weight": 2.0}}
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("up-3 lost a fibre and keeps 60 % of its capacity", 0.6),
+        ("up-3 lost a card and has 60 % of its capacity left", 0.6),
+        ("up-3 has lost 60 % of its capacity", 0.4),
+        ("up-3 has 60 % less capacity", 0.4),
+        ("Link up-3: works from 22:00 to 23:00, 60 % of the capacity stays available", 0.6),
+    ],
+)
+def test_what_a_link_lost_and_what_is_left(spec: NetworkSpec, text: str, left: float) -> None:
+    assert [m["capacity_factor"] for m in read(spec, text)["context"]["maintenance"]] == [left]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "When you shift the shares of embb, never by more than 4 points per step, radio only.",
+        "Per our agreement, restrict share changes of eMBB to 4 percentage points per step, PRBs only",
+    ],
+)
+def test_steps_of_one_resource(spec: NetworkSpec, text: str) -> None:
+    assert read(spec, text)["limits"] == [{"scope": {"slices": ["embb"]}, "max_change": 0.04, "resource": "prb"}]
+
+
+def test_conditions_on_changes_that_bound_none(spec: NetworkSpec) -> None:
+    assert codes(spec, "When embb moves into the corridor, urllc p99 below 9 ms") == {"unsupported_condition"}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("URLLC loss at most 1 %, in the hospital as everywhere else.", {"slices": ["urllc"]}),
+        (
+            "For URLLC we accept at most 1 % loss in the hospital, else the picture freezes.",
+            {"slices": ["urllc"], "zone": "hospital"},
+        ),
+    ],
+)
+def test_places_and_consequences(spec: NetworkSpec, text: str, expected: dict[str, Any]) -> None:
+    got = read(spec, text)
+    assert [c["scope"] for c in got["constraints"]] == [expected]
+    assert "limits" not in got
+
+
+def test_a_loss_in_milliseconds(spec: NetworkSpec) -> None:
+    assert codes(spec, "embb may lose up to 3 ms of its packets") == {"unit_mismatch"}
+
+
+def test_a_share_that_is_kept(spec: NetworkSpec) -> None:
+    assert read(spec, "FWA must keep 20 % of the radio in the corridor")["limits"][0]["min_share"] == pytest.approx(0.2)
