@@ -52,6 +52,15 @@ def spec() -> NetworkSpec:
         ),
         ("The allocation of fwa shall remain unaltered.", ["no change of the share of fwa"]),
         (
+            "Keep urllc below 9 ms in the hospital, otherwise the alarms come too late.",
+            ["p99 delay of urllc in zone hospital at most 9 ms"],
+        ),
+        ("urllc must lose at most 1 %, in the hospital just as everywhere else.", ["loss of urllc at most 1 %"]),
+        ("embb must stay below 30 ms anywhere in the town.", ["p99 delay of embb at most 30 ms"]),
+        ("up-3 lost one of its two fibres and still carries 70 % of its capacity.", ["link up-3 at 70 % of its capacity"]),
+        ("up-2 lost 30 % of its capacity.", ["link up-2 at 70 % of its capacity"]),
+        ("Three times as many embb in the corridor as usual.", ["expect 3 times the usual demand of embb in zone corridor"]),
+        (
             "urllc, which must not be touched, needs 20 % at least.",
             ["no change of the share of urllc", "share of urllc at least 20 %"],
         ),
@@ -69,6 +78,10 @@ def test_frames_say_nothing(spec: NetworkSpec, text: str, lines: list[str]) -> N
         ("The pilots would be obliged if the drones slice were kept below 15 ms.", "ambiguous_scope"),
         ("Keep embb below 40 ms, as the manager said, if it rains.", "unsupported_condition"),
         ("What they want is that embb is better in the corridor.", "no_goal"),
+        ("Freeze them in the corridor.", "ambiguous_scope"),
+        ("In the hospital or perhaps the corridor urllc must stay below 9 ms.", "ambiguous_scope"),
+        ("embb may lose up to 4 ms of its packets.", "unit_mismatch"),
+        ("embb in the bakery: delay at most 20 ms.", "unknown_zone"),
     ],
 )
 def test_what_a_frame_holds_is_still_asked_about(spec: NetworkSpec, text: str, code: str) -> None:

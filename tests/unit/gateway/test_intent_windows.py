@@ -62,6 +62,8 @@ def window(spec: NetworkSpec, said: str) -> tuple[str, str]:
         ("for the next hour and a half", "", "11-25 12:00"),
         ("not before 18:00", "11-25 18:00", ""),
         ("in December", "12-01 00:00", "01-01 00:00"),
+        ("on the 27th and 28th", "11-27 00:00", "11-29 00:00"),
+        ("until 18:00 local time", "", "11-25 18:00"),
         ("until the end of the month", "", "12-01 00:00"),
     ],
 )
@@ -79,8 +81,40 @@ def test_windows(spec: NetworkSpec, said: str, start: str, end: str) -> None:
         ("on the fifth or the sixth", "ambiguous_window"),
         ("Monday and Wednesday", "ambiguous_window"),
         ("until the end of the week", "ambiguous_window"),
+        ("from 20:00 till closing time", "ambiguous_window"),
+        ("until dusk", "ambiguous_window"),
+        ("until 18:00 Tokyo time", "ambiguous_window"),
+        ("from 19:00 to 17:00 on Friday", "ambiguous_window"),
+        ("tomorrow, 8 to 4", "ambiguous_time"),
     ],
 )
 def test_no_moment(spec: NetworkSpec, said: str, code: str) -> None:
     result = COMPILER.compile(f"freeze fwa {said}", spec, NOW)
     assert code in {q.code for q in result.questions.items}
+
+
+@pytest.mark.parametrize(
+    ("text", "start", "end"),
+    [
+        ("Fire drill tomorrow evening. Keep urllc below 9 ms in the hospital.", "11-26 18:00", "11-26 23:00"),
+        (
+            "The parade takes place on Friday from 14:00 to 16:00. Keep urllc below 9 ms and embb below 30 ms in the corridor.",
+            "11-27 14:00",
+            "11-27 16:00",
+        ),
+        (
+            "Fire drill on Friday, 14:00 to 16:00. In that time urllc needs 10 Mbps in the corridor and a loss of 1 % there.",
+            "11-27 14:00",
+            "11-27 16:00",
+        ),
+        ("Freeze fwa, and keep embb below 30 ms; all of this until Friday 18:00.", "", "11-27 18:00"),
+        ("down-3 is being repaired tomorrow from 08:00 to 10:00; half of its capacity remains.", "11-26 08:00", "11-26 10:00"),
+        ("Because the minister comes: on Friday from 14:00 to 16:00 keep urllc below 9 ms.", "11-27 14:00", "11-27 16:00"),
+    ],
+)
+def test_one_window_of_all_that_is_said(spec: NetworkSpec, text: str, start: str, end: str) -> None:
+    result = COMPILER.compile(text, spec, NOW)
+    assert result.HasField("spec"), [q.text for q in result.questions.items]
+    found = result.spec.window
+    ends = (found.start if found.HasField("start") else None, found.end if found.HasField("end") else None)
+    assert tuple("" if e is None else f"{e.ToDatetime(dt.UTC).astimezone(ZONE):%m-%d %H:%M}" for e in ends) == (start, end)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from twm.gateway.intents.chunks import NAME, QUANTITY, Chunk
-from twm.gateway.intents.names import LINK
+from twm.gateway.intents.names import LINK, SLICE
 from twm.gateway.intents.units import COUNT, RATIO
 
 _POINTING = frozenset({"the", "this", "that", "said", "same"})
@@ -50,3 +50,14 @@ def small_shares(chunks: Sequence[Chunk]) -> list[Chunk]:
 def _sided(chunks: Sequence[Chunk], i: int) -> bool:
     before = [c for c in chunks[max(i - 2, 0) : i] if c.word != "."]
     return bool(before) and before[-1].tag in _SIDES
+
+
+def as_many(chunks: Sequence[Chunk]) -> list[Chunk]:
+    """ "twice as many guests in the library": of a slice that is demand."""
+    out = list(chunks)
+    for i in range(2, len(out) - 1):
+        scaled = i > 1 and (out[i - 2].tag == "double" or (out[i - 2].tag == "quantity" and out[i - 2].value.dim == "factor"))
+        slices = out[i + 1].tag == "name" and {n.kind for n in out[i + 1].value} == {SLICE}
+        if scaled and slices and out[i].word == "many" and out[i - 1].word == "as":
+            out[i] = replace(out[i], tag="demand")
+    return out

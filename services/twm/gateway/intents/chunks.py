@@ -347,9 +347,18 @@ class Chunker:
             if count == 1 and known.get(words[i]) not in (None, "place", "slicetype", FILLER) and words[i] != tokens[i].text:
                 continue
             near = self._names.near(text)
+            if len(near) == 1 and near[0].id.casefold() == f"{text}s".casefold() and _word_at(words, j) in _BUSY:
+                return Chunk(NAME, i, j, tuple(near), text)  # "camera traffic" of the slice cameras
             if near:
                 return Chunk(FUZZY, i, j, (text, tuple(near)), text)
         return None
+
+
+_BUSY = frozenset({"traffic", "demand", "load", "data", "slice", "usage"})
+
+
+def _word_at(words: Sequence[str], j: int) -> str:
+    return words[j] if j < len(words) else ""
 
 
 def _lettered(tokens: Sequence[Token], j: int) -> bool:

@@ -31,7 +31,13 @@ from twm.gateway.intents.places import (
     zones_of,
 )
 from twm.gateway.intents.questions import question
-from twm.gateway.intents.said_apart import begins_with_window, give_to_those_before, window_of_those_before
+from twm.gateway.intents.said_apart import (
+    begins_with_window,
+    give_to_those_before,
+    left_of_last,
+    of_all,
+    window_of_those_before,
+)
 from twm.gateway.intents.sentence_windows import carried_day, give_windows, head_parts, take_day, windows_told
 from twm.gateway.intents.shared import (
     Trail,
@@ -255,7 +261,9 @@ class Reader:
             if out and out[-1][1] == "maintenance" and _what_is_left(said, core):
                 last, last_core = out[-1]
                 rest = [c for i, c in enumerate(last.chunks) if i not in figures(last)]
-                out[-1] = (replace(last, chunks=[*rest, *clause.chunks]), last_core)
+                out[-1] = (replace(last, chunks=[*rest, *said.chunks]), last_core)
+                continue
+            if not out and _what_is_left(said, core) and left_of_last(self.out.items, said):
                 continue
             if out and out[-1][1] == "rank" and counted_too(out[-1][0], clause):
                 more = Chunk("important", clause.chunks[0].start, clause.chunks[0].start, None, "counts")
@@ -272,7 +280,11 @@ class Reader:
         elif sentence[0].opener == ";" and self._trail and any(c.tag == "name" for c in waiting):
             last_place(self._trail, [c for c in waiting if c.tag == "name"])
         elif waiting and any(c.tag == "window" for c in waiting) and self.out.items and sentence[0].opener == ";":
-            self.out.items[-1].parts += [c.value for c in waiting if c.tag == "window"]
+            parts = [c.value for c in waiting if c.tag == "window"]
+            if of_all(sentence[0]):
+                give_to_those_before(self.out.items, parts)
+            else:
+                self.out.items[-1].parts += parts
         return out
 
     def _turned(self, clause: Clause) -> bool:

@@ -14,6 +14,8 @@ from twm.gateway.intents.units import COUNT, DURATION, Quantity
 
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_LONGEST_GAP = 480
+"""Minutes: a span over midnight on one day that is said, but for so much a whole day, was hardly meant."""
 OPEN = frozenset({"filler", "about", "of", "on", "pronoun", "usual"})
 _JOINTS = frozenset({"-", "–", "—", "→", "->", "=>", "..", "...", "…", "through", "thru", "up to", "throughout"})
 _SPANNED = frozenset({"weekday", DATE, "today", "tomorrow", "overmorrow"})
@@ -271,6 +273,8 @@ class MomentReader:
             end = nearest_after(start, second.clock)
         if first.day is None and second.day is not None:
             # "from 01:00 to 05:00 tomorrow": the day is said once, of both ends; over midnight it is the end's.
+            if (start.minutes - end.minutes) % 1440 < _LONGEST_GAP and start.minutes >= end.minutes:
+                return Part(problem="ambiguous_window"), after  # "between 18:00 and 16:00 on Friday"
             turned = second.day - dt.timedelta(days=1 if start.minutes >= end.minutes else 0)
             return Part(start=start, end=end, start_day=max(turned, self._now.date()), end_day=second.day), after
         return Part(start=start, end=end, start_day=first.day, end_day=second.day, next_day=second.next_day), after

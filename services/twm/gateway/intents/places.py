@@ -211,7 +211,7 @@ def places(reader: Reader, clause: Clause, core: str) -> None:
             ending = reader.names.ending(chunk.word) if placed else None
             if ending is not None:
                 chunks[i] = Chunk("name", chunk.start, chunk.end, (ending,), chunk.word)
-            elif clause.zones or _whole(reader, chunk.word):
+            elif clause.zones or _whole(reader, chunk.word) or _anywhere(chunks, i):
                 continue
             elif (chunk.tag == "place" and (placed or core in ("surge", "surge_open"))) or (
                 chunk.word in _PLACES and placed and _directly(chunks, i)
@@ -226,6 +226,16 @@ def places(reader: Reader, clause: Clause, core: str) -> None:
 def _whole(reader: Reader, word: str) -> bool:
     """ "all over the campus" in a network of that name: no part of it."""
     return word in reader.spec.name.casefold().split("-")
+
+
+_REGION_WORDS = "city town country county region island area campus district network state"
+_REGIONS = frozenset(_REGION_WORDS.split())
+
+
+def _anywhere(chunks: Sequence[Chunk], i: int) -> bool:
+    """ "anywhere in the city": no part of the network, but all of it."""
+    before = {w for c in chunks[max(i - 4, 0) : i] for w in c.word.split()}
+    return chunks[i].word in _REGIONS and bool(before & {"anywhere", "everywhere", "nowhere", "wherever"})
 
 
 def _behind_noun(chunks: Sequence[Chunk], i: int) -> bool:
@@ -298,13 +308,26 @@ _STRUCTURAL = ("expect", "target", "intent", "object", "property", "scope", "con
 
 def strange_heading(reader: Reader, clause: Clause) -> None:
     """Ask where a heading is a zone that the network does not have: "public transport zone:", "library:"."""
+    if clause.opener in ("because", "as", "since"):
+        return
     said = [c for c in clause.chunks if c.tag not in ("filler", "punct", "in", "at", "on")]
+    last = clause.chunks[-1]
+    strange = last.tag in (UNKNOWN, "place") and last.word not in NO_PLACES and len(last.word) > 3
+    if strange and clause.slices and not (clause.zones or _whole(reader, last.word)) and _inside(clause.chunks):
+        unknown(reader, ZONE, last.word)
+        return
     alone = said[0].word if len(said) == 1 and said[0].tag == UNKNOWN and len(said[0].word) > 3 else ""
     if any(part in alone for part in _STRUCTURAL):
         alone = ""
     stranger = _strange_zone(clause) or alone
     if stranger:
         unknown(reader, ZONE, stranger)
+
+
+def _inside(chunks: Sequence[Chunk]) -> bool:
+    """ "building control in the cafeteria": a name, a preposition, an article, and the last word."""
+    tags = [c.tag for c in chunks[-4:-1]]
+    return len(chunks) > 3 and tags[0] == "name" and tags[1] in ("in", "at") and chunks[-2].word in ("the", "our")
 
 
 def _strange_zone(clause: Clause) -> str:

@@ -56,6 +56,14 @@ _WHERE = re.compile(
     r"(?i),\s(?:where|in which(?: place)?|at which(?: place)?)(?:,? (?:moreover|also|furthermore|in addition|besides|too),?)?\s"
     r"(?=[^;.?]{0,160}\d)"
 )
+_ELSE = re.compile(
+    rf"(?i),?\s(?:or else|else|otherwise) (?=(?:the|our|it|they|we|there|this|that|he|she|people|customers|everyone)\b)"
+    rf"{_KEPT}[^,;.!?\d<>=]{{3,80}}(?=[.!;,]|$)"
+)
+_AS_ELSEWHERE = re.compile(
+    r"(?i),?\s(?:in|at|on) (?:the |our )?[a-z-]{2,20}(?: [a-z-]{2,20})? "
+    r"(?:just )?(?:as|like) (?:everywhere|anywhere)(?: else)?\b"
+)
 _BOUNDED = re.compile(r"(?i)\b(?:bounded|limited|capped) (?:from )?(above|below) by\b")
 _AND_BOUNDED = re.compile(r"(?i)\b(at (?:least|most)\s[^,;?]{1,20}?\sand) (?:from )?(above|below) by\b")
 _TAG = re.compile(r"(?i),\s?(?:ok|okay|right|alright|yes|yeah|please|pls|thanks|deal|agreed|mate|cheers)\s?\?(?=\s|$)")
@@ -76,5 +84,7 @@ def plainly(text: str) -> str:
     out = _ASIDE.sub(" ", out)
     out = _RELATIVE.sub(" ", out)
     out = _COMPLAINT.sub(". So", out)
+    out = _ELSE.sub("", out)
+    out = _AS_ELSEWHERE.sub(" everywhere", out)
     out = _BOUNDED.sub(lambda m: _SIDE[m[1].casefold()], out)
     return _AND_BOUNDED.sub(lambda m: f"{m[1]} {_SIDE[m[2].casefold()]}", out)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from twm.gateway.intents.clauses import Clause
-from twm.gateway.intents.drafts import Item
+from twm.gateway.intents.drafts import Item, MaintenanceDraft
 from twm.gateway.intents.times import Part
+from twm.gateway.intents.units import FRACTION, RATIO
 
 _HOLDING_WORDS = """
 hold holds valid applies apply keep leave last lasts window validity effective needed required both stay stays remain remains so
@@ -36,6 +37,25 @@ def give_to_those_before(items: Sequence[Item], parts: list[Part]) -> None:
     for item in items if parts else ():
         if not item.parts:
             item.parts = list(parts)
+
+
+def left_of_last(items: Sequence[Item], clause: Clause) -> bool:
+    """ "... is being re-spliced on Sunday; 40 % of its capacity remains": of the link of before; whether it was."""
+    last = items[-1] if items else None
+    found = [q.value for _, q in clause.quantities() if q.dim in (RATIO, FRACTION)]
+    if not isinstance(last, MaintenanceDraft) or last.capacity or len(found) != 1 or clause.tags & {"lose", "loss", "neg"}:
+        return False
+    if "capacity" not in clause.tags:
+        return False
+    last.capacity = found[0]
+    last.parts += clause.windows()
+    return True
+
+
+def of_all(clause: Clause) -> bool:
+    """ "...; all of this until tomorrow 07:00": a window of everything that was said before."""
+    words = [w for c in clause.chunks if c.tag not in ("window", "punct") for w in c.word.split()]
+    return len(words) <= _FEW + 1 and bool(set(words) & {"all", "both", "everything"})
 
 
 def begins_with_window(sentence: Sequence[Clause]) -> bool:

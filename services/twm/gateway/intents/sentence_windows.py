@@ -29,13 +29,16 @@ def give_windows(context: Context, items: Sequence[Item], starts: Sequence[tuple
     if len(starts) > 1 and len(with_parts) == 1 and own[-1][1] and _ends_in_window(own[-1][0]):
         tail = own[-1][1]
     maintained = [c for c, a, b in starts if any(isinstance(i, MaintenanceDraft) for i in items[a:b]) and c.opener == "while"]
+    back: list[Part] = []
     for clause, start, end in starts:
+        back = back if begins_with_back(starts[0][0]) else []
         for item in items[start:end]:
             parts = item.parts
             if any(p.back for p in parts):
                 parts = [p for p in parts if not p.back] or _back(context, parts)
+                back = back or parts
             elif not parts:
-                parts = head or _before_figures(starts, clause) or tail or heading
+                parts = _resolved(context, head or _before_figures(starts, clause) or tail or heading) or back
                 if maintained and clause not in maintained and not parts:
                     parts = [Part(occasion=intent_pb2.OCCASION_MAINTENANCE)]
             elif head and parts != head and not any(p in head for p in parts):
@@ -45,10 +48,27 @@ def give_windows(context: Context, items: Sequence[Item], starts: Sequence[tuple
                 context.parts = item.parts
 
 
+def begins_with_back(clause: Clause) -> bool:
+    """ "In that time A needs ... and B ...": what points back at the head of a sentence is said of all of it."""
+    first = next((c for c in clause.chunks if c.tag not in ("filler", "punct", "on", "in", "for")), None)
+    return first is not None and first.tag == "window" and bool(first.value.back)
+
+
+def _resolved(context: Context, parts: list[Part]) -> list[Part]:
+    if not any(p.back for p in parts):
+        return parts
+    return [p for p in parts if not p.back] or _back(context, parts)
+
+
 def windows_told(sentence: Sequence[Clause]) -> list[Part]:
     """What "during that time" stands for behind a sentence without a statement; nothing of the past."""
     past = any(c.word in PAST for clause in sentence for c in clause.chunks)
     return [] if past else [p for clause in sentence for p in clause.windows() if not (p.problem or p.back)]
+
+
+_OCCURRING = "place held happens blast blasts blasting sail sails land lands exercise exercises train trains"
+_OCCURS = frozenset(_OCCURRING.split())
+_TALKS = frozenset({"meeting", "meetings", "call", "calls", "briefing", "lunch", "review", "appointment", "interview"})
 
 
 def carried_day(sentence: Sequence[Clause], joint: str) -> list[Part]:
@@ -64,7 +84,9 @@ def carried_day(sentence: Sequence[Clause], joint: str) -> list[Part]:
     placed = any(clause.tags & {"name"} for clause in sentence) or joint == ";"
     total = combine(told)
     fixed = total is not None and total.start is not None and total.end is not None and not total.problem
-    if placed and fixed and not words & PAST:
+    said = {part for word in words for part in word.split()}
+    clocked = bool(said & _OCCURS) and not said & _TALKS and any(p.day is not None or p.start_day is not None for p in told)
+    if (placed or clocked) and fixed and not words & PAST:
         return told
     parts = [p for p in told if p.day is not None and not p.problem]
     return [] if words & PAST or len(parts) != 1 else parts
@@ -78,7 +100,7 @@ def take_day(items: Sequence[Item], day: Sequence[Part], today: dt.date) -> None
         dated = total is not None and (total.start_day is not None or total.end_day is not None or total.from_now)
         announced = isinstance(item, SurgeDraft | MaintenanceDraft) and total is None
         first = next((p.day or p.start_day for p in day if p.day or p.start_day), None)
-        timed = any(p.start is not None or p.end is not None for p in day)
+        timed = any(p.start is not None or p.end is not None or p.part for p in day)
         if timed and total is None:
             item.parts = list(day)
         elif first is not None and first >= today and ((clocks and not dated) or announced):

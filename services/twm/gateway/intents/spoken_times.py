@@ -38,6 +38,18 @@ _MILITARY = re.compile(
 )
 
 
+_UNFIXED = (
+    r"(?:sun(?:set|rise|down|up)|dusk|dawn|nightfall|daybreak|(?:first|last)\s(?:light|orders?)|clos(?:e|ing)(?:\stime)?|finish|kick-?off"
+    r"|half-?time|full-?time)\b(?!\s(?:range|to\b|watch))"
+)
+"""Moments that no clock tells."""
+_ABROAD = (
+    r"(?-i:[A-Z][a-z]{2,15}(?:\s[A-Z][a-z]{2,15})?)(?<!Local)(?<!Summer)(?<!Winter)|new\syork|london|paris|berlin|tokyo|moscow|eastern|pacific|mountain"
+    r"|central(?:\seuropean)?|singapore|sydney|dubai"
+)
+"""Elsewhere, whose clock may be another."""
+
+
 def _rules(*pairs: tuple[str, str]) -> list[tuple[re.Pattern[str], str]]:
     return [(re.compile("(?i)" + pattern), words) for pattern, words in pairs]
 
@@ -145,7 +157,20 @@ _RULES = _rules(
     (rf"\bfor\s((?:{_SOME})\s)more\s(?=(?:{_UNITS})\b)", r"for \1"),
     (r"\((?:\+\s?1|\+\s?1\s?d(?:ay)?|next\sday|the\snext\sday)\)", "the next day"),
     (r"\bthe\sday\safter(?=\s{0,2}(?:[,.;)]|$))", "the next day"),
+    (r"\b(the\s\d{1,2}(?:st|nd|rd|th)\s(?:and|to|until|through|or)\s)(?=\d{1,2}(?:st|nd|rd|th)\b)", r"\1the "),
+    (
+        rf"\b((?:today|tomorrow|{_DAY}),?\s)(?=\d{{1,2}}\s?(?:-|–|to|till|until)\s?\d{{1,2}}(?=\s{{0,2}}(?:[.,;!)]|$)))",
+        r"\1from ",
+    ),
+    (r"\b(?:or|and),?\s(?:maybe|perhaps|possibly|probably)\s", "or "),
     # What fixes no moment.
+    (rf"\b(?:from\s|between\s)?(?:{_CLOCK})\s?(?:to|till|until|and|-|–)\s?(?:the\s)?{_UNFIXED}", VAGUE),
+    (rf"\b(?:from|until|till|before|after|since|starting\sat|between)\s(?:the\s)?{_UNFIXED}", VAGUE),
+    (
+        rf"\b(?:(?:from|until|till|to|at|before|after)\s)?(?:{_CLOCK})\s(?:in\s)?(?:{_ABROAD})"
+        r"(?:\sstandard|\sdaylight|\ssummer)?\stime\b",
+        VAGUE,
+    ),
     (
         r"\b(?:for|over|within|in|during)\s(?:the\s(?:next|coming|following)\s)?(?:a\s)?"
         rf"(?:couple\sof|few|some|several)\s(?:{_UNITS})\b",

@@ -347,7 +347,7 @@ def maintenance(reader: Reader, clause: Clause) -> None:
     reader.add(MaintenanceDraft(clause=clause.chunks[0].start, links=links, capacity=capacity), clause)
 
 
-_LEFT_WORDS = "left remain remains remaining available stays stay usable keeps keep has have still with"
+_LEFT_WORDS = "left remain remains remaining available stays stay usable keeps keep has have still with carries retains runs"
 _LEFT = frozenset(_LEFT_WORDS.split())
 
 

@@ -66,6 +66,12 @@ _DIM_WORDS = {
 }
 
 
+def _packets_in_time(clause: Clause, position: int, quantity: Quantity) -> bool:
+    """ "lose up to 3 ms of their packets"."""
+    after = [c.tag for c in clause.chunks[position + 1 : position + 5]]
+    return quantity.dim == DELAY and after[:1] == ["of"] and "packet" in after and bool(clause.tags & {"lose", "loss"})
+
+
 def kpi(reader: Reader, clause: Clause) -> None:
     """KPI constraints, one for each figure."""
     risk = risk_of(clause)
@@ -93,6 +99,9 @@ def kpi(reader: Reader, clause: Clause) -> None:
             else [bound_of(clause, position, taken)]
         )
         for bound in bounds:
+            if _packets_in_time(clause, position, bound.quantity):
+                reader.ask("unit_mismatch", "constraints.bound", "Packets are lost by a share, not by a time. Which share?")
+                continue
             name, delivered = _kpi_name(reader, clause, position, bound.quantity, where)
             if not name:
                 reader.ask("not_understood", "constraints.kpi", "Which KPI does the figure bound?", tuple(KPI_WORDS.values()))
