@@ -36,7 +36,12 @@ def codes(spec: NetworkSpec, text: str) -> set[str]:
 
 @pytest.mark.parametrize(
     "text",
-    ["freeze fwa, urllc p99 below 9 ms", "do not touch fwa, urllc at most 9 ms", "freeze FWA, URLLC delay must be < 9 ms"],
+    [
+        "freeze fwa, urllc p99 below 9 ms",
+        "do not touch fwa, urllc at most 9 ms",
+        "freeze FWA, URLLC delay must be < 9 ms",
+        "no changes to FWA, URLLC p99 below 9 ms",
+    ],
 )
 def test_a_bound_after_a_freeze(spec: NetworkSpec, text: str) -> None:
     assert read(spec, text) == {"limits": [FROZEN], "constraints": [URLLC_9]}
@@ -71,6 +76,7 @@ def test_it_that_stands_for_something(spec: NetworkSpec) -> None:
         ("embb needs 12 500 kbit/s", 12.5),
         ("eMBB throughput >= 1\u202f200\u202f000 kbps", 1200.0),
         ("embb throughput minimum 1 200 Mbps", 1200.0),
+        ("eMBB on cell 4 300 Mbps", 300.0),
     ],
 )
 def test_gaps_between_thousands(spec: NetworkSpec, text: str, mbps: float) -> None:
@@ -157,3 +163,37 @@ def test_a_loss_in_milliseconds(spec: NetworkSpec) -> None:
 
 def test_a_share_that_is_kept(spec: NetworkSpec) -> None:
     assert read(spec, "FWA must keep 20 % of the radio in the corridor")["limits"][0]["min_share"] == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "urllc has priority over fwa, embb loss below 2 %",
+        "urllc is more important than fwa, embb loss below 2 %",
+        "fwa yields to urllc, embb loss below 2 %",
+    ],
+)
+def test_orders_in_other_words(spec: NetworkSpec, text: str) -> None:
+    got = read(spec, text)
+    assert got["objective"] == {"slice_weights": {"urllc": 2.0}}
+    assert [c["scope"] for c in got["constraints"]] == [{"slices": ["embb"]}]
+
+
+@pytest.mark.parametrize(
+    ("text", "weights"),
+    [
+        ("urllc gets weight 4 and fwa 0.5", {"urllc": 4.0, "fwa": 0.5}),
+        ("urllc's weight is 3, embb's is 2", {"urllc": 3.0, "embb": 2.0}),
+        ("set weights urllc=3, embb=1.5", {"urllc": 3.0, "embb": 1.5}),
+        ("weights: urllc 3 embb 2 fwa 0.5", {"urllc": 3.0, "embb": 2.0, "fwa": 0.5}),
+        ("fwa twice as important as embb, urllc three times", {"fwa": 2.0, "urllc": 3.0}),
+    ],
+)
+def test_weights_of_several(spec: NetworkSpec, text: str, weights: dict[str, float]) -> None:
+    assert read(spec, text)["objective"]["slice_weights"] == weights
+
+
+def test_a_link_with_its_own_statement(spec: NetworkSpec) -> None:
+    got = read(spec, "fwa at least 30 % on up-1, up-3 down tonight")
+    assert got["limits"][0]["scope"]["links"] == ["up-1"]
+    assert [m["link"] for m in got["context"]["maintenance"]] == ["up-3"]

@@ -259,12 +259,15 @@ def of_packets(clause: Clause) -> bool:
 
 
 def counted_too(before: Clause, clause: Clause) -> bool:
-    """ "Gold counts triple, sensors half": a bare multiple of another slice goes on with how much one counts."""
-    scaled = before.tags & MULTIPLES.keys() or dims(before, figures(before)) & {FACTOR, FRACTION}
-    bare = clause.tags <= {NAME, "quantity", "filler", "slicenoun", "times", "as", *MULTIPLES}
-    figure = dims(clause, figures(clause))
-    told = figure <= {FACTOR, FRACTION} and bool(figure or clause.tags & MULTIPLES.keys())
-    return bool(scaled) and bare and told and bool(clause.slices) and clause.opener in (",", "and", "but")
+    """ "Gold counts triple, sensors half", "urllc gets weight 4 and fwa 0.5": how much another slice counts."""
+    bare = clause.tags <= {NAME, "quantity", "filler", "slicenoun", "times", "as", "at", "hold", "punct", "reserve", *MULTIPLES}
+    if not (bare and clause.slices and clause.opener in (",", "and", "but")):
+        return False
+    first, second = dims(before, figures(before)), dims(clause, figures(clause))
+    if _weighed(before, first):
+        return second == {COUNT}
+    scaled = before.tags & MULTIPLES.keys() or first & {FACTOR, FRACTION}
+    return bool(scaled) and second <= {FACTOR, FRACTION} and bool(second or clause.tags & MULTIPLES.keys())
 
 
 def _filled(clause: Clause, words: set[str]) -> bool:

@@ -53,6 +53,14 @@ _SPACED = re.compile(
     r"|(?<=gets )|(?<=get )|(?<=about )|(?<=exceed )|(?<=is )|(?<=with ))"
     r"\d{1,3}(?:[ \u00a0\u2009\u202f]\d{3}){1,2}(?=\s?(?:[kMG]?bps|[kMG]?b(?:it)?s?/s|[kMG]bit|kilobit|megabit|[uµμ]s|ms)\b)"
 )
+_ONE_IN = re.compile(
+    r"(?i)\b((?:\d|one|a)(?: lost)?(?: (?:packet|frame|message)s?)? (?:in|out of|per|of) )"
+    r"(\d{1,3}(?:[ \u00a0\u2009\u202f]\d{3}){1,2})(?![\d:.])"
+)
+_POWER = re.compile(
+    r"(?<![\w.,])(\d{1,3}(?:[.,]\d{1,3})?) ?[x×*·⋅] ?10 ?(?:\^ ?\(?[-−–]|\*\*[-−]|[⁻−]) ?([1-9]|[¹²³⁴-⁹])\)?(?!\w)"
+)
+_RAISED = str.maketrans("¹²³⁴⁵⁶⁷⁸⁹", "123456789")
 _CALL = re.compile(
     r"(?i)\b((?:(?:mean|avg|average|p99|packet|prb|radio|bandwidth|link)[ _])?(?:util|utilisation|utilization|load|p99|delay"
     r"|latency|mean|avg|loss|throughput|tput|share|prb|jitter|availability|reliability|demand))\s?\(([^()<>=\n]{1,60})\)\s{0,3}"
@@ -96,7 +104,7 @@ class _Record:
 
 def formed(text: str) -> str:
     """The text with its half-structured parts in words; the text itself where it has none."""
-    out = rows_as_fields(_SPACED.sub(lambda m: re.sub(r"\s", "", m[0]), text), known_key)
+    out = rows_as_fields(_figures(text), known_key)
     out = _GROUP.sub(" ", out)
     out = _GLOSS.sub(" ", out)
     out = out.replace("&&", " and ").replace("==", "=")
@@ -110,6 +118,13 @@ def formed(text: str) -> str:
     inner = len(_INNER.findall(out)) > 1
     out = _INNER.sub(r"\1\2 ", out) if inner else out
     return out if len(out) <= MAX_CHARACTERS else text
+
+
+def _figures(text: str) -> str:
+    """ "800 000 kbps" without its gap, "2 x 10^-4" as 2e-4."""
+    out = _SPACED.sub(lambda m: re.sub(r"\s", "", m[0]), text)
+    out = _ONE_IN.sub(lambda m: m[1] + re.sub(r"\s", "", m[2]), out)
+    return _POWER.sub(lambda m: f"{m[1]}e-{m[2].translate(_RAISED)}", out)
 
 
 def _records(text: str) -> str:

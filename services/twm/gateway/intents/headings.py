@@ -50,9 +50,14 @@ def _headed_figure(heading: Clause, clause: Clause) -> bool:
 
 def _headed_share(heading: Clause, clause: Clause) -> bool:
     """ "Bandwidth for eMBB: 35 % at most on up-1": shares of the slice of the heading."""
-    told = heading.tags & {"bandwidth", "share"} and heading.slices and not heading.tags & (KPI_TAGS | {"change"})
-    own = clause.slices or clause.tags & (KPI_TAGS | {"change", "freeze", "perstep", "maint", "demand"})
-    return bool(told) and not own and bool(clause.links) and bool(dims(clause, figures(clause)) & {RATIO, FRACTION})
+    told = heading.slices and not heading.tags & (KPI_TAGS | {"change", "maint", "demand"})
+    own = clause.slices or clause.tags & (
+        KPI_TAGS | {"change", "freeze", "perstep", "maint", "demand", "down", "fail", "lose", "degrade", "capacity"}
+    )
+    compared = bool(clause.tags & {"atmost", "atleast", "cap", "reserve", "below", "above"})
+    return (
+        bool(told) and compared and not own and bool(clause.links) and bool(dims(clause, figures(clause)) & {RATIO, FRACTION})
+    )
 
 
 def resource_only(clause: Clause) -> bool:

@@ -7,10 +7,11 @@ from typing import Any
 
 from twm.gateway.intents.chunks import EITHER, NAME, NODE_DIRECTED, NODE_JOINTS, QUANTITY, UNKNOWN_NAME, Chunk
 from twm.gateway.intents.names import CELL, LINK, NODE, SLICE, Name, NameIndex
-from twm.gateway.intents.units import DELAY, RATE
+from twm.gateway.intents.units import DELAY, FACTOR, RATE
 
 _ORDERING = frozenset({"over", "before", "win", "above", "moreimportant"})
 _KPIS = frozenset({"delay", "p99", "percentile", "mean", "loss", "delivered", "throughput"})
+_BEFORE_NAMES = frozenset({"filler", "share", "of", "slicenoun", "prb", "in", "all", "than", "to", "for"})
 _SIDES = frozenset({"atmost", "atleast", "below", "above"})
 
 
@@ -143,19 +144,40 @@ def _next_pair(chunks: Sequence[Chunk], chunk: Chunk, i: int, k: int) -> bool:
     ahead = chunks[k + 1].tag if k + 1 < len(chunks) else ""
     at = next((n for n in range(i - 1, -1, -1) if chunks[n].start == chunk.start), 0)
     behind = chunks[at - 1].tag if at else ""
-    if _ordered(chunks, at) and _bounded(chunks, k):
+    if (_ordered(chunks, at) or (behind == "prio" and chunks[i].word == ",")) and _bounded(chunks, k):
+        return True
+    if chunks[i].word == "," and _link_anew(chunks, at, k):
         return True
     return chunks[i].word == "," and ahead in _ORDERING and behind in _ORDERING
 
 
 def _ordered(chunks: Sequence[Chunk], at: int) -> bool:
-    """Whether the name at `at` has its own order: "freeze A", "do not touch A", "B over A"."""
-    told = [c for c in chunks[max(at - 4, 0) : at] if c.tag not in ("filler", "share", "of", "slicenoun", "prb", "in", "all")]
-    if not told or chunks[at].tag != NAME or chunks[at].value[0].kind != SLICE:
+    """Whether the name at `at` has its own order: "freeze A", "no changes to A", "B over A", "B is more important than A"."""
+    if chunks[at].tag != NAME or chunks[at].value[0].kind != SLICE:
         return False
-    if told[-1].tag in _ORDERING and len(told) > 1:
-        return told[-2].tag == NAME and told[-2].value[0].kind == SLICE
-    return told[-1].tag == "freeze" or (told[-1].tag == "change" and len(told) > 1 and told[-2].tag == "neg")
+    near = chunks[max(at - 6, 0) : at]
+    told = [c for c in near if c.tag not in _BEFORE_NAMES]
+    if not told:
+        return False
+    if told[-1].tag == "freeze":
+        return True
+    if told[-1].tag == "change":
+        return any(c.tag == "neg" or c.word in ("no", "any") for c in near)
+    others = any(c.tag == NAME and c.value[0].kind == SLICE for c in told)
+    return told[-1].tag in _ORDERING | {"yield", "lessimportant", "important"} and others
+
+
+def _link_anew(chunks: Sequence[Chunk], at: int, k: int) -> bool:
+    """ "... at least 30 % on up-1, up-3 down tonight": behind a bound, a link with a statement of its own opens another."""
+    if (
+        chunks[at].tag != NAME
+        or chunks[at].value[0].kind != LINK
+        or not any(c.tag == QUANTITY for c in chunks[max(at - 4, 0) : at])
+    ):
+        return False
+    rest = [c for c in chunks[k + 1 : k + 5] if c.tag not in ("filler", "hold", "util")]
+    work = bool(rest) and rest[0].tag in ("down", "fail", "maint", "lose", "degrade")
+    return work or (len(rest) > 1 and rest[0].tag in _SIDES and rest[1].tag == QUANTITY)
 
 
 def _bounded(chunks: Sequence[Chunk], k: int) -> bool:
@@ -163,7 +185,7 @@ def _bounded(chunks: Sequence[Chunk], k: int) -> bool:
     rest = [c for c in chunks[k + 1 : k + 5] if c.tag not in ("filler", "slicenoun", "hold", "with", "reserve")]
     if len(rest) > 1 and rest[0].tag in _SIDES:
         rest = rest[1:]
-    measured = bool(rest) and rest[0].tag == QUANTITY and rest[0].value.dim in (DELAY, RATE)
+    measured = bool(rest) and rest[0].tag == QUANTITY and rest[0].value.dim in (DELAY, RATE, FACTOR)
     return measured or (bool(rest) and rest[0].tag in _KPIS)
 
 

@@ -212,6 +212,10 @@ class Reader:
                 if not core or (core in _HEADED and (core != "sla" or clause.slices)):
                     self._head(clause)
                     continue
+            if out and out[-1][1] == "rank" and counted_too(out[-1][0], clause):
+                more = Chunk("important", clause.chunks[0].start, clause.chunks[0].start, None, "weight")
+                out.append((replace(clause, chunks=[more, *clause.chunks]), "rank"))
+                continue
             if not core:
                 self.context.mentioned = clause.slices or self.context.mentioned
                 if action(self, clause) or leftover(self, clause):
@@ -264,10 +268,6 @@ class Reader:
                 out[-1] = (replace(last, chunks=[*rest, *said.chunks]), last_core)
                 continue
             if not out and _what_is_left(said, core) and left_of_last(self.out.items, said):
-                continue
-            if out and out[-1][1] == "rank" and counted_too(out[-1][0], clause):
-                more = Chunk("important", clause.chunks[0].start, clause.chunks[0].start, None, "counts")
-                out.append((replace(clause, chunks=[more, *clause.chunks]), "rank"))
                 continue
             whole = replace(clause, chunks=[*waiting, *clause.chunks]) if waiting else clause
             out.append((whole, core_of(whole) or core))
@@ -403,6 +403,8 @@ class Reader:
 
     def _of_share(self, clause: Clause) -> bool:
         """ "at most 50 % of the radio, 45 % of transport": goes on with shares of the slice of before."""
+        if clause.links and self.context.where.links and clause.opener in ("and", ",") and not clause.slices:
+            return self.context.core == "share" and not clause.tags & (KPI_TAGS | {"capacity", "maint", "down", "fail", "lose"})
         own = clause.slices or clause.links or clause.tags & KPI_TAGS or not clause.tags & {"transport", "bandwidth"}
         return not own and self.context.core == "share" and bool(self.context.slices)
 

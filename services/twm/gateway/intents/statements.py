@@ -141,6 +141,9 @@ def _held(clause: Clause, position: int) -> str:
     before = clause.chunks[position - 1].tag if position else ""
     if before == "to" and any(c.word in _HELD_TO for c in clause.chunks[:position]):
         return AT_MOST
+    after = [c.tag for c in clause.chunks[position + 1 : position + 6] if c.tag != "filler"]
+    if before == "hold" and "for" in after and after[after.index("for") + 1 :][:1] == ["name"]:
+        return AT_LEAST  # "keep 20 % of the PRBs for embb"
     if position and clause.chunks[position - 1].word in ("keep", "keeps", "retain", "retains"):
         owner = any(c.tag == "name" and c.value[0].kind == "slice" for c in clause.chunks[: position - 1])
         return AT_LEAST if owner else ""  # "residents must keep 15 % of the radio"

@@ -271,6 +271,8 @@ def _weights(clause: Clause) -> dict[str, float]:
         return {}
     figures_ = [c.value.value for c in chunks if c.tag == "quantity" and c.value.dim in (COUNT, FACTOR)]
     named = [[n.id for n in c.value] for c in chunks if c.tag == "name"]
+    if len(figures_) == len(named) > 1 and all(len(names) == 1 for names in named):
+        return {names[0]: min(max(value, 0.1), 10.0) for names, value in zip(named, figures_, strict=True)}
     if len(figures_) == 1 and len(named) == 1:
         return {name: min(max(figures_[0], 0.1), 10.0) for name in named[0]}
     return {}

@@ -26,6 +26,7 @@ MANY = 100
 UNITS: dict[str, tuple[str, float]] = {
     **dict.fromkeys(("%", "percent", "pct", "pc", "percents", "procent"), (RATIO, 0.01)),
     **dict.fromkeys(("‰", "permille", "promille", "permil"), (RATIO, 0.001)),
+    "ppm": (RATIO, 1e-6),
     **dict.fromkeys(("points", "point", "pts", "pt", "pp"), (POINTS, 0.01)),
     **dict.fromkeys(("us", "μs", "µs", "usec", "microsecond", "microseconds"), (DELAY, 0.001)),
     **dict.fromkeys(("ms", "msec", "msecs", "millisecond", "milliseconds", "millis"), (DELAY, 1.0)),
