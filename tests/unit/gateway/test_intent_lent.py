@@ -197,3 +197,33 @@ def test_a_link_with_its_own_statement(spec: NetworkSpec) -> None:
     got = read(spec, "fwa at least 30 % on up-1, up-3 down tonight")
     assert got["limits"][0]["scope"]["links"] == ["up-1"]
     assert [m["link"] for m in got["context"]["maintenance"]] == ["up-3"]
+
+
+@pytest.mark.parametrize(
+    "text", ["no one touches fwa, urllc p99 stays under 9 ms", "Tonight no-one changes FWA, and URLLC p99 stays under 9 ms"]
+)
+def test_hands_off_and_a_bound(spec: NetworkSpec, text: str) -> None:
+    assert [(x["scope"], x["max_change"]) for x in read(spec, text)["limits"]] == [(FROZEN["scope"], 0.0)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "fwa max 20 %, urllc min 30 %, embb the rest",
+        "loss fwa/embb/urllc: 2/1 %",
+        "urllc is to have 30 %, embb gets the remainder",
+    ],
+)
+def test_what_has_no_figure_of_its_own(spec: NetworkSpec, text: str) -> None:
+    assert codes(spec, text)
+
+
+def test_figures_parted_by_slashes(spec: NetworkSpec) -> None:
+    got = read(spec, "loss of urllc/fwa at most 0.5/2 %")["constraints"]
+    assert sorted((c["scope"]["slices"][0], c["bound"]) for c in got) == [("fwa", 0.02), ("urllc", 0.005)]
+
+
+def test_a_chain_of_then_and_a_bound(spec: NetworkSpec) -> None:
+    got = read(spec, "first urllc, then embb, then fwa, urllc p99 below 9 ms")
+    assert got["objective"] == {"slice_weights": {"urllc": 4.0, "embb": 2.0}}
+    assert got["constraints"] == [URLLC_9]

@@ -263,6 +263,9 @@ def counted_too(before: Clause, clause: Clause) -> bool:
     bare = clause.tags <= {NAME, "quantity", "filler", "slicenoun", "times", "as", "at", "hold", "punct", "reserve", *MULTIPLES}
     if not (bare and clause.slices and clause.opener in (",", "and", "but")):
         return False
+    at = clause.find(NAME)
+    if any({"as", "than"} & set(c.word.split()) for c in clause.chunks[:at]):
+        return False
     first, second = dims(before, figures(before)), dims(clause, figures(clause))
     if _weighed(before, first):
         return second == {COUNT}

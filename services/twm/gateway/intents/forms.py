@@ -60,6 +60,9 @@ _ONE_IN = re.compile(
 _POWER = re.compile(
     r"(?<![\w.,])(\d{1,3}(?:[.,]\d{1,3})?) ?[x×*·⋅] ?10 ?(?:\^ ?\(?[-−–]|\*\*[-−]|[⁻−]) ?([1-9]|[¹²³⁴-⁹])\)?(?!\w)"
 )
+_SLASHED = re.compile(
+    r"(?i)(?<![\w.,/])(\d{1,5}(?:\.\d{1,4})?(?:/\d{1,5}(?:\.\d{1,4})?){1,5}) ?(%|ms|[kMG]bps|[kMG]bit/s)(?![\w])"
+)
 _RAISED = str.maketrans("¹²³⁴⁵⁶⁷⁸⁹", "123456789")
 _CALL = re.compile(
     r"(?i)\b((?:(?:mean|avg|average|p99|packet|prb|radio|bandwidth|link)[ _])?(?:util|utilisation|utilization|load|p99|delay"
@@ -124,6 +127,7 @@ def _figures(text: str) -> str:
     """ "800 000 kbps" without its gap, "2 x 10^-4" as 2e-4."""
     out = _SPACED.sub(lambda m: re.sub(r"\s", "", m[0]), text)
     out = _ONE_IN.sub(lambda m: m[1] + re.sub(r"\s", "", m[2]), out)
+    out = _SLASHED.sub(lambda m: " and ".join(f"{x} {m[2]}" for x in m[1].split("/")) + " respectively", out)
     return _POWER.sub(lambda m: f"{m[1]}e-{m[2].translate(_RAISED)}", out)
 
 

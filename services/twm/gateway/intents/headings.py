@@ -66,3 +66,14 @@ def resource_only(clause: Clause) -> bool:
     return (
         bool(told) and clause.tags <= {*told, "only", "filler", "on", "for", "share", "of", "punct"} and "only" in clause.tags
     )
+
+
+def remainder(clause: Clause) -> bool:
+    """ "..., embb the rest": a slice without a figure of its own."""
+    rest = any(c.word in ("rest", "remainder", "remaining", "leftover", "leftovers") for c in clause.chunks)
+    return (
+        rest
+        and bool(clause.slices)
+        and not figures(clause)
+        and clause.tags <= {"name", "filler", "reserve", "hold", "slicenoun"}
+    )

@@ -164,7 +164,7 @@ def _ordered(chunks: Sequence[Chunk], at: int) -> bool:
     if told[-1].tag == "change":
         return any(c.tag == "neg" or c.word in ("no", "any") for c in near)
     others = any(c.tag == NAME and c.value[0].kind == SLICE for c in told)
-    return told[-1].tag in _ORDERING | {"yield", "lessimportant", "important"} and others
+    return told[-1].tag in _ORDERING | {"yield", "lessimportant", "important", "then"} and others
 
 
 def _link_anew(chunks: Sequence[Chunk], at: int, k: int) -> bool:

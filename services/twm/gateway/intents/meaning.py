@@ -16,7 +16,7 @@ from twm.gateway.intents.clauses import Clause, sentences
 from twm.gateway.intents.context import Context, Understood
 from twm.gateway.intents.cores import KPI_TAGS, core_of, counted_too, dims, figures
 from twm.gateway.intents.drafts import ConstraintDraft, Item, MaintenanceDraft, ObjectiveDraft, SurgeDraft, Where
-from twm.gateway.intents.headings import LENT, of_heading, resource_only
+from twm.gateway.intents.headings import LENT, of_heading, remainder, resource_only
 from twm.gateway.intents.lines import ITEM
 from twm.gateway.intents.moods import beyond_scope, no_goal
 from twm.gateway.intents.names import NameIndex
@@ -244,6 +244,9 @@ class Reader:
                 if self._turned(clause):
                     continue
                 if stray_place(self, clause, sentence) or stray_partner(self, clause, sentence) or strange_zone(self, clause):
+                    continue
+                if out and out[-1][1] in ("share", "kpi") and remainder(clause):
+                    statements.share_open(self, clause)
                     continue
                 kept = [c for c in clause.chunks if c.tag in _CARRIED or (c.tag == "quantity" and risk_of(clause))]
                 if out and not waiting:

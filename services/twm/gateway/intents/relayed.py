@@ -70,6 +70,7 @@ _TAG = re.compile(r"(?i),\s?(?:ok|okay|right|alright|yes|yeah|please|pls|thanks|
 _AS_EVERYWHERE = re.compile(
     r"(?i),?\s(?:in|at|on) (?:[\w-]{1,20} ){1,4}?(?:just |same )?(?:as|like) (?:everywhere|anywhere)(?: else)?(?![a-z])"
 )
+_NO_ONE = re.compile(r"(?i)\bno[ -]one\b(?! (?:of|in|out|slice|cell|link|zone))")
 _SIDE = {"above": "at most", "below": "at least"}
 
 
@@ -80,6 +81,7 @@ def plainly(text: str) -> str:
     out = _CLEFT.sub("please", out)
     out = _IN_TURN.sub(" over", out)
     out = _WHERE.sub(", and there ", out)
+    out = _NO_ONE.sub("nobody", out)
     out = _AS_EVERYWHERE.sub(" everywhere", out)
     out = _ASIDE.sub(" ", out)
     out = _RELATIVE.sub(" ", out)
