@@ -58,6 +58,24 @@ def spec() -> NetworkSpec:
         ("urllc must lose at most 1 %, in the hospital just as everywhere else.", ["loss of urllc at most 1 %"]),
         ("embb must stay below 30 ms anywhere in the town.", ["p99 delay of embb at most 30 ms"]),
         ("up-3 lost one of its two fibres and still carries 70 % of its capacity.", ["link up-3 at 70 % of its capacity"]),
+        (
+            "Expect 50 % more embb traffic and 20 % more fwa traffic in the corridor.",
+            [
+                "expect 1.5 times the usual demand of embb in zone corridor",
+                "expect 1.2 times the usual demand of fwa in zone corridor",
+            ],
+        ),
+        (
+            "Expect 50 % more embb traffic everywhere and 20 % more fwa traffic in the corridor.",
+            [
+                "expect 1.5 times the usual demand of embb",
+                "expect 1.2 times the usual demand of fwa in zone corridor",
+            ],
+        ),
+        (
+            "Freeze urllc in the hospital and reserve 35 % of the link bandwidth for it on up-3.",
+            ["no change of the share of urllc in zone hospital", "bandwidth share of urllc in links up-3 at least 35 %"],
+        ),
         ("up-2 lost 30 % of its capacity.", ["link up-2 at 70 % of its capacity"]),
         ("Three times as many embb in the corridor as usual.", ["expect 3 times the usual demand of embb in zone corridor"]),
         (

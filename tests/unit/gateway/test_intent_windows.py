@@ -83,6 +83,7 @@ def test_windows(spec: NetworkSpec, said: str, start: str, end: str) -> None:
         ("until the end of the week", "ambiguous_window"),
         ("from 20:00 till closing time", "ambiguous_window"),
         ("until dusk", "ambiguous_window"),
+        ("until then", "ambiguous_window"),
         ("until 18:00 Tokyo time", "ambiguous_window"),
         ("from 19:00 to 17:00 on Friday", "ambiguous_window"),
         ("tomorrow, 8 to 4", "ambiguous_time"),
@@ -107,6 +108,13 @@ def test_no_moment(spec: NetworkSpec, said: str, code: str) -> None:
             "11-27 14:00",
             "11-27 16:00",
         ),
+        (
+            "Fire drill on Friday, 14:00 to 16:00. In those hours urllc needs 10 Mbps in the corridor; for the whole time embb "
+            "must stay below 30 ms.",
+            "11-27 14:00",
+            "11-27 16:00",
+        ),
+        ("up-3 is down until 14:00; keep urllc below 9 ms until then.", "", "11-25 14:00"),
         ("Freeze fwa, and keep embb below 30 ms; all of this until Friday 18:00.", "", "11-27 18:00"),
         ("down-3 is being repaired tomorrow from 08:00 to 10:00; half of its capacity remains.", "11-26 08:00", "11-26 10:00"),
         ("Because the minister comes: on Friday from 14:00 to 16:00 keep urllc below 9 ms.", "11-27 14:00", "11-27 16:00"),

@@ -82,6 +82,9 @@ def has_links(clause: Clause) -> bool:
     return bool(clause.links) or any(c.tag == UNKNOWN_NAME and c.value[0] == LINK for c in clause.chunks)
 
 
+_PUT = frozenset({"at", "to", "filler", "hold", "reserve"})
+
+
 def core_of(clause: Clause) -> str:
     """Core of a clause; "" where there is none."""
     tags, chunks = clause.tags, clause.chunks
@@ -133,7 +136,8 @@ def core_of(clause: Clause) -> str:
             return "maintenance"
         if tags & _WORK or ("capacity" in tags and found) or ("reduce" in tags and shares) or _carried(clause, kinds):
             return "maintenance"
-        if shares and not _compared(clause) and tags & {"at", "to", "filler", "hold", "reserve"} and "change" not in tags:
+        given = {"reserve", "bandwidth", "for", "pronoun"} <= tags  # "reserve 35 % of the bandwidth for them on L1"
+        if shares and not (_compared(clause) or given) and tags & _PUT and "change" not in tags:
             return "maintenance"
     if links and tags & _WORK and not slices and not (kpi and found):
         return "maintenance"

@@ -145,7 +145,9 @@ class Reader:
         share_risk(self._trail)
         give_windows(self.context, self.out.items, starts, head)
         day = carried_day(self._unstated, sentence[0].opener) if self._unstated else []
-        take_day(self.out.items[before:], day, self._today)
+        take_day(self.out.items[before:], day, self._today, event=any("event" in c.tags for c in self._unstated))
+        if day and len(self.out.items) > before and self.out.items[-1].parts:
+            self.context.parts = self.out.items[-1].parts
         for again in same_surge(new):
             self.out.items.remove(again)
         if not starts:

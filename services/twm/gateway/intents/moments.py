@@ -67,7 +67,7 @@ class MomentReader:
 
     def night(self) -> dt.date:
         """The day on which the present or coming night begins."""
-        return self._now.date() if self._now.hour >= 6 else self._now.date() - dt.timedelta(days=1)
+        return self._now.date() if self._now.hour >= 5 else self._now.date() - dt.timedelta(days=1)
 
     def moment(self, chunks: Sequence[Chunk], i: int, *, bare: bool) -> Moment | None:
         """ "18:00", "tomorrow 6 am", "6 pm today", "nine in the evening", and with `bare` "6"."""

@@ -92,15 +92,15 @@ def carried_day(sentence: Sequence[Clause], joint: str) -> list[Part]:
     return [] if words & PAST or len(parts) != 1 else parts
 
 
-def take_day(items: Sequence[Item], day: Sequence[Part], today: dt.date) -> None:
-    """Give a day to statements with clock times alone, and to announcements without any window."""
+def take_day(items: Sequence[Item], day: Sequence[Part], today: dt.date, *, event: bool) -> None:
+    """Give a day to statements with clock times alone, and announcements without one; of an event the part of the day too."""
     for item in items:
         total = combine(item.parts)
         clocks = total is not None and total.day is None and (total.start is not None or total.end is not None)
         dated = total is not None and (total.start_day is not None or total.end_day is not None or total.from_now)
         announced = isinstance(item, SurgeDraft | MaintenanceDraft) and total is None
         first = next((p.day or p.start_day for p in day if p.day or p.start_day), None)
-        timed = any(p.start is not None or p.end is not None or p.part for p in day)
+        timed = any(p.start is not None or p.end is not None or (event and p.part) for p in day)
         if timed and total is None:
             item.parts = list(day)
         elif first is not None and first >= today and ((clocks and not dated) or announced):
@@ -110,6 +110,10 @@ def take_day(items: Sequence[Item], day: Sequence[Part], today: dt.date) -> None
 def _back(context: Context, parts: Sequence[Part]) -> list[Part]:
     if any(p.back == "time" for p in parts):
         return context.parts
+    if any(p.back == "end" for p in parts):
+        total = combine(context.parts)
+        plain = total is not None and total.end is not None and total.start is None
+        return context.parts if plain else [Part(problem="ambiguous_window")]
     occasion = context.occasion
     return [Part(occasion=occasion)] if occasion else context.parts
 
@@ -125,6 +129,7 @@ def _event_times(parts: Sequence[Part]) -> list[Part]:
 def head_parts(sentence: Sequence[Clause]) -> list[Part]:
     """Window parts before anything else is said: "For the fair on Friday, 10:00-19:00, expect ..."."""
     parts: list[Part] = []
+    reason = False
     for clause in sentence:
         bare = not core_of(clause) and not clause.heading and clause.opener != "("
         if bare and len(sentence) > 1:
@@ -133,7 +138,11 @@ def head_parts(sentence: Sequence[Clause]) -> list[Part]:
             if clause.tags & {"name", "quantity"} and not parts:
                 return []
             continue
-        leading = clause.opener in ("", ";", ".", "!", "?") or bool(parts)
+        told = clause.opener in ("because", "as", "since") and clause.heading and not clause.windows()
+        if told and not clause.tags & {"name", "quantity"} and len(sentence) > 1:
+            reason = True  # "Because the ministers visit: on Wednesday ..."
+            continue
+        leading = clause.opener in ("", ";", ".", "!", "?") or bool(parts) or reason
         for chunk in clause.chunks:
             if chunk.tag == "window":
                 parts.append(chunk.value)

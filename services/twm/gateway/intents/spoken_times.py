@@ -110,6 +110,11 @@ _RULES = _rules(
     (rf"\b(?:late|early|mid)[\s-](?=(?:{_PART})\b)", ""),
     (rf"\b((?:{_DAY}))\s(?:of\s)?this\sweek\b", r"this \1"),
     (rf"\bthe\s({_PART})\sof\s(?=the\s\d)", r"in the \1 on "),
+    (r"\b(traffic|demand|load|usage)\sthere\s(will\sbe|is\sgoing\sto\sbe)\b", r"\1 \2 there"),
+    (
+        r"\b(?:for|throughout|over)\s(?:all\sof\s)?(?:the|this|that)\s(?:whole|entire|full)\s(?:time|period|span)\b",
+        "during that time",
+    ),
     # Spans.
     (r"\bbetween\s(?:right\s)?now\sand\s", "from now until "),
     (rf"(?<!from\s)\bnow(?:\s?(?:-|–|—|→|->|\.\.\.?|…)\s?|\sto\s)(?={_MOMENT})", "from now until "),

@@ -47,7 +47,7 @@ class Part:
     weak: bool = False
     """The day is only today for want of another ("all day")."""
     back: str = ""
-    """Points back: "time" to the window, "occasion" to the thing that was spoken of last."""
+    """Points back: "time" to the window, "end" to its end, "occasion" to the thing that was spoken of last."""
     problem: str = ""
     """Why it fixes no moment: a question code."""
 

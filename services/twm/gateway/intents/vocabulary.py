@@ -98,6 +98,7 @@ WORDS: dict[str, str] = {
     "maint": """
         worked
         working
+        maintainance maintenence maintanance
         maintenance maint servicing repair repairs repaired works work upgrade upgraded upgrades downtime
         outage splicing spliced respliced splice swap swapping replacement replaced replacing serviced
         realign realigning realignment

@@ -228,6 +228,8 @@ class WindowReader(MomentReader):
         return None if found is None else (Part(start=found.clock, start_day=found.day), found.after)
 
     def _until(self, chunks: Sequence[Chunk], i: int) -> tuple[Part, int] | None:
+        if chunks[i].tag == "until" and i + 1 < len(chunks) and chunks[i + 1].word == "then":
+            return Part(back="end"), i + 2
         j = skip(chunks, i + 1, ("at",))
         inclusive = "including" in chunks[i].word or chunks[i].word in ("through", "thru")
         told = self.moment(chunks, j, bare=True)
