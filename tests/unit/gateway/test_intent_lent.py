@@ -227,3 +227,23 @@ def test_a_chain_of_then_and_a_bound(spec: NetworkSpec) -> None:
     got = read(spec, "first urllc, then embb, then fwa, urllc p99 below 9 ms")
     assert got["objective"] == {"slice_weights": {"urllc": 4.0, "embb": 2.0}}
     assert got["constraints"] == [URLLC_9]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "freeze fwa, embb at most 20 % of the radio",
+        "fwa must not be touched, embb max 20 % of PRBs",
+        "don't change fwa, embb share max 20 %",
+    ],
+)
+def test_a_share_after_a_freeze(spec: NetworkSpec, text: str) -> None:
+    limits = read(spec, text)["limits"]
+    assert FROZEN in limits
+    assert [(x["scope"], x["max_share"]) for x in limits if x != FROZEN] == [({"slices": ["embb"]}, 0.2)]
+
+
+def test_a_surge_after_an_order(spec: NetworkSpec) -> None:
+    got = read(spec, "urllc over fwa, embb traffic doubles tonight")
+    assert got["objective"]["slice_weights"] == {"urllc": 2.0}
+    assert [s["scope"] for s in got["context"]["surges"]] == [{"slices": ["embb"]}]

@@ -7,11 +7,13 @@ from typing import Any
 
 from twm.gateway.intents.chunks import EITHER, NAME, NODE_DIRECTED, NODE_JOINTS, QUANTITY, UNKNOWN_NAME, Chunk
 from twm.gateway.intents.names import CELL, LINK, NODE, SLICE, Name, NameIndex
-from twm.gateway.intents.units import DELAY, FACTOR, RATE
+from twm.gateway.intents.units import DELAY, FACTOR, FRACTION, PRB, RATE, RATIO
 
 _ORDERING = frozenset({"over", "before", "win", "above", "moreimportant"})
 _KPIS = frozenset({"delay", "p99", "percentile", "mean", "loss", "delivered", "throughput"})
 _BEFORE_NAMES = frozenset({"filler", "share", "of", "slicenoun", "prb", "in", "all", "than", "to", "for"})
+_BEFORE_FIGURES = frozenset({"filler", "slicenoun", "hold", "with", "reserve", "share", "prb", "bandwidth", "at", "cap"})
+_MEASURED = frozenset({DELAY, RATE, FACTOR, RATIO, FRACTION, PRB})
 _SIDES = frozenset({"atmost", "atleast", "below", "above"})
 
 
@@ -153,7 +155,7 @@ def _next_pair(chunks: Sequence[Chunk], chunk: Chunk, i: int, k: int) -> bool:
 
 def _ordered(chunks: Sequence[Chunk], at: int) -> bool:
     """Whether the name at `at` has its own order: "freeze A", "no changes to A", "B over A", "B is more important than A"."""
-    if chunks[at].tag != NAME or chunks[at].value[0].kind != SLICE:
+    if chunks[at].tag != NAME or chunks[at].value[0].kind not in (SLICE, LINK):
         return False
     near = chunks[max(at - 6, 0) : at]
     told = [c for c in near if c.tag not in _BEFORE_NAMES]
@@ -181,12 +183,12 @@ def _link_anew(chunks: Sequence[Chunk], at: int, k: int) -> bool:
 
 
 def _bounded(chunks: Sequence[Chunk], k: int) -> bool:
-    """Whether a KPI, a delay or a data rate is named right after the name at `k`."""
-    rest = [c for c in chunks[k + 1 : k + 5] if c.tag not in ("filler", "slicenoun", "hold", "with", "reserve")]
+    """Whether a statement of its own begins at the name at `k`: a KPI, demand, a figure, or a side and a figure."""
+    rest = [c for c in chunks[k + 1 : k + 7] if c.tag not in _BEFORE_FIGURES]
     if len(rest) > 1 and rest[0].tag in _SIDES:
-        rest = rest[1:]
-    measured = bool(rest) and rest[0].tag == QUANTITY and rest[0].value.dim in (DELAY, RATE, FACTOR)
-    return measured or (bool(rest) and rest[0].tag in _KPIS)
+        return rest[1].tag == QUANTITY and rest[1].value.dim in _MEASURED
+    measured = bool(rest) and rest[0].tag == QUANTITY and rest[0].value.dim in _MEASURED
+    return measured or (bool(rest) and rest[0].tag in _KPIS | {"demand"})
 
 
 def _one_kind(chunk: Chunk) -> bool:
