@@ -247,3 +247,9 @@ def test_a_surge_after_an_order(spec: NetworkSpec) -> None:
     got = read(spec, "urllc over fwa, embb traffic doubles tonight")
     assert got["objective"]["slice_weights"] == {"urllc": 2.0}
     assert [s["scope"] for s in got["context"]["surges"]] == [{"slices": ["embb"]}]
+
+
+def test_a_bound_of_two_after_a_freeze(spec: NetworkSpec) -> None:
+    got = read(spec, "freeze fwa, urllc and embb p99 below 30 ms")
+    assert got["limits"] == [FROZEN]
+    assert [c["scope"]["slices"] for c in got["constraints"]] == [["embb", "urllc"]]

@@ -146,7 +146,7 @@ def _next_pair(chunks: Sequence[Chunk], chunk: Chunk, i: int, k: int) -> bool:
     ahead = chunks[k + 1].tag if k + 1 < len(chunks) else ""
     at = next((n for n in range(i - 1, -1, -1) if chunks[n].start == chunk.start), 0)
     behind = chunks[at - 1].tag if at else ""
-    if (_ordered(chunks, at) or (behind == "prio" and chunks[i].word == ",")) and _bounded(chunks, k):
+    if (_ordered(chunks, at) or (behind == "prio" and chunks[i].word == ",")) and _bounded_list(chunks, i, k):
         return True
     if chunks[i].word == "," and _link_anew(chunks, at, k):
         return True
@@ -180,6 +180,12 @@ def _link_anew(chunks: Sequence[Chunk], at: int, k: int) -> bool:
     rest = [c for c in chunks[k + 1 : k + 5] if c.tag not in ("filler", "hold", "util")]
     work = bool(rest) and rest[0].tag in ("down", "fail", "maint", "lose", "degrade")
     return work or (len(rest) > 1 and rest[0].tag in _SIDES and rest[1].tag == QUANTITY)
+
+
+def _bounded_list(chunks: Sequence[Chunk], i: int, k: int) -> bool:
+    """Whether a statement begins at the name at `k`, or behind a comma at two names: "freeze A, B and C below 9 ms"."""
+    paired = chunks[i].word == "," and k + 2 < len(chunks) and chunks[k + 1].tag == "and" and chunks[k + 2].tag == NAME
+    return _bounded(chunks, k) or (paired and _bounded(chunks, k + 2))
 
 
 def _bounded(chunks: Sequence[Chunk], k: int) -> bool:
