@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import zoneinfo
 from typing import Any
 
 import pytest
+from intent_reading import COMPILER, NOW, codes
 
 from twm.core.network import NetworkSpec, load_network
 from twm.core.paths import find_network
-from twm.gateway.intents.grammar import GrammarCompiler
 from twm.gateway.intents.plain import to_plain
 from twm_bench.language.intents import network
-
-NOW = dt.datetime(2026, 11, 25, 10, 30, tzinfo=zoneinfo.ZoneInfo("Europe/Berlin"))
-COMPILER = GrammarCompiler()
 
 
 @pytest.fixture(scope="module")
 def spec() -> NetworkSpec:
     return load_network(find_network("poc-city"))
-
-
-def codes(spec: NetworkSpec, text: str) -> set[str]:
-    return {q.code for q in COMPILER.compile(text, spec, NOW).questions.items}
 
 
 def read(spec: NetworkSpec, text: str) -> dict[str, Any]:

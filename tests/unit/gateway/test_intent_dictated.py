@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import zoneinfo
-
 import pytest
+from intent_reading import COMPILER, NOW, understood
 
 from twm.core.network import NetworkSpec, load_network
 from twm.core.paths import find_network
-from twm.gateway.intents.grammar import GrammarCompiler
 from twm.gateway.intents.spoken import spoken_numbers
-from twm.gateway.intents.told import told
-
-BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
-NOW = dt.datetime(2026, 11, 25, 10, 30, tzinfo=BERLIN)
-COMPILER = GrammarCompiler()
 
 
 @pytest.fixture(scope="module")
 def spec() -> NetworkSpec:
     return load_network(find_network("poc-city"))
-
-
-def read(text: str, spec: NetworkSpec) -> list[str]:
-    result = COMPILER.compile(text, spec, NOW)
-    assert not result.HasField("questions"), [q.text for q in result.questions.items]
-    return told(result.spec, spec, BERLIN)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +76,7 @@ def read(text: str, spec: NetworkSpec) -> list[str]:
     ],
 )
 def test_read(spec: NetworkSpec, text: str, lines: list[str]) -> None:
-    assert sorted(read(text, spec)) == sorted(lines)
+    assert sorted(understood(spec, text)) == sorted(lines)
 
 
 @pytest.mark.parametrize("text", ["embb traffic in the corridor is up five percent", "embb in the corridor goes up two times"])

@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import time
-import zoneinfo
 
 import pytest
+from intent_reading import COMPILER, NOW, understood
 
 from twm.core.network import NetworkSpec, load_network
 from twm.core.paths import find_network
 from twm.gateway.intents.forms import formed
-from twm.gateway.intents.grammar import GrammarCompiler
-from twm.gateway.intents.told import told
 
-BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
-NOW = dt.datetime(2026, 11, 25, 10, 30, tzinfo=BERLIN)
-COMPILER = GrammarCompiler()
 P99 = "p99 delay of urllc in zone hospital at most 7 ms"
 
 
 @pytest.fixture(scope="module")
 def spec() -> NetworkSpec:
     return load_network(find_network("poc-city"))
-
-
-def understood(spec: NetworkSpec, text: str) -> list[str]:
-    result = COMPILER.compile(text, spec, NOW)
-    assert result.HasField("spec"), [q.text for q in result.questions.items]
-    return told(result.spec, spec, BERLIN)
 
 
 @pytest.mark.parametrize(

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import zoneinfo
 from typing import Any
 
 import pytest
+from intent_reading import COMPILER, NOW, codes
 
 from twm.core.network import NetworkSpec, load_network
 from twm.core.paths import find_network
-from twm.gateway.intents.grammar import GrammarCompiler
 from twm.gateway.intents.plain import to_plain
 
-NOW = dt.datetime(2026, 11, 25, 10, 30, tzinfo=zoneinfo.ZoneInfo("Europe/Berlin"))
-COMPILER = GrammarCompiler()
 FROZEN = {"scope": {"slices": ["fwa"]}, "max_change": 0.0}
 URLLC_9 = {"kpi": "delay_p99_ms", "scope": {"slices": ["urllc"]}, "comparator": "at_most", "bound": 9.0}
 
@@ -28,10 +24,6 @@ def read(spec: NetworkSpec, text: str) -> dict[str, Any]:
     result = COMPILER.compile(text, spec, NOW)
     assert result.HasField("spec"), [q.text for q in result.questions.items]
     return to_plain(result.spec, spec)
-
-
-def codes(spec: NetworkSpec, text: str) -> set[str]:
-    return {q.code for q in COMPILER.compile(text, spec, NOW).questions.items}
 
 
 @pytest.mark.parametrize(

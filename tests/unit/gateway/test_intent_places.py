@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import zoneinfo
 from typing import Any
 
 import pytest
+from intent_reading import COMPILER, NOW
 
 from twm.core.network import NetworkSpec, load_network
 from twm.core.paths import find_network
-from twm.gateway.intents.grammar import GrammarCompiler
 from twm_bench.language.atoms import compare, items_of, reference_of
-
-NOW = dt.datetime(2026, 11, 25, 10, 30, tzinfo=zoneinfo.ZoneInfo("Europe/Berlin"))
-COMPILER = GrammarCompiler()
 
 
 @pytest.fixture(scope="module")

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import time
-import zoneinfo
 
 import pytest
+from intent_reading import BERLIN, COMPILER, NOW
 
 from twm.core.network import NetworkSpec, load_network
 from twm.core.paths import find_network
-from twm.gateway.intents.grammar import GrammarCompiler
 from twm.gateway.intents.relayed import plainly
 from twm.gateway.intents.told import told
-
-BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
-NOW = dt.datetime(2026, 11, 25, 10, 30, tzinfo=BERLIN)
-COMPILER = GrammarCompiler()
 
 
 @pytest.fixture(scope="module")

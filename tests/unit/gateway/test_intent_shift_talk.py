@@ -2,42 +2,17 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import zoneinfo
-
 import pytest
+from intent_reading import codes, read, window
 
 from twm.api.intent.v1 import intent_pb2
 from twm.core.network import NetworkSpec, load_network
 from twm.core.paths import find_network
-from twm.gateway.intents.grammar import GrammarCompiler
-
-ZONE = zoneinfo.ZoneInfo("Europe/Berlin")
-NOW = dt.datetime(2026, 11, 25, 10, 30, tzinfo=ZONE)
-"""A Wednesday."""
-COMPILER = GrammarCompiler()
 
 
 @pytest.fixture(scope="module")
 def spec() -> NetworkSpec:
     return load_network(find_network("poc-city"))
-
-
-def read(spec: NetworkSpec, text: str) -> intent_pb2.IntentSpec:
-    result = COMPILER.compile(text, spec, NOW)
-    assert result.HasField("spec"), [q.text for q in result.questions.items]
-    return result.spec
-
-
-def codes(spec: NetworkSpec, text: str) -> set[str]:
-    return {q.code for q in COMPILER.compile(text, spec, NOW).questions.items}
-
-
-def ends(spec: NetworkSpec, text: str) -> tuple[str, str]:
-    found = read(spec, text).window
-    stamps = [found.start if found.HasField("start") else None, found.end if found.HasField("end") else None]
-    told = ["" if s is None else f"{s.ToDatetime(dt.UTC).astimezone(ZONE):%m-%d %H:%M}" for s in stamps]
-    return told[0], told[1]
 
 
 @pytest.mark.parametrize(
@@ -95,7 +70,7 @@ def test_a_happening_nobody_knows_is_asked_about(spec: NetworkSpec) -> None:
     ],
 )
 def test_windows_of_shift_talk(spec: NetworkSpec, text: str, start: str, end: str) -> None:
-    assert ends(spec, text) == (start, end)
+    assert window(spec, text) == (start, end)
 
 
 def test_a_bare_hour_of_a_start_is_asked_about(spec: NetworkSpec) -> None:
@@ -163,7 +138,7 @@ def test_money_and_past_are_no_goals(spec: NetworkSpec, text: str) -> None:
     ],
 )
 def test_a_window_in_a_sentence_of_its_own(spec: NetworkSpec, text: str, start: str, end: str) -> None:
-    assert ends(spec, text) == (start, end)
+    assert window(spec, text) == (start, end)
 
 
 @pytest.mark.parametrize(

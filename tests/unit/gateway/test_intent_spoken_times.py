@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import zoneinfo
-
 import pytest
+from intent_reading import COMPILER, NOW, window
 
 from twm.core.network import NetworkSpec, load_network
 from twm.core.paths import find_network
-from twm.gateway.intents.grammar import GrammarCompiler
 from twm.gateway.intents.spoken_times import timed
-
-ZONE = zoneinfo.ZoneInfo("Europe/Berlin")
-NOW = dt.datetime(2026, 11, 25, 10, 30, tzinfo=ZONE)
-"""A Wednesday."""
-COMPILER = GrammarCompiler()
 
 
 @pytest.fixture(scope="module")
 def spec() -> NetworkSpec:
     return load_network(find_network("poc-city"))
-
-
-def window(spec: NetworkSpec, text: str) -> tuple[str, str]:
-    result = COMPILER.compile(text, spec, NOW)
-    assert result.HasField("spec"), [q.text for q in result.questions.items]
-    found = result.spec.window
-    ends = (found.start if found.HasField("start") else None, found.end if found.HasField("end") else None)
-    stamps = ["" if end is None else f"{end.ToDatetime(dt.UTC).astimezone(ZONE):%m-%d %H:%M}" for end in ends]
-    return stamps[0], stamps[1]
 
 
 @pytest.mark.parametrize(

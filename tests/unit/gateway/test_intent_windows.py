@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-import zoneinfo
 
 import pytest
+from intent_reading import BERLIN, COMPILER, NOW
 
 from twm.core.network import NetworkSpec, load_network
 from twm.core.paths import find_network
-from twm.gateway.intents.grammar import GrammarCompiler
-
-ZONE = zoneinfo.ZoneInfo("Europe/Berlin")
-NOW = dt.datetime(2026, 11, 25, 10, 30, tzinfo=ZONE)
-"""A Wednesday."""
-COMPILER = GrammarCompiler()
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +21,7 @@ def window(spec: NetworkSpec, said: str) -> tuple[str, str]:
     assert result.HasField("spec"), [q.text for q in result.questions.items]
     found = result.spec.window
     ends = (found.start if found.HasField("start") else None, found.end if found.HasField("end") else None)
-    stamps = ["" if end is None else f"{end.ToDatetime(dt.UTC).astimezone(ZONE):%m-%d %H:%M}" for end in ends]
+    stamps = ["" if end is None else f"{end.ToDatetime(dt.UTC).astimezone(BERLIN):%m-%d %H:%M}" for end in ends]
     return stamps[0], stamps[1]
 
 
@@ -125,4 +119,4 @@ def test_one_window_of_all_that_is_said(spec: NetworkSpec, text: str, start: str
     assert result.HasField("spec"), [q.text for q in result.questions.items]
     found = result.spec.window
     ends = (found.start if found.HasField("start") else None, found.end if found.HasField("end") else None)
-    assert tuple("" if e is None else f"{e.ToDatetime(dt.UTC).astimezone(ZONE):%m-%d %H:%M}" for e in ends) == (start, end)
+    assert tuple("" if e is None else f"{e.ToDatetime(dt.UTC).astimezone(BERLIN):%m-%d %H:%M}" for e in ends) == (start, end)
