@@ -245,3 +245,25 @@ def test_a_bound_of_two_after_a_freeze(spec: NetworkSpec) -> None:
     got = read(spec, "freeze fwa, urllc and embb p99 below 30 ms")
     assert got["limits"] == [FROZEN]
     assert [c["scope"]["slices"] for c in got["constraints"]] == [["embb", "urllc"]]
+
+
+@pytest.mark.parametrize(
+    ("text", "weight"),
+    [
+        ("energy matters less than urllc delay", 0.5),
+        ("cost is less important than urllc", 0.5),
+        ("savings matter less than quality", 0.5),
+        ("saving is less important than performance", 0.5),
+        ("energy matters more than urllc", 2.0),
+        ("quality matters less than savings", 2.0),
+        ("savings matter more than quality", 2.0),
+    ],
+)
+def test_saving_compared_with_something_gets_its_weight(spec: NetworkSpec, text: str, weight: float) -> None:
+    result = COMPILER.compile(text, spec, NOW)
+    assert result.spec.objective.saving_weight == weight
+    assert not result.spec.objective.slice_weights
+
+
+def test_what_is_no_slice_is_not_weighed_as_one(spec: NetworkSpec) -> None:
+    assert "not_understood" in codes(spec, "comfort matters less than urllc")

@@ -64,6 +64,9 @@ def save(reader: Reader, clause: Clause) -> None:
             return
         draft = reader.objective(clause)
         draft.saving = ratios[0].value
+    elif asked and "than" in clause.tags and clause.tags & {"lessimportant", "important", "moreimportant"}:
+        first = any(c.tag in ("save", "cost") for c in clause.chunks[: clause.find("than")])
+        reader.objective(clause).saving_weight = SAVE_WEIGHT if first != _counts_less(clause) else SPEND_WEIGHT
     elif asked:
         counts = [q.value for _, q in clause.quantities() if q.dim in (COUNT, FACTOR)]
         if counts:
@@ -181,6 +184,8 @@ def rank(reader: Reader, clause: Clause) -> None:
             ("priority in the whole area", "a KPI bound there", "a least share there"),
         )
         return
+    if groups and _beside_saving(reader, clause):
+        return
     if not groups:
         groups = [reader.context.slices] if reader.context.slices else []
     weights = _weights(clause)
@@ -226,6 +231,23 @@ def rank(reader: Reader, clause: Clause) -> None:
             again.weights = dict.fromkeys(groups[0], LESS_WEIGHT)
     elif groups:
         draft.ranks = [groups[0]]
+
+
+def _beside_saving(reader: Reader, clause: Clause) -> bool:
+    """Whether slices are compared with saving, or with what is no slice: "energy matters less than urllc"."""
+    than = clause.find("than")
+    if than < 0 or any(c.tag == "name" for c in clause.chunks[:than]):
+        return False
+    if any(c.tag in ("save", "cost") for c in clause.chunks[:than]):
+        reader.objective(clause).saving_weight = SPEND_WEIGHT if _counts_less(clause) else SAVE_WEIGHT
+    else:
+        reader.ask("not_understood", "objective", "Which slice counts more than which?")
+    return True
+
+
+def _counts_less(clause: Clause) -> bool:
+    """Whether what stands first counts less: "matters less than", "is less important than"."""
+    return "lessimportant" in clause.tags or {"less", "important"} <= clause.tags
 
 
 def _as_important(clause: Clause) -> int:
