@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import zoneinfo
+from typing import Any
 
 from twm.api.intent.v1 import intent_pb2
 from twm.core.network import NetworkSpec
 from twm.gateway.intents.grammar import GrammarCompiler
+from twm.gateway.intents.plain import to_plain
 from twm.gateway.intents.told import told
 
 BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
@@ -26,6 +28,11 @@ def read(spec: NetworkSpec, text: str, now: dt.datetime = NOW) -> intent_pb2.Int
 def understood(spec: NetworkSpec, text: str) -> list[str]:
     """What a clear sentence means, as people are told."""
     return told(read(spec, text), spec, BERLIN)
+
+
+def plain(spec: NetworkSpec, text: str) -> dict[str, Any]:
+    """What a clear sentence means, as plain JSON with names."""
+    return to_plain(read(spec, text), spec)
 
 
 def codes(spec: NetworkSpec, text: str) -> set[str]:

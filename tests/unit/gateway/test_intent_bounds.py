@@ -5,23 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from intent_reading import COMPILER, NOW, codes
+from intent_reading import codes, plain
 
 from twm.core.network import NetworkSpec, load_network
 from twm.core.paths import find_network
-from twm.gateway.intents.plain import to_plain
 from twm_bench.language.intents import network
 
 
 @pytest.fixture(scope="module")
 def spec() -> NetworkSpec:
     return load_network(find_network("poc-city"))
-
-
-def read(spec: NetworkSpec, text: str) -> dict[str, Any]:
-    result = COMPILER.compile(text, spec, NOW)
-    assert result.HasField("spec"), [q.text for q in result.questions.items]
-    return to_plain(result.spec, spec)
 
 
 @pytest.mark.parametrize(
@@ -34,7 +27,7 @@ def read(spec: NetworkSpec, text: str) -> dict[str, Any]:
     ],
 )
 def test_ordinary_words_are_no_slips_of_the_pen(spec: NetworkSpec, text: str) -> None:
-    assert read(spec, text) == {"constraints": [bound("delay_p99_ms", ["urllc"], 9.0)]}
+    assert plain(spec, text) == {"constraints": [bound("delay_p99_ms", ["urllc"], 9.0)]}
 
 
 def bound(kpi: str, slices: list[str], value: float, comparator: str = "at_most", **scope: Any) -> dict[str, Any]:
@@ -53,7 +46,7 @@ def bound(kpi: str, slices: list[str], value: float, comparator: str = "at_most"
     ],
 )
 def test_items_of_a_list_are_apart(spec: NetworkSpec, text: str) -> None:
-    assert read(spec, text) == {
+    assert plain(spec, text) == {
         "constraints": [bound("delay_p99_ms", ["urllc"], 9.0), bound("loss_ratio", ["fwa"], 0.04)],
         "limits": [{"scope": {"slices": ["embb"]}, "max_change": 0.0}],
     }
@@ -68,7 +61,7 @@ def test_items_of_a_list_are_apart(spec: NetworkSpec, text: str) -> None:
     ],
 )
 def test_heading_of_a_list_is_of_all_its_items(spec: NetworkSpec, text: str) -> None:
-    assert read(spec, text) == {
+    assert plain(spec, text) == {
         "constraints": [
             bound("delay_p99_ms", ["urllc"], 9.0, zone="hospital"),
             bound("throughput_mbps", ["embb"], 90.0, "at_least", zone="hospital"),
@@ -78,7 +71,7 @@ def test_heading_of_a_list_is_of_all_its_items(spec: NetworkSpec, text: str) -> 
 
 def test_wrapped_lines_are_one(spec: NetworkSpec) -> None:
     text = "Dear all,\n\nplease see to it that in the hospital the packets of URLLC need no\nmore than 9 ms.\n\nRegards\nJo"
-    assert read(spec, text) == {"constraints": [bound("delay_p99_ms", ["urllc"], 9.0, zone="hospital")]}
+    assert plain(spec, text) == {"constraints": [bound("delay_p99_ms", ["urllc"], 9.0, zone="hospital")]}
 
 
 @pytest.mark.parametrize(
@@ -91,11 +84,11 @@ def test_wrapped_lines_are_one(spec: NetworkSpec) -> None:
     ],
 )
 def test_one_packet_in_many(spec: NetworkSpec, text: str) -> None:
-    assert read(spec, text) == {"constraints": [bound("loss_ratio", ["urllc"], 0.001)]}
+    assert plain(spec, text) == {"constraints": [bound("loss_ratio", ["urllc"], 0.001)]}
 
 
 def test_respectively(spec: NetworkSpec) -> None:
-    found = read(spec, "Keep the loss of eMBB and FWA under 1 % and 4 % respectively in the corridor.")
+    found = plain(spec, "Keep the loss of eMBB and FWA under 1 % and 4 % respectively in the corridor.")
     assert found["constraints"] == [
         bound("loss_ratio", ["embb"], 0.01, zone="corridor"),
         bound("loss_ratio", ["fwa"], 0.04, zone="corridor"),
@@ -119,7 +112,7 @@ def limit(slices: list[str], resource: str = "", window: None = None, **values: 
     ],
 )
 def test_shares_of_packets_are_loss(spec: NetworkSpec, text: str) -> None:
-    assert read(spec, text) == {"constraints": [bound("loss_ratio", ["fwa"], 0.005)]}
+    assert plain(spec, text) == {"constraints": [bound("loss_ratio", ["fwa"], 0.005)]}
 
 
 @pytest.mark.parametrize(
@@ -134,7 +127,7 @@ def test_shares_of_packets_are_loss(spec: NetworkSpec, text: str) -> None:
     ],
 )
 def test_comparatives(spec: NetworkSpec, text: str, kpi: str, value: float, side: str) -> None:
-    assert read(spec, text) == {"constraints": [bound(kpi, ["urllc"], value, side)]}
+    assert plain(spec, text) == {"constraints": [bound(kpi, ["urllc"], value, side)]}
 
 
 @pytest.mark.parametrize(
@@ -146,7 +139,7 @@ def test_comparatives(spec: NetworkSpec, text: str, kpi: str, value: float, side
     ],
 )
 def test_bounds_of_all_slices_of_a_place(spec: NetworkSpec, text: str, where: dict[str, Any]) -> None:
-    assert read(spec, text) == {"constraints": [bound("throughput_mbps", [], 800.0, "at_least", **where)]}
+    assert plain(spec, text) == {"constraints": [bound("throughput_mbps", [], 800.0, "at_least", **where)]}
 
 
 @pytest.mark.parametrize(
@@ -172,7 +165,7 @@ def test_whose_bound_it_is_has_to_be_said(spec: NetworkSpec, text: str) -> None:
     ],
 )
 def test_both_sides_of_a_share(spec: NetworkSpec, text: str) -> None:
-    assert read(spec, text) == {"limits": [limit(["fwa"], min_share=0.1, max_share=0.3)]}
+    assert plain(spec, text) == {"limits": [limit(["fwa"], min_share=0.1, max_share=0.3)]}
 
 
 def test_share_of_radio_and_of_links(spec: NetworkSpec) -> None:
@@ -180,7 +173,7 @@ def test_share_of_radio_and_of_links(spec: NetworkSpec) -> None:
         "Allot URLLC at least 30 % of the PRBs in cell-1 and at least 25 % of the bandwidth on up-1 and up-2",
         "URLLC: at least 30 % PRBs in cell-1, at least 25 % bandwidth on up-1 and up-2",
     ):
-        assert read(spec, text)["limits"] == [
+        assert plain(spec, text)["limits"] == [
             limit(["urllc"], "prb", cells=["cell-1"], min_share=0.3),
             limit(["urllc"], "bandwidth", links=["up-1", "up-2"], min_share=0.25),
         ]
@@ -197,7 +190,7 @@ def test_share_of_radio_and_of_links(spec: NetworkSpec) -> None:
 )
 def test_what_is_left_free(spec: NetworkSpec, text: str) -> None:
     expected = {"kpi": "utilisation_ratio", "scope": {"links": ["up-3"]}, "comparator": "at_most", "bound": 0.8}
-    assert read(spec, text) == {"constraints": [expected]}
+    assert plain(spec, text) == {"constraints": [expected]}
 
 
 @pytest.mark.parametrize(
@@ -209,7 +202,7 @@ def test_what_is_left_free(spec: NetworkSpec, text: str) -> None:
     ],
 )
 def test_changes_per_step(spec: NetworkSpec, text: str) -> None:
-    assert read(spec, text) == {"limits": [limit(["embb"], max_change=0.02)]}
+    assert plain(spec, text) == {"limits": [limit(["embb"], max_change=0.02)]}
 
 
 @pytest.mark.parametrize(
@@ -223,7 +216,7 @@ def test_changes_per_step(spec: NetworkSpec, text: str) -> None:
     ],
 )
 def test_orders(spec: NetworkSpec, text: str) -> None:
-    assert read(spec, text) == {"objective": {"slice_weights": {"urllc": 4.0, "embb": 2.0}}}
+    assert plain(spec, text) == {"objective": {"slice_weights": {"urllc": 4.0, "embb": 2.0}}}
 
 
 @pytest.mark.parametrize(
@@ -237,7 +230,7 @@ def test_orders(spec: NetworkSpec, text: str) -> None:
     ],
 )
 def test_one_before_the_other(spec: NetworkSpec, text: str) -> None:
-    assert read(spec, text) == {"objective": {"slice_weights": {"urllc": 2.0}}}
+    assert plain(spec, text) == {"objective": {"slice_weights": {"urllc": 2.0}}}
 
 
 @pytest.mark.parametrize(
@@ -250,29 +243,29 @@ def test_one_before_the_other(spec: NetworkSpec, text: str) -> None:
     ],
 )
 def test_cost_set_aside(spec: NetworkSpec, text: str) -> None:
-    assert read(spec, text) == {"objective": {"saving_weight": 0.5, "hold_slas": True}}
+    assert plain(spec, text) == {"objective": {"saving_weight": 0.5, "hold_slas": True}}
 
 
 def test_saving_with_an_order(spec: NetworkSpec) -> None:
-    found = read(spec, "Save 12 % energy with URLLC over FWA, and all SLAs kept.")
+    found = plain(spec, "Save 12 % energy with URLLC over FWA, and all SLAs kept.")
     assert found == {"objective": {"saving_target_ratio": 0.12, "slice_weights": {"urllc": 2.0}, "hold_slas": True}}
-    assert read(spec, "saving target: 0.12") == {"objective": {"saving_target_ratio": 0.12}}
+    assert plain(spec, "saving target: 0.12") == {"objective": {"saving_target_ratio": 0.12}}
 
 
 def test_said_once_for_several(spec: NetworkSpec) -> None:
     both = {"constraints": [bound("loss_ratio", ["urllc"], 0.01), bound("delay_p99_ms", ["urllc"], 9.0)]}
-    assert read(spec, "Loss below 1 % and delay below 9 ms for URLLC.") == both
-    sure = read(spec, "URLLC: loss below 1 % and delay below 9 ms, each with a confidence of 95 %")
+    assert plain(spec, "Loss below 1 % and delay below 9 ms for URLLC.") == both
+    sure = plain(spec, "URLLC: loss below 1 % and delay below 9 ms, each with a confidence of 95 %")
     assert sure == {"constraints": [c | {"max_violation_probability": 0.05} for c in both["constraints"]]}
-    late = read(spec, "URLLC delay at most 9 ms; a risk of 5 % is acceptable")
+    late = plain(spec, "URLLC delay at most 9 ms; a risk of 5 % is acceptable")
     assert late == {"constraints": [both["constraints"][1] | {"max_violation_probability": 0.05}]}
-    there = read(spec, "In the corridor loss below 1 % for URLLC and below 4 % for FWA.")["constraints"]
+    there = plain(spec, "In the corridor loss below 1 % for URLLC and below 4 % for FWA.")["constraints"]
     assert [c["scope"]["zone"] for c in there] == ["corridor", "corridor"]
 
 
 @pytest.mark.parametrize("text", ["0.1 <= FWA share <= 0.3", "FWA share 10..30 %", "FWA share: 0.1 ≤ share ≤ 0.3"])
 def test_signs_before_and_after(spec: NetworkSpec, text: str) -> None:
-    assert read(spec, text) == {"limits": [limit(["fwa"], min_share=0.1, max_share=0.3)]}
+    assert plain(spec, text) == {"limits": [limit(["fwa"], min_share=0.1, max_share=0.3)]}
 
 
 @pytest.mark.parametrize(
@@ -286,15 +279,15 @@ def test_signs_before_and_after(spec: NetworkSpec, text: str) -> None:
     ],
 )
 def test_risk(spec: NetworkSpec, text: str) -> None:
-    assert read(spec, text) == {"constraints": [bound("delay_p99_ms", ["urllc"], 9.0) | {"max_violation_probability": 0.02}]}
+    assert plain(spec, text) == {"constraints": [bound("delay_p99_ms", ["urllc"], 9.0) | {"max_violation_probability": 0.02}]}
 
 
 def test_what_was_spoken_of(spec: NetworkSpec) -> None:
-    found = read(spec, "The customer is unhappy with the URLLC slice. The delay has to be lower than 9 ms.")
+    found = plain(spec, "The customer is unhappy with the URLLC slice. The delay has to be lower than 9 ms.")
     assert found == {"constraints": [bound("delay_p99_ms", ["urllc"], 9.0)]}
-    found = read(spec, "URLLC below 9 ms in cell-0 and cell-1, and these two cells must not be loaded more than 75 %.")
+    found = plain(spec, "URLLC below 9 ms in cell-0 and cell-1, and these two cells must not be loaded more than 75 %.")
     assert found["constraints"][1]["scope"] == {"cells": ["cell-0", "cell-1"]}
-    found = read(spec, "Service levels for URLLC in the hospital:\n- latency p99: 9 ms max\n- loss: not above 1 %")
+    found = plain(spec, "Service levels for URLLC in the hospital:\n- latency p99: 9 ms max\n- loss: not above 1 %")
     assert [c["scope"] for c in found["constraints"]] == [{"slices": ["urllc"], "zone": "hospital"}] * 2
 
 
@@ -318,7 +311,7 @@ def test_contradictions_and_strangers(spec: NetworkSpec, text: str, code: str) -
     ],
 )
 def test_weights(spec: NetworkSpec, text: str, weight: float) -> None:
-    assert read(spec, text) == {"objective": {"slice_weights": {"fwa": weight}}}
+    assert plain(spec, text) == {"objective": {"slice_weights": {"fwa": weight}}}
 
 
 @pytest.mark.parametrize(
@@ -331,11 +324,11 @@ def test_weights(spec: NetworkSpec, text: str, weight: float) -> None:
     ],
 )
 def test_ratios_as_fractions(spec: NetworkSpec, text: str, value: float) -> None:
-    assert read(spec, text) == {"constraints": [bound("loss_ratio", ["fwa"], value)]}
+    assert plain(spec, text) == {"constraints": [bound("loss_ratio", ["fwa"], value)]}
 
 
 def test_full_stops_of_short_words(spec: NetworkSpec) -> None:
-    found = read(spec, "FWA: 20 % PRBs max. eMBB: 40 % max.")["limits"]
+    found = plain(spec, "FWA: 20 % PRBs max. eMBB: 40 % max.")["limits"]
     assert {x["scope"]["slices"][0]: x["max_share"] for x in found} == {"embb": 0.4, "fwa": 0.2}
 
 
@@ -345,7 +338,7 @@ def test_sums_of_slices_are_asked_about(spec: NetworkSpec) -> None:
 
 def test_links_by_a_word_of_theirs() -> None:
     valley = network("valley")
-    found = read(valley, "the microwave links must not be used more than 70 %")["constraints"]
+    found = plain(valley, "the microwave links must not be used more than 70 %")["constraints"]
     assert found[0]["scope"] == {"links": ["microwave-up", "microwave-down"]}
     assert "unknown_link" in codes(valley, "satellite links under 70 % utilisation")
 
@@ -368,15 +361,15 @@ def test_half_said_is_asked_about(spec: NetworkSpec, text: str, code: str) -> No
 
 
 def test_places_and_subjects_go_on(spec: NetworkSpec) -> None:
-    found = read(spec, "keep the FWA share between 10 and 25 percent, and don't change it by more than 1 point per step")
+    found = plain(spec, "keep the FWA share between 10 and 25 percent, and don't change it by more than 1 point per step")
     assert found == {"limits": [limit(["fwa"], min_share=0.1, max_share=0.25, max_change=0.01)]}
-    found = read(spec, "FWA at least 30 % but no more than 50 % of the PRBs in the corridor")
+    found = plain(spec, "FWA at least 30 % but no more than 50 % of the PRBs in the corridor")
     assert found == {"limits": [limit(["fwa"], "prb", zone="corridor", min_share=0.3, max_share=0.5)]}
-    found = read(spec, "eMBB needs 120 Mbps in the corridor and 80 in the hospital")["constraints"]
+    found = plain(spec, "eMBB needs 120 Mbps in the corridor and 80 in the hospital")["constraints"]
     assert [(c["scope"]["zone"], c["bound"]) for c in found] == [("corridor", 120.0), ("hospital", 80.0)]
-    found = read(spec, "URLLC: 9 ms (p99), 5 ms (mean)")
+    found = plain(spec, "URLLC: 9 ms (p99), 5 ms (mean)")
     assert found == {"constraints": [bound("delay_p99_ms", ["urllc"], 9.0), bound("delay_mean_ms", ["urllc"], 5.0)]}
-    found = read(spec, "keep cells 4 and 8 under 75 %")["constraints"]
+    found = plain(spec, "keep cells 4 and 8 under 75 %")["constraints"]
     assert found[0] == {
         "kpi": "utilisation_ratio",
         "scope": {"cells": ["cell-4", "cell-8"]},
@@ -386,7 +379,7 @@ def test_places_and_subjects_go_on(spec: NetworkSpec) -> None:
 
 
 def test_share_of_packets_within_a_delay(spec: NetworkSpec) -> None:
-    assert read(spec, "99 % of the URLLC packets must arrive within 9 ms") == {
+    assert plain(spec, "99 % of the URLLC packets must arrive within 9 ms") == {
         "constraints": [bound("delay_p99_ms", ["urllc"], 9.0)]
     }
     assert codes(spec, "99.9 % of URLLC packets delivered within 9 ms") == {"unsupported_kpi"}

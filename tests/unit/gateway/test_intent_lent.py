@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from intent_reading import COMPILER, NOW, codes
+from intent_reading import COMPILER, NOW, codes, plain
 
 from twm.core.network import NetworkSpec, load_network
 from twm.core.paths import find_network
-from twm.gateway.intents.plain import to_plain
 
 FROZEN = {"scope": {"slices": ["fwa"]}, "max_change": 0.0}
 URLLC_9 = {"kpi": "delay_p99_ms", "scope": {"slices": ["urllc"]}, "comparator": "at_most", "bound": 9.0}
@@ -18,12 +17,6 @@ URLLC_9 = {"kpi": "delay_p99_ms", "scope": {"slices": ["urllc"]}, "comparator": 
 @pytest.fixture(scope="module")
 def spec() -> NetworkSpec:
     return load_network(find_network("poc-city"))
-
-
-def read(spec: NetworkSpec, text: str) -> dict[str, Any]:
-    result = COMPILER.compile(text, spec, NOW)
-    assert result.HasField("spec"), [q.text for q in result.questions.items]
-    return to_plain(result.spec, spec)
 
 
 @pytest.mark.parametrize(
@@ -36,20 +29,20 @@ def read(spec: NetworkSpec, text: str) -> dict[str, Any]:
     ],
 )
 def test_a_bound_after_a_freeze(spec: NetworkSpec, text: str) -> None:
-    assert read(spec, text) == {"limits": [FROZEN], "constraints": [URLLC_9]}
+    assert plain(spec, text) == {"limits": [FROZEN], "constraints": [URLLC_9]}
 
 
 def test_a_freeze_of_a_list(spec: NetworkSpec) -> None:
     frozen = {"scope": {"slices": ["embb", "fwa"]}, "max_change": 0.0}
-    assert read(spec, "freeze fwa, embb, urllc p99 below 9 ms") == {"limits": [frozen], "constraints": [URLLC_9]}
-    assert read(spec, "freeze fwa, embb in the corridor")["limits"][0]["scope"]["slices"] == ["embb", "fwa"]
+    assert plain(spec, "freeze fwa, embb, urllc p99 below 9 ms") == {"limits": [frozen], "constraints": [URLLC_9]}
+    assert plain(spec, "freeze fwa, embb in the corridor")["limits"][0]["scope"]["slices"] == ["embb", "fwa"]
 
 
 @pytest.mark.parametrize(
     "text", ["urllc over embb over fwa, urllc p99 below 9 ms", "urllc before embb before fwa and urllc at most 9 ms"]
 )
 def test_a_bound_after_an_order(spec: NetworkSpec, text: str) -> None:
-    assert read(spec, text) == {"objective": {"slice_weights": {"urllc": 4.0, "embb": 2.0}}, "constraints": [URLLC_9]}
+    assert plain(spec, text) == {"objective": {"slice_weights": {"urllc": 4.0, "embb": 2.0}}, "constraints": [URLLC_9]}
 
 
 @pytest.mark.parametrize("text", ["Freeze it in the corridor.", "Don't change it in the hospital."])
@@ -58,7 +51,7 @@ def test_it_that_stands_for_nothing(spec: NetworkSpec, text: str) -> None:
 
 
 def test_it_that_stands_for_something(spec: NetworkSpec) -> None:
-    assert read(spec, "FWA is doing fine. Freeze it in the corridor.")["limits"][0]["scope"]["slices"] == ["fwa"]
+    assert plain(spec, "FWA is doing fine. Freeze it in the corridor.")["limits"][0]["scope"]["slices"] == ["fwa"]
 
 
 @pytest.mark.parametrize(
@@ -72,14 +65,14 @@ def test_it_that_stands_for_something(spec: NetworkSpec) -> None:
     ],
 )
 def test_gaps_between_thousands(spec: NetworkSpec, text: str, mbps: float) -> None:
-    assert read(spec, text)["constraints"][0]["bound"] == pytest.approx(mbps)
+    assert plain(spec, text)["constraints"][0]["bound"] == pytest.approx(mbps)
 
 
 @pytest.mark.parametrize(
     "text", ["URLLC loss: 10^-4 at most", "URLLC loss ratio: max 0.0001", "Loss ratio of URLLC: at most 1e-4"]
 )
 def test_a_plain_figure_under_a_heading(spec: NetworkSpec, text: str) -> None:
-    assert read(spec, text)["constraints"] == [URLLC_9 | {"kpi": "loss_ratio", "bound": 0.0001}]
+    assert plain(spec, text)["constraints"] == [URLLC_9 | {"kpi": "loss_ratio", "bound": 0.0001}]
 
 
 @pytest.mark.parametrize(
@@ -87,7 +80,7 @@ def test_a_plain_figure_under_a_heading(spec: NetworkSpec, text: str) -> None:
     ["Bandwidth of fwa: at most 20 % on up-2, at most 40 % on up-4", "FWA bandwidth: 20 % max on up-2, 40 % max on up-4"],
 )
 def test_shares_of_the_slice_of_a_heading(spec: NetworkSpec, text: str) -> None:
-    told = [(x["scope"], x["max_share"], x["resource"]) for x in read(spec, text)["limits"]]
+    told = [(x["scope"], x["max_share"], x["resource"]) for x in plain(spec, text)["limits"]]
     scopes = [{"slices": ["fwa"], "links": [link]} for link in ("up-2", "up-4")]
     assert told == [(scopes[0], 0.2, "bandwidth"), (scopes[1], 0.4, "bandwidth")]
 
@@ -96,12 +89,12 @@ def test_shares_of_the_slice_of_a_heading(spec: NetworkSpec, text: str) -> None:
     "text", ["FWA counts triple, eMBB half", "fwa counts three times and embb half", "FWA counts threefold, but eMBB half."]
 )
 def test_multiples_one_after_the_other(spec: NetworkSpec, text: str) -> None:
-    assert read(spec, text) == {"objective": {"slice_weights": {"fwa": 3.0, "embb": 0.5}}}
+    assert plain(spec, text) == {"objective": {"slice_weights": {"fwa": 3.0, "embb": 0.5}}}
 
 
 @pytest.mark.parametrize("text", ["spare energy", "please spare power", "go easy on energy", "be frugal with electricity"])
 def test_savings_in_other_words(spec: NetworkSpec, text: str) -> None:
-    assert read(spec, text) == {"objective": {"saving_weight": 2.0}}
+    assert plain(spec, text) == {"objective": {"saving_weight": 2.0}}
 
 
 @pytest.mark.parametrize(
@@ -115,7 +108,7 @@ def test_savings_in_other_words(spec: NetworkSpec, text: str) -> None:
     ],
 )
 def test_what_a_link_lost_and_what_is_left(spec: NetworkSpec, text: str, left: float) -> None:
-    assert [m["capacity_factor"] for m in read(spec, text)["context"]["maintenance"]] == [left]
+    assert [m["capacity_factor"] for m in plain(spec, text)["context"]["maintenance"]] == [left]
 
 
 @pytest.mark.parametrize(
@@ -126,7 +119,7 @@ def test_what_a_link_lost_and_what_is_left(spec: NetworkSpec, text: str, left: f
     ],
 )
 def test_steps_of_one_resource(spec: NetworkSpec, text: str) -> None:
-    assert read(spec, text)["limits"] == [{"scope": {"slices": ["embb"]}, "max_change": 0.04, "resource": "prb"}]
+    assert plain(spec, text)["limits"] == [{"scope": {"slices": ["embb"]}, "max_change": 0.04, "resource": "prb"}]
 
 
 def test_conditions_on_changes_that_bound_none(spec: NetworkSpec) -> None:
@@ -144,7 +137,7 @@ def test_conditions_on_changes_that_bound_none(spec: NetworkSpec) -> None:
     ],
 )
 def test_places_and_consequences(spec: NetworkSpec, text: str, expected: dict[str, Any]) -> None:
-    got = read(spec, text)
+    got = plain(spec, text)
     assert [c["scope"] for c in got["constraints"]] == [expected]
     assert "limits" not in got
 
@@ -154,7 +147,7 @@ def test_a_loss_in_milliseconds(spec: NetworkSpec) -> None:
 
 
 def test_a_share_that_is_kept(spec: NetworkSpec) -> None:
-    assert read(spec, "FWA must keep 20 % of the radio in the corridor")["limits"][0]["min_share"] == pytest.approx(0.2)
+    assert plain(spec, "FWA must keep 20 % of the radio in the corridor")["limits"][0]["min_share"] == pytest.approx(0.2)
 
 
 @pytest.mark.parametrize(
@@ -166,7 +159,7 @@ def test_a_share_that_is_kept(spec: NetworkSpec) -> None:
     ],
 )
 def test_orders_in_other_words(spec: NetworkSpec, text: str) -> None:
-    got = read(spec, text)
+    got = plain(spec, text)
     assert got["objective"] == {"slice_weights": {"urllc": 2.0}}
     assert [c["scope"] for c in got["constraints"]] == [{"slices": ["embb"]}]
 
@@ -182,11 +175,11 @@ def test_orders_in_other_words(spec: NetworkSpec, text: str) -> None:
     ],
 )
 def test_weights_of_several(spec: NetworkSpec, text: str, weights: dict[str, float]) -> None:
-    assert read(spec, text)["objective"]["slice_weights"] == weights
+    assert plain(spec, text)["objective"]["slice_weights"] == weights
 
 
 def test_a_link_with_its_own_statement(spec: NetworkSpec) -> None:
-    got = read(spec, "fwa at least 30 % on up-1, up-3 down tonight")
+    got = plain(spec, "fwa at least 30 % on up-1, up-3 down tonight")
     assert got["limits"][0]["scope"]["links"] == ["up-1"]
     assert [m["link"] for m in got["context"]["maintenance"]] == ["up-3"]
 
@@ -195,7 +188,7 @@ def test_a_link_with_its_own_statement(spec: NetworkSpec) -> None:
     "text", ["no one touches fwa, urllc p99 stays under 9 ms", "Tonight no-one changes FWA, and URLLC p99 stays under 9 ms"]
 )
 def test_hands_off_and_a_bound(spec: NetworkSpec, text: str) -> None:
-    assert [(x["scope"], x["max_change"]) for x in read(spec, text)["limits"]] == [(FROZEN["scope"], 0.0)]
+    assert [(x["scope"], x["max_change"]) for x in plain(spec, text)["limits"]] == [(FROZEN["scope"], 0.0)]
 
 
 @pytest.mark.parametrize(
@@ -211,12 +204,12 @@ def test_what_has_no_figure_of_its_own(spec: NetworkSpec, text: str) -> None:
 
 
 def test_figures_parted_by_slashes(spec: NetworkSpec) -> None:
-    got = read(spec, "loss of urllc/fwa at most 0.5/2 %")["constraints"]
+    got = plain(spec, "loss of urllc/fwa at most 0.5/2 %")["constraints"]
     assert sorted((c["scope"]["slices"][0], c["bound"]) for c in got) == [("fwa", 0.02), ("urllc", 0.005)]
 
 
 def test_a_chain_of_then_and_a_bound(spec: NetworkSpec) -> None:
-    got = read(spec, "first urllc, then embb, then fwa, urllc p99 below 9 ms")
+    got = plain(spec, "first urllc, then embb, then fwa, urllc p99 below 9 ms")
     assert got["objective"] == {"slice_weights": {"urllc": 4.0, "embb": 2.0}}
     assert got["constraints"] == [URLLC_9]
 
@@ -230,19 +223,19 @@ def test_a_chain_of_then_and_a_bound(spec: NetworkSpec) -> None:
     ],
 )
 def test_a_share_after_a_freeze(spec: NetworkSpec, text: str) -> None:
-    limits = read(spec, text)["limits"]
+    limits = plain(spec, text)["limits"]
     assert FROZEN in limits
     assert [(x["scope"], x["max_share"]) for x in limits if x != FROZEN] == [({"slices": ["embb"]}, 0.2)]
 
 
 def test_a_surge_after_an_order(spec: NetworkSpec) -> None:
-    got = read(spec, "urllc over fwa, embb traffic doubles tonight")
+    got = plain(spec, "urllc over fwa, embb traffic doubles tonight")
     assert got["objective"]["slice_weights"] == {"urllc": 2.0}
     assert [s["scope"] for s in got["context"]["surges"]] == [{"slices": ["embb"]}]
 
 
 def test_a_bound_of_two_after_a_freeze(spec: NetworkSpec) -> None:
-    got = read(spec, "freeze fwa, urllc and embb p99 below 30 ms")
+    got = plain(spec, "freeze fwa, urllc and embb p99 below 30 ms")
     assert got["limits"] == [FROZEN]
     assert [c["scope"]["slices"] for c in got["constraints"]] == [["embb", "urllc"]]
 
