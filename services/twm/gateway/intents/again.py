@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from twm.gateway.intents.chunks import NAME, QUANTITY, Chunk
 from twm.gateway.intents.names import LINK, SLICE
-from twm.gateway.intents.units import COUNT, RATIO
+from twm.gateway.intents.units import COUNT, FACTOR, FRACTION, RATIO
 
 _POINTING = frozenset({"the", "this", "that", "said", "same"})
 _LINK_WORDS = frozenset({"link", "fibre", "fiber", "connection"})
@@ -50,6 +50,33 @@ def small_shares(chunks: Sequence[Chunk]) -> list[Chunk]:
 def _sided(chunks: Sequence[Chunk], i: int) -> bool:
     before = [c for c in chunks[max(i - 2, 0) : i] if c.word != "."]
     return bool(before) and before[-1].tag in _SIDES
+
+
+def much_again(chunks: Sequence[Chunk]) -> list[Chunk]:
+    """ "half as much demand again", "half again as many guests": so much more than usual, and not so much in all."""
+    out = list(chunks)
+    for i, chunk in enumerate(out):
+        if chunk.tag != QUANTITY or chunk.value.dim != FRACTION or not 0 < chunk.value.value < 1:
+            continue
+        after = [c.word for c in out[i + 1 : i + 6]]
+        again = after.index("again") if "again" in after else -1
+        if again >= 0 and ({"much", "many"} & {w for word in after for w in word.split()}):
+            out[i] = replace(chunk, value=replace(chunk.value, dim=FACTOR, value=1 + chunk.value.value))
+            out[i + 1 + again] = replace(out[i + 1 + again], tag="filler")
+    return out
+
+
+def arrivals(chunks: Sequence[Chunk]) -> list[Chunk]:
+    """ "The ship arrives at 7:00": nothing of packets, unless they or their ratio stand beside."""
+    out = list(chunks)
+    for i, chunk in enumerate(out):
+        if chunk.tag != "delivered" or not chunk.word.startswith("arriv"):
+            continue
+        near = out[max(i - 6, 0) : i + 6]
+        packets = any(c.tag in ("packet", "loss") or (c.tag == QUANTITY and c.value.dim == RATIO) for c in near)
+        if not packets:
+            out[i] = replace(chunk, tag="filler")
+    return out
 
 
 def as_many(chunks: Sequence[Chunk]) -> list[Chunk]:

@@ -11,6 +11,7 @@ from twm.gateway.intents.names import LINK
 from twm.gateway.intents.units import BYTES, COUNT, DELAY, FACTOR, FRACTION, POINTS, PRB, RATE, RATIO, SECONDS
 
 KPI_TAGS = frozenset({"delay", "p99", "percentile", "mean", "median", "loss", "delivered", "throughput", "util", "jitter"})
+WEIGHING = frozenset({"weigh", "weighs", "weighed", "weighing", "weight", "weights", "weighted"})
 MULTIPLES = {"double": 2.0, "triple": 3.0, "quadruple": 4.0}
 _WORK = frozenset({"maint", "down", "fail", "lose", "degrade"})
 _GONE = frozenset({"cut", "out", "off", "away", "pulled", "dug", "torn", "pull", "pulling"})
@@ -188,7 +189,7 @@ def core_of(clause: Clause) -> str:
         return "change" if tags & {"more", "above", "atmost"} and "than" in tags | {c.word for c in chunks} else "freeze"
     if POINTS in kinds and not kpi and not slices and not tags & {"share", "prb"}:
         return "change"
-    if slices and _weighed(clause, kinds):
+    if _weighed(clause, kinds) and (slices or ("pronoun" in tags and not tags & {"save", "cost"})):
         return "rank"
     if slices and not found and tags & {"lowestprio", "lowprio", "highprio"}:
         return "rank"
@@ -294,8 +295,9 @@ def _cost_aside(clause: Clause, tags: set[str]) -> bool:
 
 
 def _weighed(clause: Clause, kinds: set[str]) -> bool:
-    """ "URLLC weight 3", "a weight of 3 for FWA"."""
-    return COUNT in kinds and any(c.word in ("weight", "weights", "weighted") for c in clause.chunks)
+    """ "URLLC weight 3", "a weight of 3 for FWA", "weigh it threefold"."""
+    scaled = kinds & {COUNT, FACTOR} or clause.tags & MULTIPLES.keys()
+    return bool(scaled) and any(c.word in WEIGHING for c in clause.chunks)
 
 
 _OTHERWISE_SCALED = frozenset(

@@ -7,6 +7,7 @@ Every pattern is bounded, so that the time is linear in the length of the text.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -63,6 +64,8 @@ _POWER = re.compile(
 _SLASHED = re.compile(
     r"(?i)(?<![\w.,/])(\d{1,5}(?:\.\d{1,4})?(?:/\d{1,5}(?:\.\d{1,4})?){1,5}) ?(%|ms|[kMG]bps|[kMG]bit/s)(?![\w])"
 )
+_SLASHED_NAMES = re.compile(r"(?i)(?<![kMG]bit)(?<![kMG]b)(?<=[a-z0-9]) ?/ ?(?=[a-z])(?!s\b|sec)")
+_VULGAR = re.compile(r"(?<![\w.,])(\d{0,6})\s?([½¼¾⅓⅔⅕⅖⅗⅘⅛⅜⅝⅞⅒])")
 _RAISED = str.maketrans("¹²³⁴⁵⁶⁷⁸⁹", "123456789")
 _CALL = re.compile(
     r"(?i)\b((?:(?:mean|avg|average|p99|packet|prb|radio|bandwidth|link)[ _])?(?:util|utilisation|utilization|load|p99|delay"
@@ -127,8 +130,20 @@ def _figures(text: str) -> str:
     """ "800 000 kbps" without its gap, "2 x 10^-4" as 2e-4."""
     out = _SPACED.sub(lambda m: re.sub(r"\s", "", m[0]), text)
     out = _ONE_IN.sub(lambda m: m[1] + re.sub(r"\s", "", m[2]), out)
-    out = _SLASHED.sub(lambda m: " and ".join(f"{x} {m[2]}" for x in m[1].split("/")) + " respectively", out)
+    out = _VULGAR.sub(lambda m: f"{int(m[1] or 0) + unicodedata.numeric(m[2]):.6g}", out).replace("\u2044", "/")
+    if _SLASHED_NAMES.search(out):
+        out = _SLASHED.sub(lambda m: " and ".join(f"{x} {m[2]}" for x in m[1].split("/")) + " respectively", out)
+    else:
+        out = _SLASHED.sub(_fraction_or_list, out)
     return _POWER.sub(lambda m: f"{m[1]}e-{m[2].translate(_RAISED)}", out)
+
+
+def _fraction_or_list(match: re.Match[str]) -> str:
+    """ "1/2 %" is half a per cent where nothing else is told by strokes; "10/20 ms" are two bounds."""
+    parts, unit = match[1].split("/"), match[2]
+    if len(parts) == 2 and parts[1] in ("2", "3", "4", "5", "8", "10") and parts[0].isdigit() and int(parts[0]) < int(parts[1]):
+        return f"{int(parts[0]) / int(parts[1]):.6g} {unit}"
+    return " and ".join(f"{x} {unit}" for x in parts) + " respectively"
 
 
 def _records(text: str) -> str:

@@ -10,7 +10,7 @@ from twm.api.intent.v1 import intent_pb2
 from twm.core.errors import InvalidInputError
 from twm.core.network import NetworkSpec
 from twm.core.text import clean
-from twm.gateway.intents.again import as_many, link_again, small_shares
+from twm.gateway.intents.again import arrivals, as_many, link_again, much_again, small_shares
 from twm.gateway.intents.assemble import Assembler
 from twm.gateway.intents.carried_units import carried_units
 from twm.gateway.intents.chunks import Chunker
@@ -35,6 +35,19 @@ from twm.gateway.screening.intents import signs_in_intent
 
 NAME = "grammar/1"
 MAX_SPECS = 8
+_JOINED = (
+    as_per,
+    signs_before,
+    one_in_many,
+    cases,
+    respectively,
+    link_again,
+    small_shares,
+    as_many,
+    much_again,
+    arrivals,
+)
+"""What is put right among chunks, in order."""
 
 
 class GrammarCompiler:
@@ -88,7 +101,7 @@ class GrammarCompiler:
 def read(text: str, spec: NetworkSpec, names: NameIndex, now: dt.datetime) -> Understood:
     """What a cleaned text says."""
     chunks = listed(Chunker(names).chunks(tokenize(text), now.date()), names)
-    for joined in (as_per, signs_before, one_in_many, cases, respectively, link_again, small_shares, as_many):
+    for joined in _JOINED:
         chunks = joined(chunks)
     windowed = exceptions(WindowReader(now).read(chunks), names)
     return Reader(spec, names, now.date()).read(carried_units(clauses(ranges(windowed))))

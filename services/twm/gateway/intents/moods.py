@@ -123,6 +123,8 @@ def _condition(clause: Clause) -> str:
     if clause.condition and _hangs(clause):
         return clause.condition
     chunks = clause.chunks
+    if _words(chunks)[:1] == ["otherwise"] and core_of(clause) not in ("", "sla"):
+        return "otherwise"  # "keep A below 8 ms; otherwise freeze B": one order or the other
     for i, chunk in enumerate(chunks):
         if chunk.tag == "cond" and not _mere_politeness(chunks, i):
             return chunk.word

@@ -35,10 +35,19 @@ def share_places(trail: Trail) -> None:
         if (old.links or new.links) and (kinds != {LimitDraft} or (old.links and new.links)):
             continue
         told, tells = (bool(w.zone or w.cells or w.links) for w in (old, new))
+        if told != tells and any(_otherwise_bounded(a, b) for a in earlier for b in later):
+            continue
         if told and not tells and len(earlier) == 1:
             _put_place(later, old)
         elif tells and not told and len(later) == 1 and len(kinds) == 1 and not before.tags & {"all"}:
             _put_place(earlier, new)
+
+
+def _otherwise_bounded(a: Item, b: Item) -> bool:
+    """ "p99 < 9 ms, < 12 ms in the corridor": two figures for one KPI at one place would clash; each has its own."""
+    if not isinstance(a, ConstraintDraft) or not isinstance(b, ConstraintDraft):
+        return False
+    return (a.kpi, a.side) == (b.kpi, b.side) and a.bound != b.bound and not (a.parts or b.parts)
 
 
 def _surges_together(one: tuple[Clause, list[Item]], other: tuple[Clause, list[Item]]) -> None:

@@ -25,6 +25,11 @@ _SPOKEN = r"(?:half|quarter|one|two|three|four|five|six|seven|eight|nine|ten|ele
 _MOMENT = (
     rf"(?:{_CLOCK}|today\b|tomorrow\b|(?:{_DAY})\b|\d{{4}}-\d\d-\d\d|\d{{1,2}}(?:st|nd|rd|th)?\s(?:{_MONTH})\b|[01]\d[0-5]\d\b)"
 )
+_HOURS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+_HOUR_OF_PART = re.compile(
+    rf"(?i)\b(at|from|by|since|starting|around)\s(1[0-2]|[1-9]|{'|'.join(_HOURS)})((?:[:.][0-5]\d)?)(?:\so'?clock)?"
+    rf"\s(?:(tonight)|(this|tomorrow|in\sthe|on\s(?:{_DAY})|(?:{_DAY}))\s(morning|afternoon|evening))\b"
+)
 _JOINT = r"\s?(?:-|–|—|→|->|to|until|till)\s?"
 _ISO = re.compile(
     r"\bP(?=\d|T\d)(?:(?P<d>\d{1,3})D)?(?:T(?=\d)(?:(?P<h>\d{1,3}(?:\.\d{1,2})?)H)?(?:(?P<m>\d{1,4})M)?(?:(?P<s>\d{1,5})S)?)?(?![\w%])"
@@ -202,6 +207,7 @@ def timed(text: str) -> str:
     text = re.sub(r"(?<=\d)/(?=for )", " ", text)
     text = _DOTTED.sub(_named, text)
     text = _MILITARY.sub(r"\1:\2\3\4\5\6:\7\8", text)
+    text = _HOUR_OF_PART.sub(_hour_of_part, text)
     for pattern, words in _RULES:
         text = pattern.sub(words, text)
     return text
@@ -216,6 +222,19 @@ def _length(found: re.Match[str]) -> str:
         (":", "=")
     )
     return ("" if led or not parts else "for ") + " and ".join(parts)
+
+
+def _hour_of_part(found: re.Match[str]) -> str:
+    """ "at 3 this afternoon" as "at 3:00 pm today", "from seven tonight" as "from 7:00 pm today"."""
+    told = found[2].casefold()
+    hour, part = (int(told) if told.isdigit() else _HOURS.index(told) + 1), (found[6] or "evening").casefold()
+    half = "am" if part == "morning" else "pm"
+    fits = {"morning": 1 <= hour <= 11, "afternoon": hour == 12 or hour <= 6, "evening": 5 <= hour <= 11}[part]
+    if not fits:
+        return found[0]
+    day = (found[5] or "this").casefold()
+    when = " today" if day == "this" else "" if day.startswith("in") else f" {found[5]}"
+    return f"{found[1]} {hour}:{found[3][1:] or '00'} {half}{when}"
 
 
 def _named(found: re.Match[str]) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from twm.gateway.intents.bounds import AT_LEAST, AT_MOST, risk_of
 from twm.gateway.intents.chunks import MISSPELT
 from twm.gateway.intents.clauses import Clause
-from twm.gateway.intents.cores import MULTIPLES, figures
+from twm.gateway.intents.cores import MULTIPLES, WEIGHING, figures
 from twm.gateway.intents.drafts import ConstraintDraft, ObjectiveDraft, Where
 from twm.gateway.intents.questions import quoted
 from twm.gateway.intents.units import COUNT, FACTOR, FRACTION, POINTS, RATIO, Quantity
@@ -187,8 +187,9 @@ def rank(reader: Reader, clause: Clause) -> None:
     if groups and _beside_saving(reader, clause):
         return
     if not groups:
-        groups = [reader.context.slices] if reader.context.slices else []
-    weights = _weights(clause)
+        spoken = reader.context.slices or reader.context.mentioned
+        groups = [list(spoken)] if spoken else []
+    weights = _weights(clause, groups)
     groups = _between(clause, groups)
     if "rest" in tags:
         previous = next((i for i in reversed(reader.out.items) if isinstance(i, ObjectiveDraft) and i.ranks), None)
@@ -198,6 +199,18 @@ def rank(reader: Reader, clause: Clause) -> None:
             previous.ranks += [*groups] if clause.slices else []
             previous.ranks.append([x for x in reader.names.ids["slice"] if x not in named])
             return
+    if not groups and not weights:
+        reader.ask("ambiguous_scope", "objective.slice_weights", "Which slice is meant?", reader.names.ids["slice"])
+        return
+    scaled = [c.value.value for c in chunks if c.tag == "quantity" and c.value.dim == FACTOR] if not weights else []
+    outside = next((v for v in (*weights.values(), *scaled) if not MIN_WEIGHT <= v <= MAX_WEIGHT), None)
+    if outside is not None:
+        reader.ask(
+            "out_of_range",
+            "objective.slice_weights",
+            f"A weight of {outside:g} is outside {MIN_WEIGHT:g} to {MAX_WEIGHT:g}. Which one?",
+        )
+        return
     draft = reader.objective(clause)
     if weights:
         draft.weights = weights
@@ -212,9 +225,8 @@ def rank(reader: Reader, clause: Clause) -> None:
     elif _as_important(clause) >= 0:
         _compared_weights(reader, clause, draft)
     elif tags & MULTIPLES.keys() or any(c.tag == "quantity" and c.value.dim == FACTOR for c in chunks):
-        scaled = next((MULTIPLES[c.tag] for c in chunks if c.tag in MULTIPLES), 2.0)
-        factor = next((c.value.value for c in chunks if c.tag == "quantity" and c.value.dim == FACTOR), scaled)
-        draft.weights = dict.fromkeys(groups[0], min(max(factor, 0.1), 10.0)) if groups else {}
+        factor = next(iter(scaled), next((MULTIPLES[c.tag] for c in chunks if c.tag in MULTIPLES), 2.0))
+        draft.weights = dict.fromkeys(groups[0], factor) if groups else {}
     elif len(groups) == 1 and len(groups[0]) > 1 and ("ranking" in tags or any(c.word == "order" for c in chunks)):
         draft.ranks = [[one] for one in groups[0]]
     elif len(groups) > 1 and _reversed(clause):
@@ -286,17 +298,19 @@ def _reversed(clause: Clause) -> bool:
     return bool(clause.tags & {"after", "yield"})
 
 
-def _weights(clause: Clause) -> dict[str, float]:
-    """ "URLLC weight 3", "weights: URLLC 4, eMBB 2": the figure beside each slice."""
+def _weights(clause: Clause, spoken: list[list[str]]) -> dict[str, float]:
+    """ "URLLC weight 3", "weights: URLLC 4, eMBB 2": the figure beside each slice, or beside what "it" is."""
     chunks = clause.chunks
-    if not any(c.word in ("weight", "weights", "weighted") for c in chunks):
+    if not any(c.word in WEIGHING for c in chunks):
         return {}
     figures_ = [c.value.value for c in chunks if c.tag == "quantity" and c.value.dim in (COUNT, FACTOR)]
     named = [[n.id for n in c.value] for c in chunks if c.tag == "name"]
     if len(figures_) == len(named) > 1 and all(len(names) == 1 for names in named):
-        return {names[0]: min(max(value, 0.1), 10.0) for names, value in zip(named, figures_, strict=True)}
+        return {names[0]: value for names, value in zip(named, figures_, strict=True)}
     if len(figures_) == 1 and len(named) == 1:
-        return {name: min(max(figures_[0], 0.1), 10.0) for name in named[0]}
+        return dict.fromkeys(named[0], figures_[0])
+    if len(figures_) == 1 and not named and len(spoken) == 1:
+        return dict.fromkeys(spoken[0], figures_[0])
     return {}
 
 

@@ -188,6 +188,13 @@ def _bounds(intent: intent_pb2.IntentSpec, spec: NetworkSpec) -> Iterable[intent
                 or not _overlap(a.scope, b.scope, spec)
                 or not _meet(a, b, intent)
             ):
+                if _twice(a, b):
+                    yield question(
+                        "clashing_bounds",
+                        f"constraints[{i}].bound",
+                        f"{b.bound:g} and {a.bound:g} were read for the same thing: which one holds where?",
+                        (f"{b.bound:g}", f"{a.bound:g}"),
+                    )
                 continue
             low, high = (a, b) if a.comparator == AT_LEAST else (b, a)
             if low.bound > high.bound:
@@ -229,6 +236,14 @@ def _overlap(a: intent_pb2.Scope, b: intent_pb2.Scope, spec: NetworkSpec) -> boo
     if a.slices and b.slices and not set(a.slices) & set(b.slices):
         return False
     return bool(_cells(a, spec) & _cells(b, spec)) or bool(_links(a, spec) & _links(b, spec))
+
+
+def _twice(a: intent_pb2.KpiConstraint, b: intent_pb2.KpiConstraint) -> bool:
+    """Whether two parts bound the same from the same side at the same times and as surely, each by another figure."""
+    other = intent_pb2.KpiConstraint()
+    other.CopyFrom(b)
+    other.bound = a.bound
+    return a.bound != b.bound and a == other
 
 
 def _meet(a: object, b: object, intent: intent_pb2.IntentSpec) -> bool:

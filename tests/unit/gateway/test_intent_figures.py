@@ -1,0 +1,97 @@
+"""Figures in the words of many: fractions by strokes and signs, "half as much again", weights, hours of a part of the day."""
+
+from __future__ import annotations
+
+import pytest
+from intent_reading import codes, plain, read, window
+
+from twm.core.network import NetworkSpec, load_network
+from twm.core.paths import find_network
+
+
+@pytest.fixture(scope="module")
+def spec() -> NetworkSpec:
+    return load_network(find_network("poc-city"))
+
+
+@pytest.mark.parametrize(
+    ("text", "bounds"),
+    [
+        ("loss of fwa at most 1/2 %", [0.005]),
+        ("fwa loss no higher than 3/4%", [0.0075]),
+        ("fwa loss at most ½ %", [0.005]),
+        ("fwa loss at most 2½ percent", [0.025]),
+        ("urllc p99 at most 9½ ms", [9.5]),
+        ("fwa/embb loss at most 1/2 %", [0.01, 0.02]),
+        ("urllc and embb p99 at most 9/80 ms", [9.0, 80.0]),
+    ],
+)
+def test_strokes_are_fractions_or_lists(spec: NetworkSpec, text: str, bounds: list[float]) -> None:
+    assert [c.bound for c in read(spec, text).constraints] == bounds
+
+
+@pytest.mark.parametrize(
+    ("text", "factor"),
+    [
+        ("half as much demand again in the corridor tomorrow", 1.5),
+        ("Half again as many eMBB users in the corridor tomorrow.", 1.5),
+        ("a third as much traffic again in the corridor", 1.333333333),
+        ("half as much demand in the corridor tomorrow", 0.5),
+        ("The ferry arrives at 7:00 tomorrow, so three quarters more eMBB traffic in the corridor", 1.75),
+    ],
+)
+def test_so_much_again_is_more(spec: NetworkSpec, text: str, factor: float) -> None:
+    (surge,) = read(spec, text).context.surges
+    assert surge.factor == pytest.approx(factor)
+
+
+@pytest.mark.parametrize(
+    ("text", "weights"),
+    [
+        ("fwa is what pays the bills, weight it fourfold", {"fwa": 4.0}),
+        ("URLLC is vital; give it a weight of 3", {"urllc": 3.0}),
+        ("We like urllc and embb, weigh them double", {"urllc": 2.0, "embb": 2.0}),
+        ("urllc weight 3, embb weight 0.5", {"urllc": 3.0, "embb": 0.5}),
+    ],
+)
+def test_what_is_weighed_may_have_been_named_before(spec: NetworkSpec, text: str, weights: dict[str, float]) -> None:
+    assert plain(spec, text) == {"objective": {"slice_weights": weights}}
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("urllc weight 50", "out_of_range"),
+        ("urllc weight 3, embb weight 20", "out_of_range"),
+        ("urllc counts 30 times", "out_of_range"),
+        ("weight it double", "ambiguous_scope"),
+        ("Keep eMBB at 30 %; otherwise freeze FWA", "unsupported_condition"),
+        ("urllc p99 below 9 ms in the corridor and p99 below 12 ms for urllc in the corridor", "clashing_bounds"),
+    ],
+)
+def test_what_would_be_guessed_is_asked(spec: NetworkSpec, text: str, code: str) -> None:
+    assert code in codes(spec, text)
+
+
+def test_two_figures_of_one_kpi_have_a_place_each(spec: NetworkSpec) -> None:
+    wide, narrow = read(spec, "urllc p99 < 9 ms, < 12 ms in the corridor").constraints
+    assert (wide.bound, wide.scope.zone) == (9.0, "")
+    assert (narrow.bound, narrow.scope.zone) == (12.0, "corridor")
+
+
+def test_otherwise_may_be_a_reason(spec: NetworkSpec) -> None:
+    assert len(read(spec, "Keep eMBB loss below 6 %, otherwise the guests complain").constraints) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "start", "end"),
+    [
+        ("freeze fwa from 3 this afternoon", "11-25 15:00", ""),
+        ("30 % more embb traffic at 3 this afternoon for an hour", "11-25 15:00", "11-25 16:00"),
+        ("give embb 30 % from seven this evening until 10 at night", "11-25 19:00", "11-25 22:00"),
+        ("freeze fwa at 8 tomorrow morning for two hours", "11-26 08:00", "11-26 10:00"),
+        ("freeze fwa from 9 tonight until 6 tomorrow morning", "11-25 21:00", "11-26 06:00"),
+    ],
+)
+def test_a_part_of_the_day_tells_the_hour(spec: NetworkSpec, text: str, start: str, end: str) -> None:
+    assert window(spec, text) == (start, end)
