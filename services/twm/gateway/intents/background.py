@@ -1,11 +1,12 @@
-"""What is told of the past, of money and of prices, and asks for nothing: "SLA credits cost a fortune", "power is cheap"."""
+"""What is told of the past, of money, of prices and of how things are, and asks for nothing: "trucks stop when it lags"."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 
-from twm.gateway.intents.chunks import Chunk
+from twm.gateway.intents.chunks import NAME, Chunk
 from twm.gateway.intents.clauses import Clause
 from twm.gateway.intents.cores import core_of, figures
 
@@ -31,6 +32,7 @@ _STATES = frozenset({"is", "are", "gets", "will", "becomes", "costs", "cost", "s
 def without_background(sentence: Sequence[Clause]) -> list[Clause]:
     """The clauses that may ask for something; what a price is loses its words of cost and keeps its window."""
     kept = [clause if not _priced(clause) else replace(clause, chunks=_plain(clause)) for clause in sentence]
+    kept = [clause if not _reported(clause) else replace(clause, chunks=_named(clause)) for clause in kept]
     return [clause for clause in kept if not _over(clause)]
 
 
@@ -48,6 +50,39 @@ def _over(clause: Clause) -> bool:
     return bool(told) and core in ("sla", "") and "sla" in clause.tags
 
 
+_PAST_WORDS = """
+was were saw seen had went ran fell rose reached hit climbed peaked averaged suffered stood got broke came showed crept sank soared
+dipped collapsed plunged jumped shot
+"""
+_PAST = frozenset(_PAST_WORDS.split())
+_ALSO_PARTICIPLE = frozenset({"dropped", "lost", "exceeded", "measured", "reported", "experienced", "recorded", "observed"})
+"""Past tense or participle: "we lost 5 %", but "no more than 5 % lost"."""
+_TO_BE = frozenset({"to", "better", "be", "promised", "guaranteed", "told", "asked", "agreed", "supposed", "meant"})
+_WORK = frozenset({"capacity", "maint", "down", "fail", "demand", "risk", "confidence", "save", "perstep"})
+_BOUNDING = frozenset({"atmost", "atleast", "cap", "pin", "orbetter", "neg", "allow", "below", "above"})
+
+
+def _reported(clause: Clause) -> bool:
+    """ "eMBB dropped to 30 Mbps last night", "it was at 95 % on Monday": a figure of what has been, and no bound."""
+    words = _words(clause)
+    if not figures(clause) or words & _ORDERS or clause.tags & (_WORK | {"if", "cond"}) or clause.heading:
+        return False
+    if core_of(clause) not in ("kpi", "share", "figure") or clause.tags & {"atmost", "atleast", "cap", "pin", "orbetter", "neg"}:
+        return False
+    at = next((i for i, c in enumerate(clause.chunks) if c.word in _PAST | _ALSO_PARTICIPLE), -1)
+    if at <= 0 or all(c.tag == "punct" for c in clause.chunks[:at]):
+        return False
+    after = clause.chunks[at + 1].word if at + 1 < len(clause.chunks) else ""
+    if after in _TO_BE or at > figures(clause)[0]:
+        return False
+    return clause.chunks[at].word in _PAST or not clause.tags & _BOUNDING
+
+
+def _named(clause: Clause) -> list[Chunk]:
+    """What it spoke of, without what it said."""
+    return [c if c.tag in (NAME, "punct") else replace(c, tag="filler", value=None) for c in clause.chunks]
+
+
 def _priced(clause: Clause) -> bool:
     words = _words(clause)
     if words & (_ORDERS | {"much"}) or "save" in clause.tags or figures(clause):
@@ -57,3 +92,43 @@ def _priced(clause: Clause) -> bool:
 
 def _plain(clause: Clause) -> list[Chunk]:
     return [replace(c, tag="filler") if c.tag in ("cost", "low", "high", "reduce") else c for c in clause.chunks]
+
+
+_IMPERATIVE = frozenset(
+    {"action", "hold", "reserve", "cap", "pin", "prio", "deprio", "relieve", "reduce", "raise", "save", "change", "expect"}
+)
+_POINTING = frozenset({"it", "that", "this", "these", "those", "only", "then", "but", "not"})
+_THEREFORE = frozenset({"so", "therefore", "hence", "thus"})
+_REASON = frozenset({"because"})
+_ARTICLES = frozenset({"the", "our", "their", "his", "her", "my", "your", "all", "every"})
+
+
+def orders_of(sentence: Sequence[Clause]) -> list[Clause]:
+    """The clauses that a condition may hang on: without reasons, and without what is told of how things are.
+
+    "Cranes stop when V2X is late, so ...", "... because nothing loads when the hotel is full".
+    """
+    at = next((i for i, clause in enumerate(sentence) if i and clause.opener in _THEREFORE), len(sentence))
+    head, rest = list(sentence[:at]), list(sentence[at:])
+    if _way_of_things(head):
+        head = []
+    reason = next((i for i, clause in enumerate(head) if clause.opener in _REASON), len(head))
+    if _plain_talk(head[reason:]):
+        head = head[:reason]
+    return [*head, *rest]
+
+
+def _way_of_things(clauses: Sequence[Clause]) -> bool:
+    """ "Trucks stop if haulage lags": a subject, what it does, and when; no order, and nothing that points to one."""
+    if not clauses or not clauses[0].first or not _plain_talk(clauses):
+        return False
+    chunks = [c for c in clauses[0].chunks if c.tag != "punct"]
+    before = list(itertools.takewhile(lambda c: c.tag != "cond", chunks)) if not clauses[0].condition else []
+    if not before or before[0].tag in _IMPERATIVE or _POINTING & {word for c in before for word in c.word.split()}:
+        return False
+    return before[0].tag == NAME or before[0].word in _ARTICLES or not any(c.tag == NAME for c in before)
+
+
+def _plain_talk(clauses: Sequence[Clause]) -> bool:
+    """Whether neither a figure nor a statement nor an order is in it."""
+    return not any(figures(c) or core_of(c) not in ("", "kpi_open") or _words(c) & _ORDERS for c in clauses)

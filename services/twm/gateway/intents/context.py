@@ -41,6 +41,8 @@ class Understood:
 
     items: list[Item] = field(default_factory=list)
     questions: list[intent_pb2.Question] = field(default_factory=list)
+    asides: list[intent_pb2.Question] = field(default_factory=list)
+    """To be asked where nothing else is said."""
     priority: int = 0
     touched: bool = False
     """The network was spoken of."""

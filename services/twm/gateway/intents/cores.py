@@ -106,6 +106,8 @@ def core_of(clause: Clause) -> str:
     )
     if kinds == {FACTOR} and not slices and not tags & _MULTIPLIED:
         found, kinds = [], set()  # "they have called two times"
+    if _things_lost(clause, kinds):
+        return ""
     if ("anycost" in tags or (not found and _cost_aside(clause, tags))) and "sla" not in tags:
         return "anycost"
     if not found and "performance" in tags and tags & {"win", "over", "before", "moreimportant"} and tags & {"save", "cost"}:
@@ -193,6 +195,8 @@ def core_of(clause: Clause) -> str:
         return "rank"
     if slices and not found and tags & {"lowestprio", "lowprio", "highprio"}:
         return "rank"
+    if not slices and _it_counts(clause, kinds):
+        return "rank"
     if slices and not kinds - {FACTOR, FRACTION} and _ranked(clause, tags):
         return "rank"
     if "cost" in tags and "save" not in tags and not found and _talk_of_cost(clause, tags):
@@ -273,9 +277,26 @@ def counted_too(before: Clause, clause: Clause) -> bool:
         return False
     first, second = dims(before, figures(before)), dims(clause, figures(clause))
     if _weighed(before, first):
-        return second == {COUNT}
+        return second in ({COUNT}, {FACTOR})
     scaled = before.tags & MULTIPLES.keys() or first & {FACTOR, FRACTION}
     return bool(scaled) and second <= {FACTOR, FRACTION} and bool(second or clause.tags & MULTIPLES.keys())
+
+
+def _it_counts(clause: Clause, kinds: set[str]) -> bool:
+    """ "It counts half", "they are less important": of what was spoken of, where that is no mere reason."""
+    meant = any(c.word in ("it", "they", "them", "these", "those") for c in clause.chunks)
+    reason = clause.opener == "because" or clause.chunks[0].word in ("as", "since")
+    if not meant or reason or clause.tags & {"save", "cost", "share", "prb", "demand", *KPI_TAGS} or clause.zones or clause.cells:
+        return False
+    scaled = kinds == {FRACTION} or clause.tags & MULTIPLES.keys() or kinds == {FACTOR}
+    return bool(scaled and "important" in clause.tags) or ("lessimportant" in clause.tags and not kinds)
+
+
+def _things_lost(clause: Clause, kinds: set[str]) -> bool:
+    """ "Our trading floor lost two orders": things, and no packets."""
+    lost = any(c.word in ("lost", "lose", "loses") for c in clause.chunks)
+    packets = any(_PACKET_WORDS & set(c.word.split()) for c in clause.chunks)
+    return lost and kinds == {COUNT} and not packets and not _compared(clause) and "neg" not in clause.tags
 
 
 def _filled(clause: Clause, words: set[str]) -> bool:

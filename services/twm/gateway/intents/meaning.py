@@ -18,7 +18,7 @@ from twm.gateway.intents.cores import KPI_TAGS, core_of, counted_too, dims, figu
 from twm.gateway.intents.drafts import ConstraintDraft, Item, MaintenanceDraft, ObjectiveDraft, SurgeDraft, Where
 from twm.gateway.intents.headings import LENT, of_heading, remainder, resource_only
 from twm.gateway.intents.lines import ITEM
-from twm.gateway.intents.moods import beyond_scope, no_goal
+from twm.gateway.intents.moods import beyond_scope, hangs_on_question, no_goal
 from twm.gateway.intents.names import NameIndex
 from twm.gateway.intents.notices import action, leftover, notice
 from twm.gateway.intents.places import (
@@ -103,6 +103,8 @@ class Reader:
         """Drafts and questions."""
         for sentence in sentences(clauses):
             self._sentence(sentence)
+        if not self.out.items:
+            self.out.questions += self.out.asides
         return self.out
 
     def ask(self, code: str, field_name: str, text: str, choices: Sequence[str] = ()) -> None:
@@ -113,7 +115,11 @@ class Reader:
 
     def _sentence(self, sentence: list[Clause]) -> None:
         self._open(sentence[0].opener)
+        if hangs_on_question(sentence):
+            self.out.questions, self.out.asides = [*self.out.questions, *self.out.asides], []
         if no_goal(self, sentence):
+            self.context.mentioned = [x for clause in sentence for x in clause.slices] or self.context.mentioned
+            self._spoken_of(sentence)
             return
         sentence = without_background(sentence)
         if not sentence:
@@ -201,7 +207,7 @@ class Reader:
             clause = of_heading(self.context.heading, said)
             core = core_of(clause)
             if clause.heading:
-                strange_heading(self, clause)
+                strange_heading(self, clause, sentence)
             if clause.heading and core == "save" and not figures(clause) and _bare_figure(sentence, said):
                 self._head(clause)
                 self.context.core = "save"
@@ -369,6 +375,8 @@ class Reader:
             return "surge"
         if kinds == {"factor"} and clause.slices and self._at_a_place(clause):
             return "surge"
+        if kinds == {"factor"} and clause.slices and core == "rank":
+            return "rank"
         if heading is not None and heading.tags & KPI_TAGS:
             return "kpi"
         if core == "kpi" and self.context.kpi in ("loss_ratio", "utilisation_ratio") and kinds & {"ratio", "fraction"}:

@@ -6,11 +6,12 @@ import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from twm.gateway.intents.background import orders_of
 from twm.gateway.intents.chunks import EITHER, Chunk
 from twm.gateway.intents.clauses import Clause
 from twm.gateway.intents.cores import KPI_TAGS, core_of, figures
 from twm.gateway.intents.names import NODE
-from twm.gateway.intents.questions import quoted
+from twm.gateway.intents.questions import question, quoted
 
 if TYPE_CHECKING:
     from twm.gateway.intents.meaning import Reader
@@ -60,14 +61,16 @@ _USERS = frozenset(_USER_WORDS.split())
 def no_goal(reader: Reader, sentence: Sequence[Clause]) -> bool:
     """Ask where a sentence is a question or hangs on a condition that cannot be watched; whether it did."""
     if _interrogative(sentence):
-        reader.ask(
+        asked = question(
             "no_goal",
             "",
             "This reads as a question about the network. An intent says what is to be reached: what is the goal?",
         )
+        (reader.out.asides if _aside(sentence) else reader.out.questions).append(asked)
         return True
     bounded = any(core_of(clause) == "change" for clause in sentence)
-    found = next((c for c in (_condition(x) for x in sentence if not (bounded and _own_changes(x))) if c), "")
+    held = orders_of(sentence)
+    found = next((c for c in (_condition(x) for x in held if not (bounded and _own_changes(x))) if c), "")
     if found:
         reader.ask(
             "unsupported_condition",
@@ -76,6 +79,24 @@ def no_goal(reader: Reader, sentence: Sequence[Clause]) -> bool:
             "for anything else, what is to hold at all times, or from when to when?",
         )
     return bool(found)
+
+
+_WONDERED = frozenset({"who", "why", "how", "what", "did", "has", "have", "had", "was", "were"})
+
+
+def _aside(sentence: Sequence[Clause]) -> bool:
+    """ "Who moved eMBB?? Freeze it": a question that nothing hangs on, where an order stands beside it."""
+    words = list(itertools.dropwhile(_LED_BY.__contains__, sentence[0].lead))
+    wondered = bool(words) and words[0] in _WONDERED and words[:2] != ["what", "if"]
+    return wondered and sentence[0].ends == "?" and not any(figures(c) or core_of(c) in _ORDERING for c in sentence)
+
+
+_ORDERING = frozenset({"freeze", "rank", "save", "sla", "relieve"})
+
+
+def hangs_on_question(sentence: Sequence[Clause]) -> bool:
+    """ "... Then cap it": whether it says what is to be done when a question has been answered."""
+    return sentence[0].lead[:1] in (("then",), ("otherwise",), ("else",), ("so",))
 
 
 def _words(chunks: Sequence[Chunk]) -> list[str]:

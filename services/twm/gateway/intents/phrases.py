@@ -126,7 +126,9 @@ PHRASES: dict[str, str] = {
     "lowprio": "low priority | not urgent",
     "lowestprio": "lowest priority | no hurry | no rush | when convenient | whenever convenient",
     "lessimportant": """
-        less important | least important | less weight | lower priority | lower weight | best effort | best-effort
+        less important | least important | less weight | lower priority | lower weight | best effort | best-effort |
+        count less | count for less | counts for less | counted less | counted for less | weighed less | of less importance |
+        of lesser importance | less of a priority | matter less
     """,
     "moreimportant": """
         more important | more weight | higher priority | higher weight | matters more | more than anything |
@@ -146,7 +148,7 @@ PHRASES: dict[str, str] = {
         budget for | the budget | our budget | cost us | costs us | cost them | costing us | night tariff | day tariff |
         for example | in general | in particular | of course | in order to | at the same time | in fact |
         first of all | as soon as possible | in case of doubt | if in doubt | when in doubt | in doubt |
-        double check | double - check | until further notice |
+        double check | double - check | until further notice | for the rush | for the hurry |
         till further notice | right now | from now on | as of now |
         up front | as far as | as agreed | as usual | each time | every time |
         to be on the safe side | on the safe side | heads-up | heads up | going on | back up | all day long |

@@ -53,7 +53,7 @@ def where_of(reader: Reader, clause: Clause, *, ellipsis: bool = True) -> Where:
             found.cells, found.links = heading.cells, heading.links
     found.all_slices = _all(clause.chunks, "slicenoun")
     if not found.slices and not found.all_slices and ellipsis:
-        found.slices = list(context.slices)
+        found.slices = list(context.slices) or _spoken_of(reader, clause)
     if "pronoun" in tags and not (found.cells or found.links or found.zone):
         if any(c.tag == "cellnoun" for c in clause.chunks):
             found.cells = list(context.where.cells)
@@ -65,6 +65,14 @@ def where_of(reader: Reader, clause: Clause, *, ellipsis: bool = True) -> Where:
     ):
         found.links = list(reader.names.ids[LINK])
     return found
+
+
+def _spoken_of(reader: Reader, clause: Clause) -> list[str]:
+    """ "Why is URLLC so slow? Keep it below 9 ms": the one slice of a sentence that states nothing."""
+    context = reader.context
+    told = len(context.mentioned) == 1 and not (context.links or context.cells or clause.links)
+    meant = told and any(c.word in ("it", "its", "they", "them", "their") for c in clause.chunks)
+    return list(context.mentioned) if meant else []
 
 
 _BEING_WORDS = "is are be will must should shall has have may can was were might would could"
@@ -139,7 +147,7 @@ _PLACE_WORDS = """
 office offices hall halls mall malls school schools clinic hotel hotels shop shops road roads building buildings gate gates ward
 wards lake river coast hill hills island avenue quay loop court house houses field fields dam plant plants factory
 warehouse theatre theater cinema opera church cathedral museum zoo beach park square depot garage refinery smelter
-quarry kiln silo workshop canteen marina lighthouse castle palace monastery prison barracks embassy
+quarry kiln silo workshop canteen marina lighthouse castle palace monastery prison barracks embassy library garden gardens terminal pool arcade bazaar
 """
 _PLACES = frozenset(_PLACE_WORDS.split())
 """Places among the words without a meaning."""
@@ -164,6 +172,8 @@ def stray_place(reader: Reader, clause: Clause, sentence: Sequence[Clause]) -> b
     ):
         return False
     words = [c for c in said[1:] if not (c.tag == "filler" and c.word in ("the", "our", "a", "this", "old", "new", "big"))]
+    if any(c.tag == "all" for c in words):
+        return False  # "across the whole region"
     naming = lexicon.naming()
     nouns = [c for c in words if c.tag in (UNKNOWN, "place", "zonenoun") or c.word in naming or c.word in _PLACES]
     article = said[1].word in ("the", "our", "this") or any(c.tag in ("place", "zonenoun") for c in nouns)
@@ -306,8 +316,11 @@ _STRUCTURAL = ("expect", "target", "intent", "object", "property", "scope", "con
 """What words of structured intents hold (TMF921): headings, no places."""
 
 
-def strange_heading(reader: Reader, clause: Clause) -> None:
-    """Ask where a heading is a zone that the network does not have: "public transport zone:", "library:"."""
+def strange_heading(reader: Reader, clause: Clause, sentence: Sequence[Clause]) -> None:
+    """Ask where a heading is a zone that the network does not have: "public transport zone:", "library:".
+
+    What is told before a colon is none: "Decided: ...", "as agreed in the review: ...", nor is a word with a place after it.
+    """
     if clause.opener in ("because", "as", "since"):
         return
     said = [c for c in clause.chunks if c.tag not in ("filler", "punct", "in", "at", "on")]
@@ -317,17 +330,31 @@ def strange_heading(reader: Reader, clause: Clause) -> None:
         unknown(reader, ZONE, last.word)
         return
     alone = said[0].word if len(said) == 1 and said[0].tag == UNKNOWN and len(said[0].word) > 3 else ""
-    if any(part in alone for part in _STRUCTURAL):
+    if len(said) == 2 and said[0].tag == UNKNOWN and last.word in _PLACES:
+        alone = last.word  # "public library: ..."
+    if any(part in alone for part in _STRUCTURAL) or alone.endswith("ed") or not _bare_name(clause):
+        alone = ""
+    if any(c.zones or c.cells or c.links for c in sentence):
         alone = ""
     stranger = _strange_zone(clause) or alone
     if stranger:
         unknown(reader, ZONE, stranger)
 
 
+def _bare_name(clause: Clause) -> bool:
+    """Whether beside the strange word there are only articles, prepositions of place and words that things are named after."""
+    beside = [c for c in clause.chunks if c.tag == "filler" and c.word not in ("the", "our", "old", "new", "big", "main")]
+    return clause.first and all(c.word in lexicon.naming_parts() for c in beside)
+
+
 def _inside(chunks: Sequence[Chunk]) -> bool:
-    """ "building control in the cafeteria": a name, a preposition, an article, and the last word."""
-    tags = [c.tag for c in chunks[-4:-1]]
-    return len(chunks) > 3 and tags[0] == "name" and tags[1] in ("in", "at") and chunks[-2].word in ("the", "our")
+    """ "building control in the cafeteria", "guests in the new library": a name, a preposition, an article, the last words."""
+    for count in (2, 3):
+        words = chunks[-count - 2 : -1]
+        led = len(words) == count + 1 and words[0].tag == "name" and words[1].tag in ("in", "at", "on")
+        if led and words[2].word in ("the", "our") and all(c.tag in ("filler", UNKNOWN, "place") for c in words[2:]):
+            return True
+    return False
 
 
 def _strange_zone(clause: Clause) -> str:

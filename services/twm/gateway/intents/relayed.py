@@ -71,12 +71,33 @@ _AS_EVERYWHERE = re.compile(
     r"(?i),?\s(?:in|at|on) (?:[\w-]{1,20} ){1,4}?(?:just |same )?(?:as|like) (?:everywhere|anywhere)(?: else)?(?![a-z])"
 )
 _NO_ONE = re.compile(r"(?i)\bno[ -]one\b(?! (?:of|in|out|slice|cell|link|zone))")
+_DATE = (
+    r"(?:\d{1,2}(?:st|nd|rd|th)?(?: of)? (?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?(?:,? \d{4})?"
+    r"|(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.? \d{1,2}(?:st|nd|rd|th)?(?:,? \d{4})?"
+    r"|\d{1,2}[./]\d{1,2}[./](?:\d{4}|\d{2})|\d{4}-\d\d-\d\d)"
+)
+_PAPERS = r"(?:agreement|contract|licen[cs]e|sla|mou|msa|policy|regulation|act|minutes|annex|appendix|schedule|decree|tender|offer)"
+_OF_PAPER = rf"(?: (?:of|to|in) (?:the|our|your|this|their|said) (?:[a-z]{{2,15}} ){{0,2}}?{_PAPERS}(?: (?:of|dated) {_DATE})?)?"
+_NUMBERED = re.compile(
+    r"(?i)(?:\b(?:under|per|as per|pursuant to|according to|in (?:line|accordance) with|see|cf\.?|ref\.?|by|in|with|on) )?"
+    r"(?:\b(?:the|our|your) )?(?:\b(?:licen[cs]e|contract|board|council|permit|special|general) )?"
+    r"\b(?:condition|clause|section|article|art\.|annex|appendix|paragraph|para|resolution|exhibit|chapter|page|regulation|footnote"
+    r"|(?:point|item|minute|paragraph|table)(?= ?\d{1,3}(?:\.\d)?(?: ?\([a-z0-9]\))?\s?[:,;.)]))s? (?:no\.? |nr\.? |# ?)?"
+    r"(?:\d{1,6}(?:[./]\d{1,4}){0,3}|[A-Z](?![a-zA-Z'-])|[ivx]{1,5}(?!\w))(?: ?\((?:[a-z]|[ivx]{1,4}|\d{1,2})\)){0,3}"
+    rf"(?!\s?(?:%|per|ms|us|s\b|[kmg]b|[kmg]bit|points?\b|times|x\b))(?![\w-]){_OF_PAPER}"
+)
+"""What is cited and says nothing itself: "under licence condition 7", "clause 4.2 of the agreement of 3 March", "annex B"."""
+_DATED = re.compile(
+    rf"(?i)\b(letters?|e-?mails?|mails?|notes?|memos?|fax|reports?|decisions?|resolutions?|circulars?|complaints?|minutes|requests?"
+    rf"|offers?|{_PAPERS})(?:,? (?:of|dated)(?: the)?|,(?= )|(?<=mail) from|(?<=letter) from) {_DATE}(?! ?[-–] ?\d| (?:to|until|from)\b|,? \d\d?[:.]\d\d)"
+)
 _SIDE = {"above": "at most", "below": "at least"}
 
 
 def plainly(text: str) -> str:
     """The text without the frames of a relayed wish. Never longer."""
-    out = _TAG.sub(".", text)
+    out = _DATED.sub(r"\1", _NUMBERED.sub(" ", text))
+    out = _TAG.sub(".", out)
     out = _WISHES.sub("want", out)
     out = _CLEFT.sub("please", out)
     out = _IN_TURN.sub(" over", out)

@@ -219,7 +219,7 @@ def rank(reader: Reader, clause: Clause) -> None:
         or "deprio" in tags
         or (tags & {"less", "neg", "low"} and "important" in tags)
         or tags & {"lowestprio", "lowprio"}
-        or (_half(clause) and "important" in tags)
+        or (_half(clause) and ("important" in tags or "pronoun" in tags))
     ):
         draft.weights = dict.fromkeys(groups[0], LESS_WEIGHT) if groups else {}
     elif _as_important(clause) >= 0:
@@ -305,6 +305,7 @@ def _weights(clause: Clause, spoken: list[list[str]]) -> dict[str, float]:
         return {}
     figures_ = [c.value.value for c in chunks if c.tag == "quantity" and c.value.dim in (COUNT, FACTOR)]
     named = [[n.id for n in c.value] for c in chunks if c.tag == "name"]
+    named = [names for i, names in enumerate(named) if names not in named[:i]]
     if len(figures_) == len(named) > 1 and all(len(names) == 1 for names in named):
         return {names[0]: value for names, value in zip(named, figures_, strict=True)}
     if len(figures_) == 1 and len(named) == 1:
