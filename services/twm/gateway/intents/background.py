@@ -9,6 +9,7 @@ from dataclasses import replace
 from twm.gateway.intents.chunks import NAME, Chunk
 from twm.gateway.intents.clauses import Clause
 from twm.gateway.intents.cores import core_of, figures
+from twm.gateway.intents.times import Part
 
 _ORDER_WORDS = """
 must shall should please pls keep hold ensure make maintain guarantee limit want need needs don't avoid let lower cut save
@@ -57,7 +58,7 @@ dipped collapsed plunged jumped shot
 _PAST = frozenset(_PAST_WORDS.split())
 _ALSO_PARTICIPLE = frozenset({"dropped", "lost", "exceeded", "measured", "reported", "experienced", "recorded", "observed"})
 """Past tense or participle: "we lost 5 %", but "no more than 5 % lost"."""
-_TO_BE = frozenset({"to", "better", "be", "promised", "guaranteed", "told", "asked", "agreed", "supposed", "meant"})
+_TO_BE = frozenset({"better", "be", "promised", "guaranteed", "told", "asked", "agreed", "supposed", "meant"})
 _WORK = frozenset({"capacity", "maint", "down", "fail", "demand", "risk", "confidence", "save", "perstep"})
 _BOUNDING = frozenset({"atmost", "atleast", "cap", "pin", "orbetter", "neg", "allow", "below", "above"})
 
@@ -73,7 +74,8 @@ def _reported(clause: Clause) -> bool:
     if at <= 0 or all(c.tag == "punct" for c in clause.chunks[:at]):
         return False
     after = clause.chunks[at + 1].word if at + 1 < len(clause.chunks) else ""
-    if after in _TO_BE or at > figures(clause)[0]:
+    owed = after == "to" and clause.chunks[at].word in ("was", "were", "had")
+    if after in _TO_BE or owed or at > figures(clause)[0]:
         return False
     return clause.chunks[at].word in _PAST or not clause.tags & _BOUNDING
 
@@ -132,3 +134,31 @@ def _way_of_things(clauses: Sequence[Clause]) -> bool:
 def _plain_talk(clauses: Sequence[Clause]) -> bool:
     """Whether neither a figure nor a statement nor an order is in it."""
     return not any(figures(c) or core_of(c) not in ("", "kpi_open") or _words(c) & _ORDERS for c in clauses)
+
+
+_COMPARED_TO = frozenset({"than", "as", "like"})
+PAST_WINDOW = Part(problem="window_past")
+
+
+def past_days(chunks: Sequence[Chunk]) -> list[Chunk]:
+    """ "Last Friday", "last night", "last week" as windows that are over; "as last week" fixes none."""
+    out: list[Chunk] = []
+    i = 0
+    while i < len(chunks):
+        chunk, after = chunks[i], chunks[i + 1] if i + 1 < len(chunks) else None
+        of = i + 2 < len(chunks) and chunks[i + 2].tag in ("of", "in") and chunk.word == "last" and chunks[i - 1 : i] != []
+        day = after is not None and after.tag == "window" and (after.value.day is not None or after.value.problem)
+        if chunk.word != "last" or after is None or not day or (of and chunks[i - 1].word == "the"):
+            out.append(chunk)
+            i += 1
+            continue
+        compared = bool(out) and out[-1].word.split()[-1:] and out[-1].word.split()[-1] in _COMPARED_TO
+        out.append(Chunk("window", chunk.start, after.end, Part(problem="ambiguous_window") if compared else PAST_WINDOW))
+        i += 2
+    return out
+
+
+def only_told(clause: Clause) -> bool:
+    """Whether the past day of a clause without a statement is told and bounds nothing: "after what happened last Friday"."""
+    clocked = any(p.start is not None or p.end is not None for p in clause.windows())
+    return PAST_WINDOW in clause.windows() and not clocked and clause.chunks[0].tag not in ("for", "on", "during", "from")

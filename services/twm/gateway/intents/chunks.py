@@ -309,6 +309,8 @@ class Chunker:
         j = i + 1
         while j + 1 < len(tokens) and tokens[j].text in "-_" and tokens[j].glued and tokens[j + 1].glued:
             j += 2
+        if kind is None and j > i + 1 and tokens[i].kind == "word" and tokens[i].text not in _PARTICLED:
+            kind = self._names.last_part(tokens[j - 1].text)
         if kind is None or j == i + 1:
             return None
         text = "".join(t.raw for t in tokens[i:j])
@@ -355,6 +357,16 @@ class Chunker:
 
 
 _BUSY = frozenset({"traffic", "demand", "load", "data", "slice", "usage"})
+
+
+_PARTICLED_WORDS = """
+follow start back set clean write count slow break touch melt lock wind cool warm pick check mock line catch hold speed top sign
+make build push power ramp round heads stand meet hook wake shut step run press crack mark knock sit come drop let fall roll wrap
+tie mix screw cover dress fill grow hang jump light pile pop pull stop tune turn work close cut draw low thumbs scale scaled
+trickle bottom settle spin split stocking going straight sized made upside face call
+"""
+_PARTICLED = frozenset(_PARTICLED_WORDS.split())
+"""Before "-up" or "-down" these make ordinary words, and no link."""
 
 
 def _word_at(words: Sequence[str], j: int) -> str:

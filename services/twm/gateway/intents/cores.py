@@ -128,6 +128,8 @@ def core_of(clause: Clause) -> str:
         return "overload"
     if shares and not slices and not kpi and placed and _compared(clause) and _filled(clause, words):
         return "kpi"
+    if shares and not slices and placed and _less_loaded(clause, words):
+        return "kpi"
     if (
         links
         and not slices
@@ -280,6 +282,14 @@ def counted_too(before: Clause, clause: Clause) -> bool:
         return second in ({COUNT}, {FACTOR})
     scaled = before.tags & MULTIPLES.keys() or first & {FACTOR, FRACTION}
     return bool(scaled) and second <= {FACTOR, FRACTION} and bool(second or clause.tags & MULTIPLES.keys())
+
+
+def _less_loaded(clause: Clause, words: set[str]) -> bool:
+    """ "Lower the load on up-4 to 70 %", "cut the load of TN-4 by a fifth": an order about utilisation, and no forecast."""
+    order = next((c for c in clause.chunks if c.tag not in ("filler", "punct", "window")), None)
+    lowered = order is not None and order.tag == "reduce" and not order.word.endswith(("s", "ing", "ed"))
+    asked = lowered or (order is not None and (order.word == "lower" or ({"bring", "get"} & {order.word} and "down" in words)))
+    return asked and bool(words & {"load", "loads", "loading"}) and "capacity" not in clause.tags
 
 
 def _it_counts(clause: Clause, kinds: set[str]) -> bool:

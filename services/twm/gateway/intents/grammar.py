@@ -12,6 +12,7 @@ from twm.core.network import NetworkSpec
 from twm.core.text import clean
 from twm.gateway.intents.again import arrivals, as_many, link_again, much_again, small_shares
 from twm.gateway.intents.assemble import Assembler
+from twm.gateway.intents.background import past_days
 from twm.gateway.intents.carried_units import carried_units
 from twm.gateway.intents.chunks import Chunker
 from twm.gateway.intents.clauses import clauses, ranges
@@ -103,7 +104,7 @@ def read(text: str, spec: NetworkSpec, names: NameIndex, now: dt.datetime) -> Un
     chunks = listed(Chunker(names).chunks(tokenize(text), now.date()), names)
     for joined in _JOINED:
         chunks = joined(chunks)
-    windowed = exceptions(WindowReader(now).read(chunks), names)
+    windowed = exceptions(past_days(WindowReader(now).read(chunks)), names)
     return Reader(spec, names, now.date()).read(carried_units(clauses(ranges(windowed))))
 
 

@@ -9,13 +9,13 @@ from dataclasses import replace
 from twm.api.intent.v1 import intent_pb2
 from twm.core.network import NetworkSpec
 from twm.gateway.intents import statements, statements_kpi, statements_objective
-from twm.gateway.intents.background import without_background
+from twm.gateway.intents.background import only_told, without_background
 from twm.gateway.intents.bounds import risk_of
 from twm.gateway.intents.chunks import Chunk
 from twm.gateway.intents.clauses import Clause, sentences
 from twm.gateway.intents.context import Context, Understood
 from twm.gateway.intents.cores import KPI_TAGS, core_of, counted_too, dims, figures
-from twm.gateway.intents.drafts import ConstraintDraft, Item, MaintenanceDraft, ObjectiveDraft, SurgeDraft, Where
+from twm.gateway.intents.drafts import ConstraintDraft, EventDraft, Item, MaintenanceDraft, ObjectiveDraft, SurgeDraft, Where
 from twm.gateway.intents.headings import LENT, of_heading, remainder, resource_only
 from twm.gateway.intents.lines import ITEM
 from twm.gateway.intents.moods import beyond_scope, hangs_on_question, no_goal
@@ -103,7 +103,7 @@ class Reader:
         """Drafts and questions."""
         for sentence in sentences(clauses):
             self._sentence(sentence)
-        if not self.out.items:
+        if all(isinstance(item, EventDraft) for item in self.out.items):
             self.out.questions += self.out.asides
         return self.out
 
@@ -257,6 +257,7 @@ class Reader:
                     statements.share_open(self, clause)
                     continue
                 kept = [c for c in clause.chunks if c.tag in _CARRIED or (c.tag == "quantity" and risk_of(clause))]
+                kept = [c for c in kept if c.tag != "window"] if only_told(clause) else kept
                 if out and not waiting:
                     last, last_core = out[-1]
                     out[-1] = (replace(last, chunks=[*last.chunks, *kept]), last_core)

@@ -10,7 +10,7 @@ from twm.gateway.intents.background import orders_of
 from twm.gateway.intents.chunks import EITHER, Chunk
 from twm.gateway.intents.clauses import Clause
 from twm.gateway.intents.cores import KPI_TAGS, core_of, figures
-from twm.gateway.intents.names import NODE
+from twm.gateway.intents.names import CELL, NODE, ZONE
 from twm.gateway.intents.questions import question, quoted
 
 if TYPE_CHECKING:
@@ -215,6 +215,8 @@ def beyond_scope(reader: Reader, clause: Clause) -> None:
         )
     if _one_of(words):
         reader.ask("ambiguous_scope", "scope", "One of several was named, but not which. Which one is meant?")
+    if not clause.links and _link_to_a_place(clause) and core_of(clause) not in ("", "maintenance"):
+        reader.ask("ambiguous_scope", "scope.links", "Which link is meant?", reader.names.ids["link"])
     if "doubtful" in clause.tags:
         reader.ask("ambiguous_scope", "scope", "Which bound holds where? Please part them by commas, each with its place.")
     if "excluded" in clause.tags:
@@ -232,6 +234,17 @@ def beyond_scope(reader: Reader, clause: Clause) -> None:
                 _at_node(reader, chunk.value[0].id),
             )
             break
+
+
+def _link_to_a_place(clause: Clause) -> bool:
+    """ "The link to the hospital": zones have several links, or none of their own."""
+    chunks = [c for c in clause.chunks if c.tag != "filler"]
+    for i, chunk in enumerate(chunks[:-2]):
+        if chunk.tag == "linknoun" and chunks[i + 1].tag in ("to", "towards", "of", "for"):
+            after = chunks[i + 2]
+            if after.tag == "name" and {n.kind for n in after.value} <= {ZONE, CELL}:
+                return True
+    return False
 
 
 def _of_both(clause: Clause, words: Sequence[str]) -> bool:

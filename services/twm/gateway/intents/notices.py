@@ -120,7 +120,7 @@ def action(reader: Reader, clause: Clause) -> bool:
         if chunk.tag == "action":
             if chunk.word in _NOUNS and i and clause.chunks[i - 1].word in ("the", "this", "that", "our", "an"):
                 return False
-            if clause.condition or _happens(clause, i):
+            if clause.condition or _happens(clause, i) or _told_of(clause, i):
                 return False
             reader.ask(
                 "unsupported_action",
@@ -133,6 +133,16 @@ def action(reader: Reader, clause: Clause) -> bool:
         if chunk.tag not in _BEFORE_ACTION:
             return False
     return False
+
+
+_TELLERS = frozenset({"i", "we", "they", "he", "she", "who", "which", "that", "people", "everybody", "everyone", "had"})
+_ASKING = frozenset({"you", "please", "must", "should", "shall", "want", "need", "could", "can", "let's", "let", "pls", "kindly"})
+
+
+def _told_of(clause: Clause, i: int) -> bool:
+    """ "We open at nine", "I had to explain this": what somebody does, and no order."""
+    said = {word for c in clause.chunks[:i] for word in c.word.split()}
+    return bool(said & _TELLERS) and not said & _ASKING
 
 
 def _happens(clause: Clause, i: int) -> bool:

@@ -119,6 +119,12 @@ def strange_words(clause: Clause) -> bool:
     )
 
 
+def strange_place(clause: Clause) -> bool:
+    """Whether a word that nobody knows stands behind "of", "on", "in" or "at": "utilisation of bluebird no higher than 70 %"."""
+    chunks = [c for c in clause.chunks if c.word not in _ARTICLES]
+    return any(c.tag == UNKNOWN and b.tag in ("of", "on", "in", "at", "for", "hold") for b, c in itertools.pairwise(chunks))
+
+
 def plain_word(word: str) -> bool:
     return all(part in _PLAIN_WORDS for part in word.split())
 
@@ -218,12 +224,12 @@ def places(reader: Reader, clause: Clause, core: str) -> None:
             unknown(reader, SLICE, chunk.word)
         elif chunk.tag in ("place", UNKNOWN, "filler"):
             placed = _placed(chunks, i)
-            ending = reader.names.ending(chunk.word) if placed else None
+            ending = reader.names.ending(chunk.word) if placed and not _otherwise_called(chunks, i) else None
             if ending is not None:
                 chunks[i] = Chunk("name", chunk.start, chunk.end, (ending,), chunk.word)
             elif clause.zones or _whole(reader, chunk.word) or _anywhere(chunks, i):
                 continue
-            elif (chunk.tag == "place" and (placed or core in ("surge", "surge_open"))) or (
+            elif (chunk.tag == "place" and (placed or core in ("surge", "surge_open") or _acted_on(clause, core, i))) or (
                 chunk.word in _PLACES and placed and _directly(chunks, i)
             ):
                 unknown(reader, ZONE, chunk.word)
@@ -231,6 +237,22 @@ def places(reader: Reader, clause: Clause, core: str) -> None:
                 follows = chunks[i + 1].tag if i + 1 < len(chunks) else ""
                 if follows not in ("name", "unknown", "share", "demand"):
                     unknown(reader, ZONE, chunk.word)
+
+
+def _otherwise_called(chunks: Sequence[Chunk], i: int) -> bool:
+    """ "The cruise terminal" where there is a container terminal alone: another one."""
+    return i > 0 and (chunks[i - 1].tag == UNKNOWN or chunks[i - 1].word in lexicon.naming())
+
+
+def _acted_on(clause: Clause, core: str, i: int) -> bool:
+    """ "Keep the cruise terminal at 200 Mbps", "the station needs ...": a place that an order is about."""
+    chunks = clause.chunks
+    if core not in ("kpi", "share") or clause.zones or clause.cells or clause.links:
+        return False
+    j = next((k for k in range(i - 1, max(i - 4, -1), -1) if chunks[k].word in ("the", "our")), -1)
+    if j < 0 or any(chunks[k].tag not in ("filler", UNKNOWN, "place") for k in range(j, i)):
+        return False
+    return j == 0 or chunks[j - 1].tag in ("hold", "reserve", "cap")
 
 
 def _whole(reader: Reader, word: str) -> bool:
@@ -334,11 +356,25 @@ def strange_heading(reader: Reader, clause: Clause, sentence: Sequence[Clause]) 
         alone = last.word  # "public library: ..."
     if any(part in alone for part in _STRUCTURAL) or alone.endswith("ed") or not _bare_name(clause):
         alone = ""
+    named = [c for c in clause.chunks if c.tag != "punct" and c.word not in _ARTICLES]
+    called = len(named) == 1 and (named[0].tag == UNKNOWN or named[0].word in lexicon.naming() - _NO_SLICES)
+    if called and _headed_bound(clause, sentence):
+        unknown(reader, SLICE, named[0].word)
+        return
     if any(c.zones or c.cells or c.links for c in sentence):
         alone = ""
     stranger = _strange_zone(clause) or alone
     if stranger:
         unknown(reader, ZONE, stranger)
+
+
+def _headed_bound(heading: Clause, sentence: Sequence[Clause]) -> bool:
+    """ "Drones: loss under 0.5 % in the pit": a bound of a slice at a place, and no slice but the heading."""
+    following = next((c for i, c in enumerate(sentence) if i and sentence[i - 1] is heading), None)
+    if following is None or any(c.slices or c.links for c in sentence) or following.tags & {"slicenoun", "util", "demand"}:
+        return False
+    placed = bool(following.zones or following.cells)
+    return placed and core_of(following) in ("kpi", "share") and heading.chunks[-1].word.endswith("s")
 
 
 def _bare_name(clause: Clause) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from twm.api.intent.v1 import intent_pb2
+from twm.gateway.intents.background import only_told
 from twm.gateway.intents.clauses import Clause
 from twm.gateway.intents.context import Context
 from twm.gateway.intents.cores import core_of
@@ -133,7 +134,7 @@ def head_parts(sentence: Sequence[Clause]) -> list[Part]:
     for clause in sentence:
         bare = not core_of(clause) and not clause.heading and clause.opener != "("
         if bare and len(sentence) > 1:
-            past = any(c.word in PAST for c in clause.chunks)
+            past = any(c.word in PAST for c in clause.chunks) or only_told(clause)
             parts += [p for p in clause.windows() if not p.back and not past]
             if clause.tags & {"name", "quantity"} and not parts:
                 return []

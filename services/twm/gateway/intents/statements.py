@@ -167,6 +167,9 @@ def change(reader: Reader, clause: Clause) -> None:
         reader.ask("relative_bound", "limits", "Shares are not moved by hand. Which share is each slice to have?")
         return
     bound = bound_of(clause, found[0], risk.taken if risk else set())
+    if not bound.said and _by(clause, found[0]) and not clause.tags & {"neg", "change", "allow", "cap"}:
+        reader.ask("relative_bound", "limits", "Shares are not moved by hand. Is that the largest step, or which share is meant?")
+        return
     if bound.side == AT_LEAST and bound.said:
         reader.ask(
             "clashing_change",

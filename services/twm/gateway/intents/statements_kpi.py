@@ -12,7 +12,7 @@ from twm.gateway.intents.clauses import Clause
 from twm.gateway.intents.cores import KPI_TAGS, MULTIPLES, figures, of_packets
 from twm.gateway.intents.drafts import ConstraintDraft, Where
 from twm.gateway.intents.notices import unknown
-from twm.gateway.intents.places import nowhere, of_all_slices, plain_word, strange_words
+from twm.gateway.intents.places import nowhere, of_all_slices, plain_word, strange_place, strange_words
 from twm.gateway.intents.questions import quoted
 from twm.gateway.intents.units import (
     BYTES,
@@ -143,6 +143,10 @@ def _constraints(
     if name != "utilisation_ratio" and not where.slices and not where.all_slices and not of_all_slices(reader, clause, where):
         slices = reader.names.ids["slice"]
         reader.ask("ambiguous_scope", "constraints.scope.slices", f"{KPI_WORDS[name]} of which slice?", (*slices, "all slices"))
+        return
+    nowhere_known = not (where.slices or where.zone or where.cells or where.links)
+    if name == "utilisation_ratio" and nowhere_known and strange_place(clause):
+        reader.ask("ambiguous_scope", "constraints.scope", "Utilisation of what?", (*reader.names.ids["zone"], "everything"))
         return
     sides = (AT_LEAST, AT_MOST) if side == EXACT else (side,)
     for one in sides:

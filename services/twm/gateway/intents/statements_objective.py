@@ -9,7 +9,7 @@ from twm.gateway.intents.chunks import MISSPELT
 from twm.gateway.intents.clauses import Clause
 from twm.gateway.intents.cores import MULTIPLES, WEIGHING, figures
 from twm.gateway.intents.drafts import ConstraintDraft, ObjectiveDraft, Where
-from twm.gateway.intents.questions import quoted
+from twm.gateway.intents.questions import question, quoted
 from twm.gateway.intents.units import COUNT, FACTOR, FRACTION, POINTS, RATIO, Quantity
 
 if TYPE_CHECKING:
@@ -108,7 +108,11 @@ def _unsaved(clause: Clause) -> bool:
 
 
 def anycost(reader: Reader, clause: Clause) -> None:
-    """Compliance whatever it costs."""
+    """Compliance whatever it costs. "Whatever it takes" alone says nothing that can be done."""
+    if any(c.word == "whatever it takes" for c in clause.chunks):
+        text = "Whatever it takes for what? Which bound, share or priority is to be reached?"
+        reader.out.asides.append(question("no_goal", "", text))
+        return
     reader.objective(clause).saving_weight = SPEND_WEIGHT
 
 
@@ -187,7 +191,8 @@ def rank(reader: Reader, clause: Clause) -> None:
     if groups and _beside_saving(reader, clause):
         return
     if not groups:
-        spoken = reader.context.slices or reader.context.mentioned
+        heading = reader.context.heading
+        spoken = (heading.slices if heading is not None else []) or reader.context.slices or reader.context.mentioned
         groups = [list(spoken)] if spoken else []
     weights = _weights(clause, groups)
     groups = _between(clause, groups)
