@@ -52,8 +52,8 @@ def _over(clause: Clause) -> bool:
 
 
 _PAST_WORDS = """
-was were saw seen had went ran fell rose reached hit climbed peaked averaged suffered stood got broke came showed crept sank soared
-dipped collapsed plunged jumped shot
+was were saw seen had went ran fell rose reached hit climbed peaked averaged suffered stood got broke came showed crept sank
+soared dipped collapsed plunged jumped shot
 """
 _PAST = frozenset(_PAST_WORDS.split())
 _ALSO_PARTICIPLE = frozenset({"dropped", "lost", "exceeded", "measured", "reported", "experienced", "recorded", "observed"})
@@ -68,7 +68,14 @@ def _reported(clause: Clause) -> bool:
     words = _words(clause)
     if not figures(clause) or words & _ORDERS or clause.tags & (_WORK | {"if", "cond"}) or clause.heading:
         return False
-    if core_of(clause) not in ("kpi", "share", "figure") or clause.tags & {"atmost", "atleast", "cap", "pin", "orbetter", "neg"}:
+    if core_of(clause) not in ("kpi", "share", "figure") or clause.tags & {
+        "atmost",
+        "atleast",
+        "cap",
+        "pin",
+        "orbetter",
+        "neg",
+    }:
         return False
     at = next((i for i, c in enumerate(clause.chunks) if c.word in _PAST | _ALSO_PARTICIPLE), -1)
     if at <= 0 or all(c.tag == "punct" for c in clause.chunks[:at]):

@@ -304,13 +304,13 @@ class Chunker:
         return Chunk(UNKNOWN_NAME, i, j + 1, (kind, text, []), text)
 
     def _strange_compound(self, tokens: Sequence[Token], i: int) -> Chunk | None:
-        """ "fib-pit-up" where there is a fib-yard-up: a link that is none, and no zone called pit in the middle of it."""
+        """ "fib-pit-up" where there is a fib-yard-up, "kingfisher-down": a link that is none, and no zone inside it."""
         kind = self._names.compound(tokens[i].text)
         j = i + 1
         while j + 1 < len(tokens) and tokens[j].text in "-_" and tokens[j].glued and tokens[j + 1].glued:
             j += 2
-        if kind is None and j > i + 1 and tokens[i].kind == "word" and tokens[i].text not in _PARTICLED:
-            kind = self._names.last_part(tokens[j - 1].text)
+        if kind is None and tokens[i].kind == "word" and len(tokens[i].text) > 2 and tokens[i].text not in _PARTICLED:
+            kind = LINK if tokens[j - 1].text in ("up", "down") else None
         if kind is None or j == i + 1:
             return None
         text = "".join(t.raw for t in tokens[i:j])
@@ -361,9 +361,9 @@ _BUSY = frozenset({"traffic", "demand", "load", "data", "slice", "usage"})
 
 _PARTICLED_WORDS = """
 follow start back set clean write count slow break touch melt lock wind cool warm pick check mock line catch hold speed top sign
-make build push power ramp round heads stand meet hook wake shut step run press crack mark knock sit come drop let fall roll wrap
-tie mix screw cover dress fill grow hang jump light pile pop pull stop tune turn work close cut draw low thumbs scale scaled
-trickle bottom settle spin split stocking going straight sized made upside face call
+make build push power ramp round heads stand meet hook wake shut step run press crack mark knock sit come drop let fall roll
+wrap tie mix screw cover dress fill grow hang jump light pile pop pull stop tune turn work close cut draw low thumbs scale
+scaled trickle bottom settle spin split stocking going straight sized made upside face call
 """
 _PARTICLED = frozenset(_PARTICLED_WORDS.split())
 """Before "-up" or "-down" these make ordinary words, and no link."""

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from twm.gateway.intents import lexicon
 from twm.gateway.intents.chunks import NAME, QUANTITY, Chunk
 from twm.gateway.intents.names import CELL, LINK, SLICE, ZONE
 from twm.gateway.intents.times import Part
@@ -134,7 +135,7 @@ def clauses(chunks: Sequence[Chunk]) -> list[Clause]:
 
     def close(*, heading: bool = False) -> None:
         nonlocal current, first, condition
-        if any(c.tag not in ("filler", "punct") for c in current):
+        if any(c.tag not in ("filler", "punct") for c in current) or (heading and _called(current)):
             out.append(Clause(current, sentence, opener, heading, first, condition, lead=tuple(lead)))
             first = False
         current, condition = [], ""
@@ -172,6 +173,12 @@ def clauses(chunks: Sequence[Chunk]) -> list[Clause]:
     close()
     out = [part for clause in out for part in _juxtaposed(clause)]
     return out
+
+
+def _called(current: Sequence[Chunk]) -> bool:
+    """ "Drones: ...", "the nurses: ...": a heading of one word that things are named after."""
+    said = [c for c in current if c.tag != "punct" and c.word not in ("the", "our")]
+    return len(said) == 1 and said[0].word in lexicon.naming() and said[0].word.endswith("s")
 
 
 def _shortened(current: Sequence[Chunk], after: Chunk) -> bool:

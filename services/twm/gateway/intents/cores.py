@@ -289,14 +289,20 @@ def _less_loaded(clause: Clause, words: set[str]) -> bool:
     order = next((c for c in clause.chunks if c.tag not in ("filler", "punct", "window")), None)
     lowered = order is not None and order.tag == "reduce" and not order.word.endswith(("s", "ing", "ed"))
     asked = lowered or (order is not None and (order.word == "lower" or ({"bring", "get"} & {order.word} and "down" in words)))
-    return asked and bool(words & {"load", "loads", "loading"}) and "capacity" not in clause.tags
+    return bool(asked) and bool(words & {"load", "loads", "loading"}) and "capacity" not in clause.tags
 
 
 def _it_counts(clause: Clause, kinds: set[str]) -> bool:
     """ "It counts half", "they are less important": of what was spoken of, where that is no mere reason."""
     meant = any(c.word in ("it", "they", "them", "these", "those") for c in clause.chunks)
     reason = clause.opener == "because" or clause.chunks[0].word in ("as", "since")
-    if not meant or reason or clause.tags & {"save", "cost", "share", "prb", "demand", *KPI_TAGS} or clause.zones or clause.cells:
+    if (
+        not meant
+        or reason
+        or clause.tags & {"save", "cost", "share", "prb", "demand", *KPI_TAGS}
+        or clause.zones
+        or clause.cells
+    ):
         return False
     scaled = kinds == {FRACTION} or clause.tags & MULTIPLES.keys() or kinds == {FACTOR}
     return bool(scaled and "important" in clause.tags) or ("lessimportant" in clause.tags and not kinds)
@@ -424,9 +430,12 @@ _SEEN = frozenset(_SEEN_WORDS.split())
 
 
 def _picture(clause: Clause, words: set[str]) -> bool:
-    """ "else the picture is freezing": told of what users see, and no order."""
+    """ "else the picture is freezing", "our tills freeze": told of what users see, and no order."""
     states = {c.word for c in clause.chunks if c.tag == "freeze"} <= {"freezing", "freezes", "froze", "frozen", "freeze"}
-    return states and bool(words & _SEEN) and not (clause.slices or clause.zones or clause.cells or clause.links)
+    if clause.slices or clause.zones or clause.cells or clause.links or not states:
+        return False
+    subject = clause.chunks[0].word in ("the", "our", "their", "his", "her", "my") or clause.chunks[0].tag == "unknown"
+    return bool(words & _SEEN) or (subject and not clause.tags & {"all", "pronoun", "share", "prb", "hold", "neg"})
 
 
 def _compared(clause: Clause) -> bool:

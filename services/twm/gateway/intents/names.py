@@ -55,7 +55,6 @@ class NameIndex:
         self._families: dict[str, str] = {}
         self._endings: dict[str, list[Name]] = {}
         self._compounds: dict[str, str] = {}
-        self._last_parts: dict[str, str] = {}
         self.spoken = SpokenNames()
         self.ids: dict[str, list[str]] = {
             SLICE: [s.id for s in spec.slices],
@@ -100,8 +99,6 @@ class NameIndex:
             self._numbers[name.kind].setdefault(int(numbered[1]), []).append(name.id)
         if name.kind in (CELL, LINK) and len(words) > 2 and words[0].text not in known and all(t.glued for t in tokens[1:]):
             self._compounds.setdefault(words[0].text, name.kind)
-        if name.kind == LINK and len(words) > 1 and words[-1].kind == "word" and words[-1].text in ("up", "down", "north", "south"):
-            self._last_parts[words[-1].text] = name.kind
         if name.kind == ZONE and len(words) > 1 and words[-1].kind == "word" and len(words[-1].text) > 3:
             self._endings.setdefault(words[-1].text, []).append(name)
 
@@ -116,10 +113,6 @@ class NameIndex:
     def compound(self, first: str) -> str | None:
         """Kind of the names of three words or more that begin with `first`, where that is no word ("fib" of "fib-yard-up")."""
         return self._compounds.get(first)
-
-    def last_part(self, word: str) -> str | None:
-        """Kind of the names that end in a direction ("up" of "ferry-up")."""
-        return self._last_parts.get(word)
 
     def ending(self, word: str) -> Name | None:
         """The one zone whose name of several words ends in `word` ("the enterprises")."""

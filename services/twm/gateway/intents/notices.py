@@ -136,7 +136,9 @@ def action(reader: Reader, clause: Clause) -> bool:
 
 
 _TELLERS = frozenset({"i", "we", "they", "he", "she", "who", "which", "that", "people", "everybody", "everyone", "had"})
-_ASKING = frozenset({"you", "please", "must", "should", "shall", "want", "need", "could", "can", "let's", "let", "pls", "kindly"})
+_ASKING = frozenset(
+    {"you", "please", "must", "should", "shall", "want", "need", "could", "can", "let's", "let", "pls", "kindly"}
+)
 
 
 def _told_of(clause: Clause, i: int) -> bool:

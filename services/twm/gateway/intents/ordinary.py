@@ -8,8 +8,9 @@ from __future__ import annotations
 
 ORDINARY = """
 faster slower quicker
-ran sank drove bought knew flew drew rang woke drank tugs tills valves ranger miner fitter freezer tablet modem dish digger duly fee
-fees rent moorings gales hail floods drought frost bugs hangs exam silo dug moped lorry lorries cooks cafe cafes sorry mates goats horse roof wall fence bike
+ran sank drove bought knew flew drew rang woke drank tugs tills valves ranger miner fitter freezer tablet modem dish
+digger duly fee fees rent moorings gales hail floods drought frost bugs hangs exam silo dug moped lorry lorries cooks
+cafe cafes sorry mates goats horse roof wall fence bike
 aap abort abound ace acid actor adhd aero ahem ahmad aid air alan alas alice alley alloy ally als altar alto amd amir
 amos amy ant apex apple arbor arch arenas aria arid arise arises arising ark arm arose asa assure ate atop ave avery
 avid await awhile bach bags bail bailed ball ballot balls band barrier bat batch bats batter bays bea bead beads beak

@@ -120,7 +120,7 @@ def strange_words(clause: Clause) -> bool:
 
 
 def strange_place(clause: Clause) -> bool:
-    """Whether a word that nobody knows stands behind "of", "on", "in" or "at": "utilisation of bluebird no higher than 70 %"."""
+    """Whether a word that nobody knows stands as a place: "utilisation of bluebird no higher than 70 %"."""
     chunks = [c for c in clause.chunks if c.word not in _ARTICLES]
     return any(c.tag == UNKNOWN and b.tag in ("of", "on", "in", "at", "for", "hold") for b, c in itertools.pairwise(chunks))
 
@@ -153,7 +153,8 @@ _PLACE_WORDS = """
 office offices hall halls mall malls school schools clinic hotel hotels shop shops road roads building buildings gate gates ward
 wards lake river coast hill hills island avenue quay loop court house houses field fields dam plant plants factory
 warehouse theatre theater cinema opera church cathedral museum zoo beach park square depot garage refinery smelter
-quarry kiln silo workshop canteen marina lighthouse castle palace monastery prison barracks embassy library garden gardens terminal pool arcade bazaar
+quarry kiln silo workshop canteen marina lighthouse castle palace monastery prison barracks embassy
+library garden gardens terminal pool arcade bazaar
 """
 _PLACES = frozenset(_PLACE_WORDS.split())
 """Places among the words without a meaning."""

@@ -76,8 +76,12 @@ _DATE = (
     r"|(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.? \d{1,2}(?:st|nd|rd|th)?(?:,? \d{4})?"
     r"|\d{1,2}[./]\d{1,2}[./](?:\d{4}|\d{2})|\d{4}-\d\d-\d\d)"
 )
-_PAPERS = r"(?:agreement|contract|licen[cs]e|sla|mou|msa|policy|regulation|act|minutes|annex|appendix|schedule|decree|tender|offer)"
-_OF_PAPER = rf"(?: (?:of|to|in) (?:the|our|your|this|their|said) (?:[a-z]{{2,15}} ){{0,2}}?{_PAPERS}(?: (?:of|dated) {_DATE})?)?"
+_PAPERS = (
+    r"(?:agreement|contract|licen[cs]e|sla|mou|msa|policy|regulation|act|minutes|annex|appendix|schedule|decree|tender|offer)"
+)
+_OF_PAPER = (
+    rf"(?: (?:of|to|in) (?:the|our|your|this|their|said) (?:[a-z]{{2,15}} ){{0,2}}?{_PAPERS}(?: (?:of|dated) {_DATE})?)?"
+)
 _NUMBERED = re.compile(
     r"(?i)(?:\b(?:under|per|as per|pursuant to|according to|in (?:line|accordance) with|see|cf\.?|ref\.?|by|in|with|on) )?"
     r"(?:\b(?:the|our|your) )?(?:\b(?:licen[cs]e|contract|board|council|permit|special|general) )?"
@@ -88,9 +92,11 @@ _NUMBERED = re.compile(
 )
 """What is cited and says nothing itself: "under licence condition 7", "clause 4.2 of the agreement of 3 March", "annex B"."""
 _DATED = re.compile(
-    rf"(?i)\b(letters?|e-?mails?|mails?|notes?|memos?|fax|reports?|decisions?|resolutions?|circulars?|complaints?|minutes|requests?"
-    rf"|offers?|{_PAPERS})(?:,? (?:of|dated)(?: the)?|,(?= )|(?<=mail) from|(?<=letter) from) {_DATE}(?! ?[-–] ?\d| (?:to|until|from)\b|,? \d\d?[:.]\d\d)"
+    r"(?i)\b(letters?|e-?mails?|mails?|notes?|memos?|fax|reports?|decisions?|resolutions?|circulars?|complaints?|minutes"
+    rf"|requests?|offers?|{_PAPERS})(?:,? (?:of|dated)(?: the)?|,(?= )|(?<=mail) from|(?<=letter) from) {_DATE}"
+    r"(?! ?[-–] ?\d| (?:to|until|from)\b|,? \d\d?[:.]\d\d)"
 )
+"""The day of a paper, which is no window: "your letter of 12 October"."""
 _SIDE = {"above": "at most", "below": "at least"}
 
 

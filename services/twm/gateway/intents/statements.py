@@ -105,7 +105,8 @@ def share(reader: Reader, clause: Clause) -> None:
 def _frozen(item: Item, where: Where) -> bool:
     if not isinstance(item, LimitDraft) or item.change != 0.0:
         return False
-    return set(item.where.slices) == set(where.slices) and item.where.zone == where.zone and item.where.cells == where.cells
+    slices = not item.where.slices or set(item.where.slices) == set(where.slices)
+    return slices and item.where.zone == where.zone and item.where.cells == where.cells
 
 
 def _headed(heading: Clause) -> str:
@@ -168,7 +169,11 @@ def change(reader: Reader, clause: Clause) -> None:
         return
     bound = bound_of(clause, found[0], risk.taken if risk else set())
     if not bound.said and _by(clause, found[0]) and not clause.tags & {"neg", "change", "allow", "cap"}:
-        reader.ask("relative_bound", "limits", "Shares are not moved by hand. Is that the largest step, or which share is meant?")
+        if any(_frozen(item, where) for item in reader.out.items):
+            reader.ask("clashing_change", "limits", "A share is to stay as it is and to be moved: which one holds?")
+            return
+        text = "Shares are not moved by hand. Is that the largest step, or which share is meant?"
+        reader.ask("relative_bound", "limits", text)
         return
     if bound.side == AT_LEAST and bound.said:
         reader.ask(

@@ -109,7 +109,8 @@ def kpi(reader: Reader, clause: Clause) -> None:
             value = _in_unit(reader, clause, name, bound, position)
             if value is None:
                 continue
-            if name == "utilisation_ratio" and not bound.side and "util" not in clause.tags and not reader.context.kpi:
+            sided = bound.side or clause.tags & {"util", "demand"} or reader.context.kpi
+            if name == "utilisation_ratio" and not sided:
                 choices = ("utilisation at most", "capacity left")
                 reader.ask("missing_comparator", "constraints", f"{bound.quantity.value * 100:g} % of what?", choices)
                 continue

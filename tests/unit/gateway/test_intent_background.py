@@ -1,0 +1,113 @@
+"""What is told beside an order and asks for nothing: reasons, reports, references, idle questions; and what looks like it."""
+
+from __future__ import annotations
+
+import pytest
+from intent_reading import codes, plain, read
+
+from twm.core.network import NetworkSpec, load_network
+from twm.core.paths import find_network
+
+ORDER = "Keep embb loss below 2 % in the corridor."
+
+
+@pytest.fixture(scope="module")
+def spec() -> NetworkSpec:
+    return load_network(find_network("poc-city"))
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "Our cranes stop when urllc is slow.",
+        "The tills freeze whenever packets go missing.",
+        "Nothing loads in the evenings when the hotel is full.",
+        "Forklifts stand still if messages come late.",
+        "The lecture app freezes when the net does.",
+        "I had to explain this to a rather unhappy client.",
+        "We open the market at nine.",
+        "They will switch the lights off.",
+        "Our trading floor lost two orders last Friday.",
+        "Last week the harbour master called me twice.",
+        "We saw 40 % loss yesterday.",
+        "The stream dropped to 3 Mbps last night.",
+        "Who touched embb?",
+        "Why is everything so slow today?",
+        "What happened last night?",
+        "As agreed in the contract review:",
+        "Decided:",
+        "Follow-up from the audit:",
+        "Under licence condition 7,",
+        "Pursuant to clause 4.2 of the agreement of 3 March,",
+        "As per section 12(b):",
+        "Minutes, 17 Feb, point 2:",
+        "Ref. your letter of 12 October:",
+        "See annex B.",
+        "Work order no. 33/2026:",
+    ],
+)
+def test_what_is_told_asks_for_nothing(spec: NetworkSpec, told: str) -> None:
+    assert plain(spec, f"{told} {ORDER}") == plain(spec, ORDER)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("If the arena is full, prioritise embb.", "unsupported_condition"),
+        ("When urllc is late, give urllc more room.", "unsupported_condition"),
+        ("Keep embb loss below 2 % if the corridor is busy.", "unsupported_condition"),
+        ("Is the corridor busy? Then cap embb at 30 %.", "no_goal"),
+        ("Why is urllc so slow?", "no_goal"),
+        ("Who moved embb? Then freeze it.", "no_goal"),
+    ],
+)
+def test_conditions_and_questions_are_still_asked_about(spec: NetworkSpec, text: str, code: str) -> None:
+    assert code in codes(spec, text)
+
+
+def test_a_question_names_what_the_order_is_about(spec: NetworkSpec) -> None:
+    found = read(spec, "Why is urllc so slow today? Keep it below 9 ms p99 in the corridor.").constraints[0]
+    assert (list(found.scope.slices), found.scope.zone, found.bound) == (["urllc"], "corridor", 9.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("Do whatever it takes to make the corridor feel better.", "no_goal"),
+        ("Cut the load of up-4 by a fifth.", "relative_bound"),
+        ("Lower the load on up-4 by 20 %.", "relative_bound"),
+        ("Raise embb by 10 points per step.", "relative_bound"),
+        ("Limit the load of the link to the hospital to 70 %.", "ambiguous_scope"),
+        ("embb loss in the corridor below 5 % last night.", "window_past"),
+        ("For the reception last Friday from 18:00 to 22:00, hold embb loss in the corridor below 5 %.", "window_past"),
+        ("Utilisation of bluebird no higher than 70 %.", "ambiguous_scope"),
+        ("Load of sidelink-down no higher than 70 %.", "unknown_link"),
+        ("Splicing on kingfisher-up tomorrow from 01:00 to 05:00.", "unknown_link"),
+        ("Drones: loss under 0.5 % in the corridor.", "unknown_slice"),
+        ("Public library: embb gets at least 20 %.", "unknown_zone"),
+        ("embb in the new library: 10 Mbps at least.", "unknown_zone"),
+        ("Keep the cruise terminal at 200 Mbps for embb.", "unknown_zone"),
+    ],
+)
+def test_what_nobody_could_carry_out_is_asked_about(spec: NetworkSpec, text: str, code: str) -> None:
+    assert code in codes(spec, text)
+
+
+def test_the_load_of_a_link_is_lowered_to_a_bound(spec: NetworkSpec) -> None:
+    found = read(spec, "Lower the load on up-4 to 70 %.").constraints[0]
+    assert found.bound == pytest.approx(0.7)
+
+
+@pytest.mark.parametrize(
+    ("text", "weights"),
+    [
+        ("fwa can wait: it counts half until Sunday 20:00.", {"fwa": 0.5}),
+        ("fwa earns little, and I would appreciate it if they were counted as less important.", {"fwa": 0.5}),
+        ("I'd be glad if fwa counted for less.", {"fwa": 0.5}),
+        ("fwa can wait. urllc x4, embb x2 pls", {"urllc": 4.0, "embb": 2.0, "fwa": 0.5}),
+        ("urllc 3x weight, embb 2x weight, fwa 1x; priority 2", {"urllc": 3.0, "embb": 2.0}),
+        ("embb can wait -> embb weight 0.5, urllc weight 2", {"embb": 0.5, "urllc": 2.0}),
+    ],
+)
+def test_weights_of_what_was_spoken_of(spec: NetworkSpec, text: str, weights: dict[str, float]) -> None:
+    assert plain(spec, text)["objective"]["slice_weights"] == weights
