@@ -66,6 +66,19 @@ def much_again(chunks: Sequence[Chunk]) -> list[Chunk]:
     return out
 
 
+_ORDINAL_OF = frozenset({"time", "party", "attempt", "complaint", "call", "day", "night", "week", "year", "person", "row"})
+
+
+def ordinals(chunks: Sequence[Chunk]) -> list[Chunk]:
+    """ "He phones me a third time", "a third party": no third of anything."""
+    out = list(chunks)
+    for i, chunk in enumerate(out[:-1]):
+        fraction = chunk.tag == QUANTITY and chunk.value.dim == FRACTION and 0 < chunk.value.value < 0.5
+        if fraction and out[i + 1].word in _ORDINAL_OF:
+            out[i] = replace(chunk, tag="filler", value=None)
+    return out
+
+
 def arrivals(chunks: Sequence[Chunk]) -> list[Chunk]:
     """ "The ship arrives at 7:00": nothing of packets, unless they or their ratio stand beside."""
     out = list(chunks)

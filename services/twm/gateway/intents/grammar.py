@@ -10,7 +10,7 @@ from twm.api.intent.v1 import intent_pb2
 from twm.core.errors import InvalidInputError
 from twm.core.network import NetworkSpec
 from twm.core.text import clean
-from twm.gateway.intents.again import arrivals, as_many, link_again, much_again, small_shares
+from twm.gateway.intents.again import arrivals, as_many, link_again, much_again, ordinals, small_shares
 from twm.gateway.intents.assemble import Assembler
 from twm.gateway.intents.background import past_days
 from twm.gateway.intents.carried_units import carried_units
@@ -47,6 +47,7 @@ _JOINED = (
     as_many,
     much_again,
     arrivals,
+    ordinals,
 )
 """What is put right among chunks, in order."""
 
