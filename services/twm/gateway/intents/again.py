@@ -2,37 +2,63 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
 from twm.gateway.intents.chunks import NAME, QUANTITY, Chunk
-from twm.gateway.intents.names import LINK, SLICE
+from twm.gateway.intents.names import CELL, LINK, SLICE, ZONE
 from twm.gateway.intents.units import COUNT, FACTOR, FRACTION, RATIO
 
 _POINTING = frozenset({"the", "this", "that", "said", "same"})
-_LINK_WORDS = frozenset({"link", "fibre", "fiber", "connection"})
+_SAID = frozenset({"this", "that", "said", "same"})
+_THESE = frozenset({"these", "those", "said"})
+_NOUNS = {
+    **dict.fromkeys(("link", "links", "fibre", "fibres", "fiber", "fibers", "connection", "connections"), LINK),
+    **dict.fromkeys(("cell", "cells", "sector", "sectors"), CELL),
+}
 _NAMED_AFTER = frozenset({"name", "unknown_name", "fuzzy", "between", "from", "to", "quantity", "linknoun", "clock", "of"})
 _SIDES = frozenset({"atmost", "atleast", "below", "above"})
 _SHARES = frozenset({"prb", "bandwidth", "share"})
 _KPIS = frozenset({"delay", "p99", "percentile", "mean", "loss", "delivered", "throughput", "util"})
 
 
-def link_again(chunks: Sequence[Chunk]) -> list[Chunk]:
-    """ "... next to up-5, and the link will be off": the one link that was named last."""
+def named_again(chunks: Sequence[Chunk]) -> list[Chunk]:
+    """ "... next to up-5, and the link will be off", "in the same cells": the links or cells that were named last."""
     out: list[Chunk] = []
-    last: Chunk | None = None
+    last: dict[str, Chunk] = {}
     for i, chunk in enumerate(chunks):
         after = chunks[i + 1].tag if i + 1 < len(chunks) else ""
-        if chunk.tag == NAME and chunk.value[0].kind == LINK:
-            last = chunk
-        pointed = chunk.word in _LINK_WORDS and chunk.tag == "linknoun" and bool(out) and out[-1].word in _POINTING
-        both = chunk.tag == "linknoun" and bool(out) and out[-1].word in ("both", "two")
-        meant = len(last.value) == (2 if both else 1) if last is not None and (both or pointed) else False
-        if last is not None and meant and after not in _NAMED_AFTER:
-            out.append(replace(chunk, tag=NAME, value=last.value))
+        if chunk.tag == NAME and len({n.kind for n in chunk.value}) == 1:
+            last[chunk.value[0].kind] = chunk
+        meant = last.get(_NOUNS.get(chunk.word, "")) if chunk.tag in ("linknoun", "cellnoun") else None
+        zone = last.get(ZONE)
+        if zone is not None and len(zone.value) == 1 and _ending(zone.value[0].id) == chunk.word and out[-1].word in _SAID:
+            out.append(replace(chunk, tag=NAME, value=zone.value))
+            continue
+        other = i + 1 < len(chunks) and chunks[i + 1].tag == NAME and chunks[i + 1].value[0].kind == SLICE
+        if meant is not None and (after not in _NAMED_AFTER or other) and _pointed(out, chunk.word, len(meant.value)):
+            out.append(replace(chunk, tag=NAME, value=meant.value))
         else:
             out.append(chunk)
     return out
+
+
+def _ending(zone: str) -> str:
+    """The noun of a zone called by several words: "road" of "coast-road"."""
+    words = re.split(r"[-_ ]", zone.casefold())
+    return words[-1] if len(words) > 1 else ""
+
+
+def _pointed(before: Sequence[Chunk], noun: str, count: int) -> bool:
+    """Whether "the", "both", "these" before the noun point at that many."""
+    words = [c.word for c in before[-3:]]
+    if not words:
+        return False
+    if noun.endswith("s"):
+        pair = words[-1] in ("both", "two") and count == 2
+        return pair or (words[-1] in _THESE and count > 1) or (words[-1] == "same" and count > 1)
+    return count == 1 and words[-1] in _POINTING
 
 
 def small_shares(chunks: Sequence[Chunk]) -> list[Chunk]:

@@ -43,6 +43,14 @@ EITHER = "either"
 """Word of a list of names that are joined by "or"."""
 MISSPELT = "misspelt"
 """Value of a chunk whose word was put right."""
+_VERBS_UP = """
+step steps scale warm clean shut start slow back follow set break count cool lock touch run build pile line close wind
+ramp check catch pick push sign speed top wake mock mix mark make look heads knock melt meet let go going come ups grown
+hands stand wrap tidy power ready left right thumbs hold flare keep link tear hang put take turn trickle bottom live
+write call roll drill dig fill
+"""
+_BEFORE_UP = frozenset(_VERBS_UP.split())
+"""Before "-up" and "-down" these make ordinary words: "warm-up"."""
 _TICKET_WORDS = "cr inc chg req tkt ticket case wo rfc sr jira ref reference request change incident order task id po"
 _TICKETS = frozenset(_TICKET_WORDS.split())
 _RANGE_WORDS = ("-", "–", "—", "to", "through", "thru", "until", "till")
@@ -153,12 +161,16 @@ class Chunker:
         dated = _dates(tokens, words, i, today) if starts_date(words[i]) else None
         if dated is not None:
             return dated
+        ticket = _ticket(tokens, words, i)
+        if ticket:
+            return Chunk(FILLER, i, ticket, None, "ticket")
         ranked = _ranked(tokens, words, i)
         if ranked is not None:
             return ranked
         if words[i] == "p" and i + 1 < len(tokens) and tokens[i + 1].glued and tokens[i + 1].kind == "number":
             return Chunk("percentile", i, i + 2, tokens[i + 1].text, "p" + tokens[i + 1].text)
-        phrase = _phrase(words, i)
+        named = words[i] == "there" and bool(out) and out[-1].tag == NAME  # "eMBB there will be"
+        phrase = None if named else _phrase(words, i)
         if phrase is not None and not (words[i] in ("and", "or") and self._names.match(tokens, words, i + 1)):
             return Chunk(phrase[0], i, phrase[1], None, " ".join(words[i : phrase[1]]))
         if token.kind == "symbol":
@@ -307,6 +319,17 @@ class Chunker:
         """ "fib-pit-up" where there is a fib-yard-up, "kingfisher-down": a link that is none, and no zone inside it."""
         kind = self._names.compound(tokens[i].text)
         j = i + 1
+        tail = (
+            tokens[j + 1].text if kind is None and tokens[j : j + 1] and tokens[j].text == "-" and j + 1 < len(tokens) else ""
+        )
+        known = lexicon.words().get(tokens[i].text)
+        if (
+            tail in ("up", "down")
+            and known in (None, "filler", "place")
+            and len(tokens[i].text) > 3
+            and tokens[i].text not in _BEFORE_UP
+        ):
+            kind = LINK  # "chairlift-down" where there is a gondola-down
         while j + 1 < len(tokens) and tokens[j].text in "-_" and tokens[j].glued and tokens[j + 1].glued:
             j += 2
         if kind is None and tokens[i].kind == "word" and len(tokens[i].text) > 2 and tokens[i].text not in _PARTICLED:
@@ -349,6 +372,8 @@ class Chunker:
             if count == 1 and known.get(words[i]) not in (None, "place", "slicetype", FILLER) and words[i] != tokens[i].text:
                 continue
             near = self._names.near(text)
+            if not near and count > 1:
+                near = self._names.near_words([t.text for t in tokens[i:j] if t.kind != "symbol"])
             if len(near) == 1 and near[0].id.casefold() == f"{text}s".casefold() and _word_at(words, j) in _BUSY:
                 return Chunk(NAME, i, j, tuple(near), text)  # "camera traffic" of the slice cameras
             if near:
@@ -379,6 +404,19 @@ def _lettered(tokens: Sequence[Token], j: int) -> bool:
         return False
     ends = j + 2 >= len(tokens) or not tokens[j + 2].glued or tokens[j + 2].text in ",.;:!?)"
     return len(tokens[j + 1].text) == 1 and tokens[j + 1].text.isalpha() and ends
+
+
+def _ticket(tokens: Sequence[Token], words: Sequence[str], i: int) -> int:
+    """ "INC-88120", "ticket no. 4711", "case 48812": the token after a reference; 0 where there is none."""
+    if tokens[i].text not in _TICKETS:
+        return 0
+    j = i + 1
+    while j < len(tokens) and j < i + 4 and tokens[j].text in ("-", "_", "#", "no", "nr", "number", ".", ":"):
+        j += 1
+    if j >= len(tokens) or tokens[j].kind != "number" or not tokens[j].text.isdigit() or len(tokens[j].text) < 3:
+        return 0
+    after = words[j + 1] if j + 1 < len(tokens) else ""
+    return 0 if after in UNIT_WORDS or after in ("%", ":", "s", "h") else j + 1
 
 
 def _like_an_id(tokens: Sequence[Token], i: int) -> bool:

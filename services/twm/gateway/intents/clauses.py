@@ -20,6 +20,9 @@ _SHORTENED = frozenset({"min", "max", "approx", "avg", "ca", "circa", "no", "nr"
 """Words whose full stop before a figure ends no sentence."""
 _BEFORE_KPI = frozenset({"min", "max", "avg"})
 """Words whose full stop before a KPI ends no sentence either."""
+_AUXILIARIES = "should shall must may will would can could is are to has have please and but it they we i"
+_BEFORE_ALSO = frozenset(_AUXILIARIES.split())
+"""Behind these "also" begins nothing: "it should also stay below 70 %"."""
 MAX_LEAD = 6
 
 
@@ -155,6 +158,8 @@ def clauses(chunks: Sequence[Chunk]) -> list[Clause]:
         elif chunk.tag == "punct" and word == ":":
             close(heading=True)
             opener = ":"
+        elif word == "also" and current and current[-1].word in _BEFORE_ALSO:
+            continue
         elif chunk.tag in _BREAK_TAGS or word in _BREAKS or (chunk.tag == "punct" and word == "-" and _spaced(chunks, i)):
             close()
             opener = "while" if chunk.tag == "while" else "and" if word == "&" else word

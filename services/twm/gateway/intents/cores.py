@@ -7,14 +7,32 @@ from collections.abc import Sequence
 from twm.gateway.intents.bounds import risk_of
 from twm.gateway.intents.chunks import NAME, UNKNOWN_NAME, Chunk
 from twm.gateway.intents.clauses import Clause
+from twm.gateway.intents.growth import MULTIPLES, announced, growth, load_bounded, plainly_more, times_usual, vague_growth
 from twm.gateway.intents.names import LINK
-from twm.gateway.intents.units import BYTES, COUNT, DELAY, FACTOR, FRACTION, POINTS, PRB, RATE, RATIO, SECONDS
+from twm.gateway.intents.units import (
+    BYTES,
+    COUNT,
+    DELAY,
+    FACTOR,
+    FRACTION,
+    NINES,
+    NOMINAL,
+    PACKETS,
+    POINTS,
+    PRB,
+    RATE,
+    RATIO,
+    SECONDS,
+)
 
 KPI_TAGS = frozenset({"delay", "p99", "percentile", "mean", "median", "loss", "delivered", "throughput", "util", "jitter"})
 WEIGHING = frozenset({"weigh", "weighs", "weighed", "weighing", "weight", "weights", "weighted"})
-MULTIPLES = {"double": 2.0, "triple": 3.0, "quadruple": 4.0}
 _WORK = frozenset({"maint", "down", "fail", "lose", "degrade"})
-_GONE = frozenset({"cut", "out", "off", "away", "pulled", "dug", "torn", "pull", "pulling"})
+_GONE_WORDS = """
+cut out off away pulled dug torn pull pulling stopped halted interrupted isolated died dies dying lost inoperable inoperative
+decommissioned shutdown severs killed kaput defunct
+"""
+GONE = frozenset(_GONE_WORDS.split())
 _CARRIES = frozenset(
     {"carry", "carries", "carrying", "runs", "run", "running", "works", "left", "remain", "remains", "remaining"}
 )
@@ -39,7 +57,7 @@ _ORDER = frozenset(
         "yield",
     }
 )
-_FULL = frozenset({"full", "filled", "fill", "fills", "filling", "fuller", "hot", "hotter", "packed", "run", "runs", "running"})
+FULL = frozenset({"full", "filled", "fill", "fills", "filling", "fuller", "hot", "hotter", "packed", "run", "runs", "running"})
 """How full a cell or link is, where a share of it is named."""
 _FREE = frozenset({"free", "headroom", "unused", "idle", "spare", "slack", "margin"})
 _PACKET_WORDS = frozenset({"packet", "packets", "pkt", "pkts", "frame", "frames", "message", "messages", "datagrams"})
@@ -120,6 +138,8 @@ def core_of(clause: Clause) -> str:
         return ""
     if ("sla" in tags or "slagood" in tags) and not (slices and found and kinds & {DELAY, RATE}):
         return "sla"
+    if links and not slices and any(chunks[i].tag == "quantity" and chunks[i].value.of == NOMINAL for i in found):
+        return "maintenance"
     if shares and not slices and words & _FREE and placed and not kpi and "expect" not in tags:
         return "headroom"
     if "relieve" in tags and not found:
@@ -137,7 +157,9 @@ def core_of(clause: Clause) -> str:
     ):
         return "maintenance"
     if links and not slices and not kpi:
-        if not found and any(c.word in _GONE for c in chunks):
+        if not found and "neg" in tags and words & {"service", "traffic", "light", "signal"}:
+            return "maintenance"
+        if not found and any(c.word in GONE for c in chunks):
             return "maintenance"
         if tags & _WORK or ("capacity" in tags and found) or ("reduce" in tags and shares) or _carried(clause, kinds):
             return "maintenance"
@@ -155,19 +177,23 @@ def core_of(clause: Clause) -> str:
         and not slices
     ):
         return "maintenance" if _real_work(chunks) else ""
-    if "demand" in tags and shares and _load_bounded(clause, tags, links):
+    if "demand" in tags and shares and load_bounded(clause, tags, links):
         return "kpi"
     if "demand" in tags and not hard_kpi and "cost" not in tags and not ("prb" in tags and kinds & _SHAREABLE):
-        if _growth(clause, kinds, tags):
+        if growth(clause, kinds, tags):
             return "surge"
         if not found and (
             any(c.word in ("surge", "surges", "peak") for c in chunks)
             or ("more" in tags and "expect" in tags)
-            or _vague_growth(tags)
+            or vague_growth(tags)
         ):
             return "surge_open"
-    if (slices or clause.zones or clause.cells) and not kpi and not links and _times_usual(clause, kinds, tags):
-        return "surge"
+    if (slices or clause.zones or clause.cells) and not kpi and not links:
+        here = bool(clause.zones or clause.cells)
+        if times_usual(clause, kinds, tags) or (
+            (found or tags & MULTIPLES.keys()) and announced(clause, kinds, tags, placed=here)
+        ):
+            return "surge"
     if (
         not kpi
         and not slices
@@ -177,7 +203,7 @@ def core_of(clause: Clause) -> str:
         and (any(c.tag == "quantity" and c.value.signed for c in chunks) or (tags & MULTIPLES.keys() and not found))
     ):
         return "surge"
-    if shares and "more" in tags and not hard_kpi and _plainly_more(clause, tags):
+    if shares and "more" in tags and not hard_kpi and plainly_more(clause, tags):
         return "surge"
     if "freeze" in tags and not found and _picture(clause, words):
         return ""
@@ -264,7 +290,7 @@ def of_packets(clause: Clause) -> bool:
         quantity = chunks[i].value
         if chunks[i].tag != "quantity" or quantity.dim not in (RATIO, FRACTION):
             continue
-        if quantity.of or any(_PACKET_WORDS & set(c.word.split()) for c in chunks[i + 1 : i + 5]):
+        if quantity.of in (PACKETS, NINES) or any(_PACKET_WORDS & set(c.word.split()) for c in chunks[i + 1 : i + 5]):
             return True
     return False
 
@@ -317,7 +343,7 @@ def _things_lost(clause: Clause, kinds: set[str]) -> bool:
 
 def _filled(clause: Clause, words: set[str]) -> bool:
     """ "no cell above 85 %", "up-3 no more than 80 % full": what bounds a share of cells or links is their utilisation."""
-    if words & _FULL:
+    if words & FULL:
         return True
     cells = any(c.tag == "cellnoun" for c in clause.chunks) and ("all" in clause.tags or "no" in words or "none" in words)
     return cells and not clause.tags & {"share", "prb", "change", "reserve", "freeze"}
@@ -335,34 +361,6 @@ def _weighed(clause: Clause, kinds: set[str]) -> bool:
     """ "URLLC weight 3", "a weight of 3 for FWA", "weigh it threefold"."""
     scaled = kinds & {COUNT, FACTOR} or clause.tags & MULTIPLES.keys()
     return bool(scaled) and any(c.word in WEIGHING for c in clause.chunks)
-
-
-_OTHERWISE_SCALED = frozenset(
-    {
-        "share",
-        "prb",
-        "bandwidth",
-        "reserve",
-        "cap",
-        "cost",
-        "save",
-        "important",
-        "moreimportant",
-        "lessimportant",
-        "prio",
-        "neg",
-    }
-)
-
-
-def _times_usual(clause: Clause, kinds: set[str], tags: set[str]) -> bool:
-    """ "eMBB 2x the usual tonight", "embb 35 % above normal": more of a slice is more demand, where no KPI is named."""
-    if tags & (_OTHERWISE_SCALED | {"ranking", "change", "freeze", "hold", "deprio", "atmost", "atleast"}):
-        return False
-    if "usual" in tags:
-        compared = tags & {"above", "over", "below", "more", "less", "up", "of"}
-        return FACTOR in kinds or bool(tags & MULTIPLES.keys()) or (bool(kinds & {RATIO, FRACTION}) and bool(compared))
-    return FACTOR in kinds and "expect" in tags
 
 
 def _halved(clause: Clause) -> bool:
@@ -416,15 +414,6 @@ def _unfrozen(chunks: Sequence[Chunk]) -> bool:
     return bool(before) and before[-1].tag == "neg" and "change" not in {c.tag for c in chunks}
 
 
-def _load_bounded(clause: Clause, tags: set[str], links: bool) -> bool:
-    """ "keep up-1 below 70 % load": the load of a place against a bound, not a forecast."""
-    words = {c.word for c in clause.chunks if c.tag == "demand"}
-    placed = links or bool(clause.zones or clause.cells)
-    if not words <= {"load", "loads"} or not placed or tags & {"expect", "usual", "times", "raise"}:
-        return False
-    return bool(tags & {"atmost", "below", "cap"}) or (bool(tags & {"above", "over"}) and "neg" in tags)
-
-
 _SEEN_WORDS = "picture pictures image images screen screens video videos stream streams feed feeds app apps footage"
 _SEEN = frozenset(_SEEN_WORDS.split())
 
@@ -450,19 +439,6 @@ def _real_work(chunks: Sequence[Chunk]) -> bool:
     return any(
         c.tag == "maint" and c.word.startswith(("maint", "servic", "repair", "outage", "splic", "replac")) for c in chunks
     )
-
-
-def _growth(clause: Clause, kinds: set[str], tags: set[str]) -> bool:
-    return (
-        bool(kinds & {RATIO, FRACTION, FACTOR})
-        or bool(tags & MULTIPLES.keys())
-        or ("times" in tags and COUNT in kinds)
-        or (any(c.word.startswith("halv") for c in clause.chunks))
-    )
-
-
-def _vague_growth(tags: set[str]) -> bool:
-    return bool(tags & {"more", "less"}) and "usual" in tags
 
 
 def _negated(clause: Clause, tag: str) -> bool:
@@ -492,12 +468,3 @@ def _over_all_others(chunks: Sequence[Chunk]) -> bool:
     at = next(i for i, c in enumerate(chunks) if c.tag in ("before", "over", "above"))
     after = {w for c in chunks[at + 1 : at + 4] for w in c.word.split()}
     return bool(after & {"everyone", "everybody", "others", "rest", "anyone", "anybody", "else"})
-
-
-def _plainly_more(clause: Clause, tags: set[str]) -> bool:
-    """ "plan for 60 % more", "30 % busier in the corridor"."""
-    if tags & {"than", "neg", "cost", "save", "share", "prb", "change"}:
-        return False
-    if clause.slices:
-        return "expect" in tags and not tags & {"bandwidth", "resource", "reserve", "cap", "prio"}
-    return bool(tags & {"expect", "there"} or clause.zones or clause.cells)

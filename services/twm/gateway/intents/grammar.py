@@ -10,7 +10,7 @@ from twm.api.intent.v1 import intent_pb2
 from twm.core.errors import InvalidInputError
 from twm.core.network import NetworkSpec
 from twm.core.text import clean
-from twm.gateway.intents.again import arrivals, as_many, link_again, much_again, ordinals, small_shares
+from twm.gateway.intents.again import arrivals, as_many, much_again, named_again, ordinals, small_shares
 from twm.gateway.intents.assemble import Assembler
 from twm.gateway.intents.background import past_days
 from twm.gateway.intents.carried_units import carried_units
@@ -25,7 +25,7 @@ from twm.gateway.intents.lines import lined
 from twm.gateway.intents.listings import listed
 from twm.gateway.intents.meaning import Reader
 from twm.gateway.intents.names import NameIndex
-from twm.gateway.intents.pairs import as_per, cases, one_in_many, respectively, signs_before
+from twm.gateway.intents.pairs import as_per, cases, of_nominal, one_in_many, respectively, signs_before
 from twm.gateway.intents.questions import question
 from twm.gateway.intents.relayed import plainly
 from twm.gateway.intents.spoken_times import timed
@@ -40,9 +40,10 @@ _JOINED = (
     as_per,
     signs_before,
     one_in_many,
+    of_nominal,
     cases,
     respectively,
-    link_again,
+    named_again,
     small_shares,
     as_many,
     much_again,

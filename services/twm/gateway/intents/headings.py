@@ -6,8 +6,10 @@ from dataclasses import replace
 
 from twm.gateway.intents.clauses import Clause
 from twm.gateway.intents.cores import KPI_TAGS, dims, figures
-from twm.gateway.intents.units import COUNT, FRACTION, RATIO
+from twm.gateway.intents.units import COUNT, FRACTION, NOMINAL, RATIO
 
+REMAINING = frozenset({"remaining", "remain", "remains", "left", "residual"})
+"""What is said of the capacity of a link under work."""
 LENT = frozenset({"ranking", "important", "perstep", "change"})
 """What a heading says of the figures and names after it."""
 
@@ -35,8 +37,9 @@ def of_heading(heading: Clause | None, clause: Clause) -> Clause:
             c for c in heading.chunks if c.tag in ("bandwidth", "share") or (c.tag == "name" and c.value[0].kind == "slice")
         ]
         return replace(clause, chunks=[*lent, *clause.chunks])
-    work = clause.tags & {"maint", "down", "fail", "lose", "degrade", "capacity"}
-    if heading is None or not heading.links or not work or clause.links or clause.slices or heading is clause:
+    work = clause.tags & {"maint", "down", "fail", "lose", "degrade", "capacity"} or {c.word for c in clause.chunks} & REMAINING
+    nominal = any(q.of == NOMINAL for _, q in clause.quantities())
+    if heading is None or not heading.links or not (work or nominal) or clause.links or clause.slices or heading is clause:
         return clause
     return replace(clause, chunks=[*(c for c in heading.chunks if c.tag == "name"), *clause.chunks])
 

@@ -9,7 +9,9 @@ ITEM = "•"
 SHORT_LINE = 50
 """A line up to here was ended on purpose; a longer one may have been wrapped by a mail program."""
 _BULLET = re.compile(r"\s*(?:[-*•·–—▪◦‣>]|\(?\d{1,2}[.)]|\(?[a-h]\)|\(?(?:i{1,3}|iv|v)\))[ \t]+(?=\S)")
-_NUMBERED = re.compile(r"(?<![^\s,;:.])\(?([1-9])\)[ \t]+(?=\S)")
+_NUMBERED = re.compile(r"(?<![^\s,;:.])\(?([1-9]|[a-h]|i{1,3}|iv|v)\)[ \t]+(?=\S)")
+_COUNTED = (tuple("123456789"), tuple("abcdefgh"), ("i", "ii", "iii", "iv", "v"))
+"""How items are counted."""
 _OPEN_ENDS = (",", ":", ";", ".", "!", "?", "(", "-", "–", "—", "/", "&")
 _OPEN = """
 and or the a an of in on at to for with by than over under below above from until per is are be not
@@ -46,9 +48,10 @@ def _ended(line: str) -> bool:
 
 
 def _numbered(text: str) -> str:
-    """ "1) ... 2) ..." within a line: items too, where they are counted from one."""
+    """ "1) ... 2) ...", "(a) ... (b) ..." within a line: items too, where they are counted from the first."""
     found = list(_NUMBERED.finditer(text))
-    if len(found) < 2 or [int(m[1]) for m in found] != list(range(1, len(found) + 1)):
+    counted = tuple(m[1] for m in found)
+    if len(found) < 2 or not any(counted == row[: len(counted)] for row in _COUNTED):
         return text
     out, at = "", 0
     for i, match in enumerate(found):

@@ -14,12 +14,12 @@ from twm.gateway.intents.bounds import risk_of
 from twm.gateway.intents.chunks import Chunk
 from twm.gateway.intents.clauses import Clause, sentences
 from twm.gateway.intents.context import Context, Understood
-from twm.gateway.intents.cores import KPI_TAGS, core_of, counted_too, dims, figures
+from twm.gateway.intents.cores import FULL, KPI_TAGS, core_of, counted_too, dims, figures
 from twm.gateway.intents.drafts import ConstraintDraft, EventDraft, Item, MaintenanceDraft, ObjectiveDraft, SurgeDraft, Where
 from twm.gateway.intents.headings import LENT, of_heading, remainder, resource_only
 from twm.gateway.intents.lines import ITEM
 from twm.gateway.intents.moods import beyond_scope, hangs_on_question, no_goal
-from twm.gateway.intents.names import NameIndex
+from twm.gateway.intents.names import Name, NameIndex
 from twm.gateway.intents.notices import action, leftover, notice
 from twm.gateway.intents.places import (
     places,
@@ -31,6 +31,7 @@ from twm.gateway.intents.places import (
     zones_of,
 )
 from twm.gateway.intents.questions import question
+from twm.gateway.intents.referents import referred
 from twm.gateway.intents.said_apart import (
     begins_with_window,
     give_to_those_before,
@@ -97,6 +98,7 @@ class Reader:
         self._unstated: list[Clause] = []
         """The sentence before, where it holds no statement."""
         self._lead: list[Part] = []
+        self._spoken: tuple[Name, ...] = ()
         self._today = today
 
     def read(self, clauses: Sequence[Clause]) -> Understood:
@@ -121,7 +123,7 @@ class Reader:
             self.context.mentioned = [x for clause in sentence for x in clause.slices] or self.context.mentioned
             self._spoken_of(sentence)
             return
-        sentence = without_background(sentence)
+        sentence, self._spoken = referred(without_background(sentence), self._spoken, self._worked())
         if not sentence:
             self.out.touched, self._unstated = True, []
             return
@@ -170,6 +172,10 @@ class Reader:
             elif isinstance(item, MaintenanceDraft):
                 self.context.occasion = intent_pb2.OCCASION_MAINTENANCE
 
+    def _worked(self) -> set[str]:
+        """Links whose work was stated."""
+        return {link for item in self.out.items if isinstance(item, MaintenanceDraft) for link in item.links}
+
     def _spoken_of(self, sentence: Sequence[Clause]) -> None:
         """A sentence without a statement names a place that "there" stands for after it."""
         zones = list(dict.fromkeys(zone for clause in sentence for zone in clause.zones))
@@ -208,6 +214,8 @@ class Reader:
             core = core_of(clause)
             if clause.heading:
                 strange_heading(self, clause, sentence)
+            if clause.heading and core == "figure" and "capacity" in clause.tags and not clause.links:
+                continue  # "The relay loses half its capacity: ...": which links that is comes after it
             if clause.heading and core == "save" and not figures(clause) and _bare_figure(sentence, said):
                 self._head(clause)
                 self.context.core = "save"
@@ -417,6 +425,8 @@ class Reader:
 
     def _of_share(self, clause: Clause) -> bool:
         """ "at most 50 % of the radio, 45 % of transport": goes on with shares of the slice of before."""
+        if {c.word for c in clause.chunks} & FULL:
+            return False
         if clause.links and self.context.where.links and clause.opener in ("and", ",") and not clause.slices:
             return self.context.core == "share" and not clause.tags & (KPI_TAGS | {"capacity", "maint", "down", "fail", "lose"})
         own = clause.slices or clause.links or clause.tags & KPI_TAGS or not clause.tags & {"transport", "bandwidth"}
@@ -442,6 +452,10 @@ class Reader:
             return True
         bare = not clause.tags & {"atleast", "atmost", "neg", "above"} and clause.opener in ("and", ",", "but", "or")
         return bare and self.context.core == "kpi" and self.context.kpi in ("loss_ratio", "utilisation_ratio")
+
+    def cells_of(self, zone: str) -> set[str]:
+        """Cells of a zone."""
+        return {cell for z in self.spec.zones if z.id == zone for cell in z.cells}
 
     def where(self, clause: Clause, *, ellipsis: bool = True) -> Where:
         """Scope of a clause: its own names, else what "there", "it" or a heading stands for."""

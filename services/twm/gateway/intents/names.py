@@ -51,6 +51,7 @@ class NameIndex:
         self._root = _Node()
         self._numbers: dict[str, dict[int, list[str]]] = {CELL: {}, LINK: {}, ZONE: {}}
         self._joined: dict[str, list[Name]] = {}
+        self._several: dict[str, list[tuple[tuple[str, ...], Name]]] = {}
         self._reserved: set[str] = set()
         self._families: dict[str, str] = {}
         self._endings: dict[str, list[Name]] = {}
@@ -71,6 +72,7 @@ class NameIndex:
             for name_id in ids:
                 self._add(Name(kind, name_id))
         self._speller = Speller(self._joined)
+        self._first_words = Speller(self._several)
 
     def _add(self, name: Name) -> None:
         tokens = tokenize(name.id)
@@ -81,6 +83,8 @@ class NameIndex:
             node = node.next.setdefault((token.text, glued), _Node())
         node.names.append(name)
         self._joined.setdefault("".join(t.text for t in words), []).append(name)
+        if len(words) > 1 and all(t.kind == "word" and len(t.text) > 1 for t in words):
+            self._several.setdefault(words[0].text, []).append((tuple(t.text for t in words), name))
         known = lexicon.words()
         parts = tuple(t.text for t in words)
         own = lexicon.naming_parts() if sum(p.isalpha() for p in parts) > 1 else lexicon.naming()
@@ -180,6 +184,17 @@ class NameIndex:
         if not found or len(text) < 4 or (edits > 1 and len(text) < 8):
             return []
         return [name for joined in found for name in self._joined[joined] if len(joined) >= 4]
+
+    def near_words(self, said: Sequence[str]) -> list[Name]:
+        """Names of as many words, each with at most one slip of the pen ("nroth tunel")."""
+        first, edits = self._first_words.nearest(said[0])
+        return [
+            name
+            for word in (first if edits < 2 else ())
+            for words, name in self._several.get(word, ())
+            if len(words) == len(said)
+            and all(a == b or (len(b) > 3 and distance(a, b, 1) == 1) for a, b in zip(said, words, strict=True))
+        ]
 
     def nearest(self, kind: str, text: str, count: int = 3) -> list[str]:
         """Ids of that kind, those nearest to `text` first."""

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from twm.gateway.intents.chunks import NAME, QUANTITY, Chunk
-from twm.gateway.intents.units import COUNT, PACKETS, RATIO, Quantity
+from twm.gateway.intents.names import LINK
+from twm.gateway.intents.units import COUNT, NOMINAL, PACKETS, RATE, RATIO, Quantity
 
 _LOST = frozenset({"packet", "loss", "lose", "delivered"})
 _BETWEEN = frozenset({"filler", "name", "packet", "loss", "lose", "of", "slicenoun", "delivered", "reduce", "allow"})
@@ -61,6 +62,34 @@ def _many(chunks: Sequence[Chunk], k: int) -> float:
     return _LARGE.get(chunks[k].word.rstrip("s"), 0.0)
 
 
+_OF_NOMINAL = frozenset(
+    {"of", "its", "their", "the", "usual", "normal", "nominal", "full", "installed", "out", "a", "total", "possible"}
+)
+
+
+def of_nominal(chunks: Sequence[Chunk]) -> list[Chunk]:
+    """ "200 of its 800 Mbps", "400 out of 1000 Mbps", "300 Mbps left out of 1 Gbps": the share that is left of a link."""
+    out = list(chunks)
+    for i, chunk in enumerate(out):
+        if chunk.tag != QUANTITY or chunk.value.dim not in (COUNT, RATE):
+            continue
+        j = i + 1
+        while j < len(out) and j < i + 6 and (out[j].word in _OF_NOMINAL | _STILL or out[j].word == "out of"):
+            j += 1
+        between = {w for c in out[i + 1 : j] for w in c.word.split()}
+        whole = out[j] if j < len(out) else None
+        named = next((c.value[0].kind for c in reversed(out[:i]) if c.tag == NAME), LINK)
+        if whole is None or whole.tag != QUANTITY or whole.value.dim != RATE or "of" not in between or named != LINK:
+            continue
+        part = chunk.value.value * (1.0 if chunk.value.dim == RATE else whole.value.scale or 1.0)
+        if 0 <= part <= whole.value.value:
+            share = Quantity(round(part / whole.value.value, 9), RATIO, of=NOMINAL)
+            rest = [c for c in out[i + 1 : j] if c.word in _STILL]
+            return [*out[:i], Chunk(QUANTITY, chunk.start, whole.end, share), *rest, *of_nominal(out[j + 1 :])]
+    return out
+
+
+_STILL = frozenset({"left", "remaining", "available", "usable", "only", "still"})
 _SIGNS = {"<=": ">=", "<": ">", "≤": ">=", "=<": ">=", ">=": "<=", ">": "<", "≥": "<=", "=>": "<="}
 _TAGS = {">=": "atleast", ">": "above", "<=": "atmost", "<": "below"}
 _CASES = frozenset({"cases", "times", "samples", "intervals", "occasions", "instances"})

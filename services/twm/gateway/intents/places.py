@@ -37,10 +37,11 @@ def where_of(reader: Reader, clause: Clause, *, ellipsis: bool = True) -> Where:
     tags = clause.tags
     zone = clause.zones[0] if clause.zones else ""
     cells, links = clause.cells, clause.links
-    if "there" in tags and not (zone or cells or links) and (context.cells or context.links):
+    there = "there" in tags or _in_it(clause)
+    if there and not (zone or cells or links) and (context.cells or context.links):
         cells, links = list(context.cells), list(context.links)
-    elif not zone and (
-        "there" in tags
+    elif not (zone or cells or links) and (
+        there
         or (heading is not None and "there" in heading.tags and not heading.zones)
         or ("pronoun" in tags and "zonenoun" in tags)
     ):
@@ -64,6 +65,8 @@ def where_of(reader: Reader, clause: Clause, *, ellipsis: bool = True) -> Where:
         "transport" in tags and not found.links and "linknoun" in tags and _plural_links(clause.chunks)
     ):
         found.links = list(reader.names.ids[LINK])
+    if found.zone and found.cells and set(found.cells) <= reader.cells_of(found.zone):
+        found.zone = ""  # "The airstrip tower wants ... on strip-1"
     return found
 
 
@@ -75,6 +78,16 @@ def _spoken_of(reader: Reader, clause: Clause) -> list[str]:
     return list(context.mentioned) if meant else []
 
 
+def _in_it(clause: Clause) -> bool:
+    """ "... at most 20 ms in it", "40 % of the radio on them": the place that was spoken of."""
+    chunks = clause.chunks
+    for i, chunk in enumerate(chunks):
+        behind = i > 0 and chunk.word in ("it", "them") and chunks[i - 1].tag in ("in", "at", "on")
+        if behind and (i + 1 == len(chunks) or chunks[i + 1].tag in ("window", "punct", "until", "quantity")):
+            return True
+    return False
+
+
 _BEING_WORDS = "is are be will must should shall has have may can was were might would could"
 _BEING = frozenset(_BEING_WORDS.split())
 _AFTER_THERE = frozenset({"window", "punct", "quantity", "atmost", "atleast"})
@@ -84,6 +97,8 @@ def nowhere(clause: Clause, where: Where) -> bool:
     """Whether "there" stands for a place that nobody named: "give eMBB 20 % of the radio there"."""
     if where.zone or where.cells or where.links:
         return False
+    if _in_it(clause):
+        return True
     for i, chunk in enumerate(clause.chunks):
         follows = clause.chunks[i + 1] if i + 1 < len(clause.chunks) else None
         if (
@@ -97,7 +112,7 @@ def nowhere(clause: Clause, where: Where) -> bool:
 
 def of_all_slices(reader: Reader, clause: Clause, where: Where) -> bool:
     """Whether a bound without a slice is of all of them: "total throughput", "loss in the hospital below 2 %"."""
-    if not (where.zone or where.cells) or "slicenoun" in clause.tags:
+    if not (where.zone or where.cells) or "slicenoun" in clause.tags or _headed_by_somebody(reader.context.heading):
         return False
     words = {w for c in clause.chunks for w in c.word.split()}
     if words & _TOTAL:
@@ -110,6 +125,11 @@ def of_all_slices(reader: Reader, clause: Clause, where: Where) -> bool:
     ]
     named = clause.tags & {"delay", "p99", "mean", "loss", "lose", "throughput", "delivered", "packet"}
     return bool(named) and not strange and "pronoun" not in clause.tags
+
+
+def _headed_by_somebody(heading: Clause | None) -> bool:
+    """ "Drones: loss under 1 % in the pit": a heading that may name a slice the network does not have."""
+    return heading is not None and not heading.slices and any(c.word in lexicon.naming() for c in heading.chunks)
 
 
 def strange_words(clause: Clause) -> bool:
@@ -145,6 +165,7 @@ particular fact turn detail advance vain person question mind doubt danger troub
 industry budget contract agreement letter mail meeting call phone conversation discussion report plan project programme program
 risk cost price expense beginning start back front middle top bottom latter former rest opposite meantime interim behalf
 accordance line touch need favour favor position lead pace rate level degree extent amount number average worst best least most
+review minutes memo decision summary agenda notice resolution appendix annex clause item point paragraph section update status
 first second last once all any times time full use operation service work place stake issue hand hands charge
 """
 NO_PLACES = frozenset(_NO_PLACES.split())
@@ -268,7 +289,7 @@ _REGIONS = frozenset(_REGION_WORDS.split())
 def _anywhere(chunks: Sequence[Chunk], i: int) -> bool:
     """ "anywhere in the city": no part of the network, but all of it."""
     before = {w for c in chunks[max(i - 4, 0) : i] for w in c.word.split()}
-    return chunks[i].word in _REGIONS and bool(before & {"anywhere", "everywhere", "nowhere", "wherever"})
+    return chunks[i].word in _REGIONS and bool(before & {"anywhere", "everywhere", "nowhere", "wherever", "whole", "entire"})
 
 
 def _behind_noun(chunks: Sequence[Chunk], i: int) -> bool:
@@ -349,7 +370,12 @@ def strange_heading(reader: Reader, clause: Clause, sentence: Sequence[Clause]) 
     said = [c for c in clause.chunks if c.tag not in ("filler", "punct", "in", "at", "on")]
     last = clause.chunks[-1]
     strange = last.tag in (UNKNOWN, "place") and last.word not in NO_PLACES and len(last.word) > 3
-    if strange and clause.slices and not (clause.zones or _whole(reader, last.word)) and _inside(clause.chunks):
+    if (
+        strange
+        and clause.slices
+        and not (clause.zones or _whole(reader, last.word))
+        and _placed(clause.chunks, len(clause.chunks) - 1)
+    ):
         unknown(reader, ZONE, last.word)
         return
     alone = said[0].word if len(said) == 1 and said[0].tag == UNKNOWN and len(said[0].word) > 3 else ""
@@ -429,6 +455,11 @@ def _called(chunks: Sequence[Chunk]) -> str:
     return ""
 
 
+_BOUND_WORDS = frozenset(
+    {"name", "quantity", "range", "window", "punct", "in", "at", "on", "for", "of", "next", "last", "first"}
+)
+
+
 def _placed(chunks: Sequence[Chunk], i: int) -> bool:
     """Whether it stands as a place: "in the", "at", "near the"."""
     j = i - 1
@@ -438,7 +469,12 @@ def _placed(chunks: Sequence[Chunk], i: int) -> bool:
         and (
             chunks[j].word in ("the", "our", "a", "this", "old", "new", "zone", "area", "big", "main")
             or chunks[j].tag in (UNKNOWN, "event")
-            or (chunks[j].tag == "filler" and j + 1 == i and len(chunks[j].word) > 2 and chunks[j - 1].word in ("the", "our"))
+            or (
+                chunks[j].tag not in _BOUND_WORDS
+                and j + 1 == i
+                and len(chunks[j].word) > 2
+                and chunks[j - 1].word in ("the", "our")
+            )
             or chunks[j].word in lexicon.naming()
         )
     ):
@@ -465,13 +501,18 @@ def _all(chunks: Sequence[Chunk], noun: str) -> bool:
             before = [c for c in chunks[max(i - 4, 0) : i] if c.tag not in ("filler", "of")]
             if (
                 before
-                and (before[-1].tag == "all" or before[-1].word in ("none", "no", "both", "transport"))
+                and (before[-1].tag == "all" or before[-1].word in ("none", "no", "both", "transport") or _not_one(before))
                 and (noun != "linknoun" or chunk.word.startswith("link"))
             ):
                 return True
             if noun == "linknoun" and before and before[-1].word == "transport":
                 return True
     return False
+
+
+def _not_one(before: Sequence[Chunk]) -> bool:
+    """ "not one slice", "not a single cell"."""
+    return len(before) > 1 and before[-2].tag == "neg" and before[-1].word in ("one", "single")
 
 
 def _plural_links(chunks: Sequence[Chunk]) -> bool:

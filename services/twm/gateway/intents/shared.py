@@ -25,6 +25,10 @@ def share_places(trail: Trail) -> None:
             continue
         kinds = {type(item) for item in (*earlier, *later)}
         first, second = earlier[0], later[0]
+        if isinstance(first, SurgeDraft) and isinstance(second, ConstraintDraft | LimitDraft) and _owned(clause):
+            if first.where.slices == second.where.slices and not _placed(second.where):
+                _put_place(later, first.where)
+            continue
         if not isinstance(first, ConstraintDraft | LimitDraft) or not isinstance(second, ConstraintDraft | LimitDraft):
             continue
         old, new = first.where, second.where
@@ -43,6 +47,11 @@ def share_places(trail: Trail) -> None:
             _put_place(earlier, new)
 
 
+def _owned(clause: Clause) -> bool:
+    """ "... climbs at the airport, and its loss may be 2 %": of what was spoken of, where it was."""
+    return any(c.word in ("its", "their") for c in clause.chunks)
+
+
 def _otherwise_bounded(a: Item, b: Item) -> bool:
     """ "p99 < 9 ms, < 12 ms in the corridor": two figures for one KPI at one place would clash; each has its own."""
     if not isinstance(a, ConstraintDraft) or not isinstance(b, ConstraintDraft):
@@ -59,6 +68,9 @@ def _surges_together(one: tuple[Clause, list[Item]], other: tuple[Clause, list[I
     if clause.opener != "and" or len(grown) != 2 or len(earlier) != 1 or len(later) != 1:
         return
     first, second = grown[0].where, grown[1].where
+    if first.slices and not second.slices and "demand" not in clause.tags and (second.zone or second.cells):
+        second.slices = list(first.slices)  # "+40 % on line 7 and +25 % in north bank"
+        return
     if (second.zone or second.cells) and not (first.zone or first.cells or first.links):
         first.zone, first.cells = second.zone, list(second.cells)
 
@@ -191,6 +203,9 @@ def parallel_places(trail: Trail) -> None:
         if clause.opener not in ("and", "&") or len(earlier) != 1 or len(later) != 1 or type(earlier[0]) is not type(later[0]):
             continue
         first, second = earlier[0], later[0]
+        if isinstance(first, LimitDraft) and isinstance(second, LimitDraft):
+            _elided_place(before, first, clause, second)
+            continue
         if isinstance(first, ConstraintDraft) and isinstance(second, ConstraintDraft):
             alike = first.kpi == second.kpi and first.side == second.side
         else:
@@ -207,6 +222,14 @@ def parallel_places(trail: Trail) -> None:
             first.where = replace(second.where, slices=first.where.slices)
         elif _placed(first.where) and not _placed(second.where) and _early(before):
             second.where = replace(first.where, slices=second.where.slices)
+
+
+def _elided_place(before: Clause, first: LimitDraft, clause: Clause, second: LimitDraft) -> None:
+    """ "visitors take at most half of the radio on Long Beach and residents at least 12 %": of the same radio."""
+    told = first.resource and before.tags & {"prb", "bandwidth"} and not clause.tags & {"prb", "bandwidth", "share", "all"}
+    alike = first.change is None and second.change is None and clause.slices and first.where.slices
+    if told and alike and _placed(first.where) and not _placed(second.where):
+        second.where = replace(first.where, slices=second.where.slices)
 
 
 def _early(clause: Clause) -> bool:

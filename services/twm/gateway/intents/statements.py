@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from twm.gateway.intents.bounds import AT_LEAST, AT_MOST, EXACT, bound_of, risk_of
 from twm.gateway.intents.clauses import Clause
-from twm.gateway.intents.cores import MULTIPLES, figures
+from twm.gateway.intents.cores import figures
 from twm.gateway.intents.drafts import ConstraintDraft, Item, LimitDraft, MaintenanceDraft, SurgeDraft, Where
+from twm.gateway.intents.growth import MULTIPLES
 from twm.gateway.intents.places import nowhere
 from twm.gateway.intents.questions import quoted
 from twm.gateway.intents.statements_kpi import about_links
@@ -314,6 +315,8 @@ def surge_open(reader: Reader, clause: Clause) -> None:
 def maintenance(reader: Reader, clause: Clause) -> None:
     """Links with less capacity."""
     links = clause.links
+    if _work_again(reader, clause):
+        return
     if not links:
         if not any(c.tag in ("fuzzy", "unknown_name") for c in clause.chunks):
             reader.ask("missing_link", "context.maintenance.link_index", "Work on which link?", reader.names.ids["link"])
@@ -337,7 +340,7 @@ def maintenance(reader: Reader, clause: Clause) -> None:
             lost = (i + 1 < len(clause.chunks) and clause.chunks[i + 1].tag == "less") or (
                 not _is_left(clause, i)
                 and (
-                    ("by" in before and clause.tags & {"reduce", "degrade", "lose", "less"})
+                    ("by" in before and clause.tags & {"reduce", "degrade", "lose", "less", "down"})
                     or (clause.tags & {"lose", "loss"} and "to" not in before)
                     or quantity.signed < 0
                 )
@@ -356,6 +359,29 @@ def maintenance(reader: Reader, clause: Clause) -> None:
     ):
         return  # "splicing on down-4 tonight, and meanwhile that link carries nothing": said already
     reader.add(MaintenanceDraft(clause=clause.chunks[0].start, links=links, capacity=capacity), clause)
+
+
+_WORK_NOUNS = ("repair", "maint", "splic", "replac", "work", "outage", "swap", "upgrade", "failure", "servic")
+
+
+def _work_again(reader: Reader, clause: Clause) -> bool:
+    """ "..., the repair will last until 19:45", "... go dark at 5 am (fibre splice)": of the links of before, said already."""
+    last = reader.out.items[-1] if reader.out.items else None
+    chunks = [c for c in clause.chunks if not (c.tag == "name" and c.value[0].kind == "link")]
+    own = len(chunks) == len(clause.chunks) or reader.context.heading is not None
+    at = next((i for i, c in enumerate(chunks) if c.tag in ("maint", "fail") and c.word.startswith(_WORK_NOUNS)), -1)
+    if not isinstance(last, MaintenanceDraft) or at < 0 or figures(clause) or not own:
+        return False
+    ready = {c.word for c in chunks} & {"ready", "done", "finished", "complete", "completed", "over"}
+    if ready or (clause.links and set(clause.links) != set(last.links)):
+        return False
+    pointed = at > 0 and chunks[at - 1].word in ("the", "this", "that", "its", "their", "these")
+    if not pointed and not (clause.opener in _ASIDE and not clause.windows() and len(chunks) <= 3):
+        return False
+    for item in reader.out.items:
+        if isinstance(item, MaintenanceDraft) and item.clause == last.clause:
+            item.parts += clause.windows()
+    return True
 
 
 _LEFT_WORDS = "left remain remains remaining available stays stay usable keeps keep has have still with carries retains runs"

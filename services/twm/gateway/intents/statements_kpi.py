@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from twm.gateway.intents.bounds import AT_LEAST, AT_MOST, EXACT, Bound, bound_of, risk_of
 from twm.gateway.intents.chunks import UNKNOWN, Chunk
 from twm.gateway.intents.clauses import Clause
-from twm.gateway.intents.cores import KPI_TAGS, MULTIPLES, figures, of_packets
+from twm.gateway.intents.cores import KPI_TAGS, figures, of_packets
 from twm.gateway.intents.drafts import ConstraintDraft, Where
+from twm.gateway.intents.growth import MULTIPLES
 from twm.gateway.intents.notices import unknown
 from twm.gateway.intents.places import nowhere, of_all_slices, plain_word, strange_place, strange_words
 from twm.gateway.intents.questions import quoted
@@ -79,6 +80,12 @@ def kpi(reader: Reader, clause: Clause) -> None:
     where = _scope_of(reader, clause)
     if nowhere(clause, where):
         reader.ask("ambiguous_scope", "constraints.scope", "Where is that?", (*reader.names.ids["zone"], "the whole area"))
+        return
+    stranger = "" if where.links or where.cells or where.zone or where.slices else _full_of(clause)
+    if stranger:
+        reader.ask(
+            "ambiguous_scope", "constraints.scope", f"The utilisation of {quoted(stranger)}: which cells or links is that?"
+        )
         return
     within = _within(clause)
     if within is not None and within != 0.99:
@@ -159,6 +166,7 @@ def _constraints(
                 clause,
             )
     reader.context.kpi, reader.context.side, reader.context.where = name, side, where
+    reader.context.slices = list(where.slices) or reader.context.slices
 
 
 def _scope_of(reader: Reader, clause: Clause) -> Where:
@@ -166,13 +174,29 @@ def _scope_of(reader: Reader, clause: Clause) -> Where:
         clause, ellipsis=reader.context.core in ("kpi", "share", "rank", "kpi_open") or "pronoun" in clause.tags
     )
     spoken = reader.context.mentioned if not reader.context.core and not where.slices else []
-    if len(spoken) == 1 and not (where.all_slices or where.zone or where.cells or where.links or strange_words(clause)):
-        where.slices, where.zone = list(spoken), reader.context.mentioned_zone
+    placed = bool(where.zone or where.cells or where.links) and "there" not in clause.tags
+    if len(spoken) == 1 and not (where.all_slices or (placed and not _unsaid(clause)) or strange_words(clause)):
+        where.slices, where.zone = list(spoken), where.zone or ("" if placed else reader.context.mentioned_zone)
     if (where.links or "util" in clause.tags) and not clause.slices:
         where.slices = []
     if not where.links and not where.zone and not where.cells and about_links(clause):
         where.links = _links_called(reader, clause)
     return where
+
+
+def _full_of(clause: Clause) -> str:
+    """ "Utilisation of chairlift-down": what the network does not have."""
+    chunks = clause.chunks
+    for i, chunk in enumerate(chunks[1:], 1):
+        behind = chunks[i - 1].tag in ("of", "for", "on", "at", "in") or chunks[i - 1].word in ("the", "our")
+        if chunk.tag in (UNKNOWN, "place") and behind and "util" in {c.tag for c in chunks[:i]}:
+            return chunk.word
+    return ""
+
+
+def _unsaid(clause: Clause) -> bool:
+    """ "Wants a delay under 0.2 s at Laksevik": who does was said before."""
+    return next((c.tag == "reserve" for c in clause.chunks if c.tag not in ("filler", "punct", "window")), False)
 
 
 def _links_called(reader: Reader, clause: Clause) -> list[str]:
@@ -256,6 +280,8 @@ def _kpi_name(reader: Reader, clause: Clause, position: int, quantity: Quantity,
     ):
         return reader.context.kpi, False
     if quantity.dim in (RATIO, FRACTION) and (where.links or "util" in clause.tags or not where.slices):
+        return "utilisation_ratio", False
+    if quantity.dim == COUNT and 0 < quantity.value < 1 and (where.links or where.cells) and not where.slices:
         return "utilisation_ratio", False
     if quantity.dim == COUNT and reader.context.kpi:
         return reader.context.kpi, False

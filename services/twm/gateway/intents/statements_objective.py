@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from twm.gateway.intents.bounds import AT_LEAST, AT_MOST, risk_of
 from twm.gateway.intents.chunks import MISSPELT
 from twm.gateway.intents.clauses import Clause
-from twm.gateway.intents.cores import MULTIPLES, WEIGHING, figures
+from twm.gateway.intents.cores import WEIGHING, figures
 from twm.gateway.intents.drafts import ConstraintDraft, ObjectiveDraft, Where
+from twm.gateway.intents.growth import MULTIPLES
 from twm.gateway.intents.questions import question, quoted
 from twm.gateway.intents.units import COUNT, FACTOR, FRACTION, POINTS, RATIO, Quantity
 

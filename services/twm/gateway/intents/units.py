@@ -19,7 +19,7 @@ RATIO, POINTS, DELAY, SECONDS, DURATION, RATE, FACTOR, COUNT, PRB, BYTES, FRACTI
     "percentile",
 )
 
-PACKETS, NINES = "packets", "nines"
+PACKETS, NINES, NOMINAL = "packets", "nines", "nominal"
 MANY = 100
 """From here on "one in so many" is about packets, whatever it is said of."""
 
@@ -56,6 +56,6 @@ class Quantity:
     signed: int = 0
     """-1 or 1 where a sign was written."""
     of: str = ""
-    """PACKETS or NINES where the words say so."""
+    """PACKETS, NINES or NOMINAL (of the capacity of a link) where the words say so."""
     scale: float = field(default=0.0, compare=False)
     """What a plain number is multiplied with in the unit that was written; 0 where none was."""

@@ -1,0 +1,86 @@
+"""What "it", "its" and "them" stand for where a link or a cell was spoken of: "L1 is running hot. Keep it below 75 %."."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Set
+from dataclasses import replace
+
+from twm.gateway.intents.chunks import NAME, QUANTITY, Chunk
+from twm.gateway.intents.clauses import Clause
+from twm.gateway.intents.cores import GONE, dims, figures
+from twm.gateway.intents.names import CELL, LINK, SLICE, ZONE, Name
+from twm.gateway.intents.units import FRACTION, RATE, RATIO
+
+_SINGULAR = frozenset({"it", "its", "it's", "it'll"})
+_PLURAL = frozenset({"them", "they", "their", "both", "they're", "they'll"})
+_OWNED = frozenset({"bandwidth", "prb", "util", "resource"})
+"""What a link or a cell has: "60 % of its bandwidth"."""
+_WORK = frozenset({"maint", "down", "fail", "lose", "degrade", "capacity"})
+_IS = frozenset({"is", "are", "was", "were", "will be", "goes", "be"})
+_OF_SLICES = frozenset({"delay", "p99", "percentile", "mean", "median", "loss", "delivered", "throughput", "share", "reserve"})
+
+
+def referred(sentence: Sequence[Clause], before: Sequence[Name], worked: Set[str]) -> tuple[list[Clause], tuple[Name, ...]]:
+    """The clauses with such words put as names, and what was spoken of last after them.
+
+    `before`: what was spoken of in the sentences before; `worked`: links whose work was stated already.
+    """
+    out: list[Clause] = []
+    spoken = tuple(before)
+    fresh = not worked & {n.id for n in spoken}
+    for clause in sentence:
+        put = _put(clause, spoken, fresh=fresh)
+        out.append(put)
+        named = tuple(n for c in put.chunks if c.tag == NAME for n in c.value)
+        if named:
+            spoken, fresh = tuple(dict.fromkeys(named)), False
+    return out, spoken
+
+
+def _put(clause: Clause, spoken: Sequence[Name], *, fresh: bool) -> Clause:
+    meant = _things(spoken)
+    if not meant or clause.links or clause.cells or clause.zones:
+        return clause
+    words = _PLURAL | _SINGULAR if len(meant) > 1 else _SINGULAR
+    for i, chunk in enumerate(clause.chunks):
+        if chunk.tag not in ("pronoun", "filler") or chunk.word not in words:
+            continue
+        alone = all(n.kind != SLICE for n in spoken)
+        worked = fresh and meant[0].kind == LINK and _of_work(clause, i)
+        if worked or _fits(clause, i, alone=alone):
+            there = Chunk(NAME, chunk.start, chunk.end, meant, chunk.word)
+            return replace(clause, chunks=[*clause.chunks[:i], there, *clause.chunks[i + 1 :]])
+    return clause
+
+
+def _things(spoken: Sequence[Name]) -> tuple[Name, ...]:
+    """The links, or the cells, that were spoken of; nothing where both were."""
+    kinds = {n.kind for n in spoken}
+    if kinds == {ZONE} and len(spoken) == 1:
+        return tuple(spoken)
+    if len(kinds - {SLICE, ZONE}) != 1 or not kinds & {LINK, CELL}:
+        return ()
+    return tuple(n for n in spoken if n.kind in (LINK, CELL))
+
+
+def _of_work(clause: Clause, i: int) -> bool:
+    """ "It is off", "its capacity is halved", "treat it as dead"; not "the crew is working on it"."""
+    chunks = clause.chunks
+    if clause.slices:
+        return False
+    after = chunks[i + 1 :]
+    gone = len(after) > 1 and after[0].word in _IS and after[1].word in GONE
+    return gone or any(c.tag in _WORK for c in after)
+
+
+def _fits(clause: Clause, i: int, *, alone: bool) -> bool:
+    """Whether the word at `i` is of a link or a cell with a bound, and not of a slice, the weather or nothing at all."""
+    tags, chunks = clause.tags, clause.chunks
+    owned = chunks[i].word in ("its", "their") and any(c.tag in _OWNED for c in chunks[i + 1 : i + 4])
+    part = chunks[i].word in ("it", "them") and i > 1 and chunks[i - 1].tag == "of" and chunks[i - 2].tag == QUANTITY
+    owned = owned or (part and not tags & _OF_SLICES - {"reserve", "share"})
+    if clause.slices or (tags & _WORK and "util" not in tags):
+        return owned
+    kinds = dims(clause, figures(clause))
+    bounded = alone and bool(kinds & {RATIO, FRACTION, RATE}) and not tags & (_OF_SLICES | {"save", "cost", "demand", "change"})
+    return owned or "util" in tags or bounded
