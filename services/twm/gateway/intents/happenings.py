@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from twm.api.intent.v1 import intent_pb2
 from twm.gateway.intents.chunks import CLOCK, FILLER, NAME, Chunk
 from twm.gateway.intents.events import HELD, PAST, event_at
-from twm.gateway.intents.names import LINK
 from twm.gateway.intents.times import PARTS_OF_DAY, Part
 
 _NIGHTLY = """
@@ -21,7 +20,12 @@ _AT_A_TIME = frozenset({"in", "at", "on", "during", "for", "until", "throughout"
 
 def of_a_noun(chunks: Sequence[Chunk], j: int) -> bool:
     """ "the night boat", "our morning crew": a part of the day that says which boat, and no time."""
-    if j + 1 >= len(chunks) or chunks[j].tag not in PARTS_OF_DAY or chunks[j + 1].word not in _OF_THE_NIGHT:
+    if j + 1 >= len(chunks) or chunks[j].tag not in PARTS_OF_DAY or chunks[j].word in ("tonight", "overnight"):
+        return False
+    named = j == 0 or chunks[j - 1].word in ("the", "our", "a", "annual", "first", "big")
+    if named and (chunks[j + 1].tag == "event" or chunks[j + 1].word in HELD):
+        return True
+    if chunks[j + 1].word not in _OF_THE_NIGHT:
         return False
     before = [c for c in chunks[max(j - 2, 0) : j] if c.word not in ("the", "our", "a", "its")]
     return not (before and before[-1].tag in _AT_A_TIME and "shift" in chunks[j + 1].word)
@@ -32,7 +36,7 @@ def happening(chunks: Sequence[Chunk], i: int) -> tuple[Part, int] | None:
     for k in range(i, min(i + 5, len(chunks))):
         name = event_at(chunks, k)
         if name or chunks[k].word in HELD:
-            return Part(occasion=intent_pb2.OCCASION_EVENT, event=name or _called(chunks, i, k)), k + 1
+            return Part(occasion=intent_pb2.OCCASION_EVENT, event=name or called(chunks, i, k)), k + 1
         if chunks[k].tag not in (FILLER, "unknown", "pronoun", NAME, "place", "holiday", "raise", "pronoun"):
             break
     if any(c.word in _SPANS or c.tag in ("zonenoun", "transport", "slicenoun", CLOCK) for c in chunks[i : i + 4]):
@@ -49,7 +53,7 @@ _SPANS = frozenset(_SPAN_WORDS.split())
 """Behind "during the": a span that is told apart, and no happening."""
 
 
-def _called(chunks: Sequence[Chunk], i: int, k: int) -> str:
+def called(chunks: Sequence[Chunk], i: int, k: int) -> str:
     """Name of an event that ends at `k`: up to three words behind the article."""
     words = [c.word for c in chunks[i : k + 1] if c.word not in ("the", "our", "this", "that", "a", "its", "their")]
     return " ".join(words[-3:])
@@ -58,18 +62,3 @@ def _called(chunks: Sequence[Chunk], i: int, k: int) -> str:
 def ends_there(chunks: Sequence[Chunk], i: int) -> bool:
     """Whether nothing follows that would make a figure another one's: "starting at seven, ..."."""
     return i >= len(chunks) or chunks[i].tag in ("punct", "and", "but", "then", "on", "filler", "until", "weekday", "tomorrow")
-
-
-def names_between(chunks: Sequence[Chunk], i: int, j: int) -> bool:
-    return any(c.tag == NAME and c.value[0].kind == LINK for c in chunks[i:j])
-
-
-def occasion(tag: str) -> int:
-    return {
-        "demand": intent_pb2.OCCASION_SURGE,
-        "event": intent_pb2.OCCASION_EVENT,
-    }.get(tag, intent_pb2.OCCASION_MAINTENANCE)
-
-
-def is_link(chunk: Chunk) -> bool:
-    return bool(chunk.tag == NAME and chunk.value[0].kind == LINK)

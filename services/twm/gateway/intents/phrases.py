@@ -193,7 +193,7 @@ PHRASES: dict[str, str] = {
     """,
     "while": "in the meantime | in the mean time | at that time",
     "event": """
-        black friday | cyber monday | boxing day |
+        black friday | cyber monday |
         open day | open house | open days | market day | sports day | job fair | trade show | air show | light show
     """,
     "expect": """

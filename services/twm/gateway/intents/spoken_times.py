@@ -8,37 +8,34 @@ from __future__ import annotations
 
 import re
 
+from twm.gateway.intents.spoken_days import DAY, MONTH, MONTH_NAMES, PART, UNITS, days_told
+
 VAGUE = "for a while"
 """Read as a window that fixes no moment."""
-_DAY = r"(?:mon|tues|wednes|thurs|fri|satur|sun)day|mon|tue|tues|wed|thu|thur|thurs|fri|sat|sun"
-_PART = r"morning|afternoon|evening|night"
-_MONTHS = "january february march april may june july august september october november december"
-_MONTH_NAMES = _MONTHS.split()
-_MONTH = "sept|" + "|".join(f"{name[:3]}|{name}" for name in _MONTH_NAMES)
 _CLOCK = r"(?:[01]?\d|2[0-4])(?::[0-5]\d|\s?[ap]\.?m\b)|noon\b|midnight\b"
-_LATE = rf"yesterday(?:\s(?:{_PART}))?|last\s(?:night|week|{_DAY})"
-_TOLD = rf"(?:on\s(?:last\s)?(?:{_DAY})|this\s(?:{_PART})|(?:earlier\s)?today|{_LATE})\b"
+_LATE = rf"yesterday(?:\s(?:{PART}))?|last\s(?:night|week|{DAY})"
+_TOLD = rf"(?:on\s(?:last\s)?(?:{DAY})|this\s(?:{PART})|(?:earlier\s)?today|{_LATE})\b"
 _TALK = (
     r"(?:meeting|call|briefing|handover|stand-?up|incident|outage|review|discussion|mail|report|problem|trouble|complaint)s?"
 )
 _SPOKEN = r"(?:half|quarter|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b"
 _MOMENT = (
-    rf"(?:{_CLOCK}|today\b|tomorrow\b|(?:{_DAY})\b|\d{{4}}-\d\d-\d\d|\d{{1,2}}(?:st|nd|rd|th)?\s(?:{_MONTH})\b|[01]\d[0-5]\d\b)"
+    rf"(?:{_CLOCK}|today\b|tomorrow\b|(?:{DAY})\b|\d{{4}}-\d\d-\d\d|\d{{1,2}}(?:st|nd|rd|th)?\s(?:{MONTH})\b|[01]\d[0-5]\d\b)"
 )
 _HOURS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 _HOUR_OF_PART = re.compile(
     rf"(?i)\b(at|from|by|since|starting|around)\s(1[0-2]|[1-9]|{'|'.join(_HOURS)})((?:[:.][0-5]\d)?)(?:\so'?clock)?"
-    rf"\s(?:(tonight)|(this|tomorrow|in\sthe|on\s(?:{_DAY})|(?:{_DAY}))\s(morning|afternoon|evening))\b"
+    rf"\s(?:(tonight)|(this|tomorrow|in\sthe|on\s(?:{DAY})|(?:{DAY}))\s(morning|afternoon|evening))\b"
 )
 _JOINT = r"\s?(?:-|–|—|→|->|to|until|till)\s?"
 _ISO = re.compile(
     r"\bP(?=\d|T\d)(?:(?P<d>\d{1,3})D)?(?:T(?=\d)(?:(?P<h>\d{1,3}(?:\.\d{1,2})?)H)?(?:(?P<m>\d{1,4})M)?(?:(?P<s>\d{1,5})S)?)?(?![\w%])"
 )
 _DOTTED = re.compile(
-    rf"(?i)(?P<before>(?:\b(?:on|until|till|from|to|by|the|of|since|{_DAY})|[(,–-])\s{{0,2}})(?P<day>[0-3]?\d)\.(?P<month>[01]?\d)\.(?=[\s,)]|$)"
+    rf"(?i)(?P<before>(?:\b(?:on|until|till|from|to|by|the|of|since|{DAY})|[(,–-])\s{{0,2}})(?P<day>[0-3]?\d)\.(?P<month>[01]?\d)\.(?=[\s,)]|$)"
 )
 _MILITARY = re.compile(
-    rf"(?i)(?<![\w.,:/-])([01]\d|2[0-3])([0-5]\d)\s?(hrs?|h|z|hours)?({_JOINT})((?:\d{{1,2}}\s(?:{_MONTH})\s|(?:{_DAY})\s)?)([01]\d|2[0-4])([0-5]\d)"
+    rf"(?i)(?<![\w.,:/-])([01]\d|2[0-3])([0-5]\d)\s?(hrs?|h|z|hours)?({_JOINT})((?:\d{{1,2}}\s(?:{MONTH})\s|(?:{DAY})\s)?)([01]\d|2[0-4])([0-5]\d)"
     r"\s?(hrs?|h|z|hours)?(?=\s{0,2}(?:$|[,.;)\]]|(?:today|tomorrow|tonight|on|local|utc|gmt|cet|cest)\b))"
 )
 
@@ -60,23 +57,22 @@ def _rules(*pairs: tuple[str, str]) -> list[tuple[re.Pattern[str], str]]:
 
 
 _NTH = r"first|second|third|fourth|fifth|sixth|umpteenth|last|\d{1,2}(?:st|nd|rd|th)"
-_UNITS = r"hours?|hrs?|h|minutes?|mins?|min|days?|weeks?|months?"
 _SOME = r"one|two|three|four|five|six|seven|eight|nine|ten|twelve|an?|\d{1,3}"
 _RULES = _rules(
     # What is told of the past, and how often: no window.
     (
         rf",?\s\b(?:(?:for|already|is|was)\s)?(?:already\s)?(?:for\s)?the\s(?:{_NTH})\stime\s(?:today|tonight|(?:this|last|in\sa)\s"
-        rf"(?:week|month|year|quarter|shift|row|{_PART}|weekend|day))\b",
+        rf"(?:week|month|year|quarter|shift|row|{PART}|weekend|day))\b",
         "",
     ),
     (
         rf"(\b(?:complain(?:ed|ing)|call(?:ed|ing)|r[iau]ng|phon(?:ed|ing)|ask(?:ed|ing)|fail(?:ed|ing)|happened|down|crashed)\s"
-        rf"(?:us\s|me\s|in\s|again\s)?)(?:twice|thrice|once|(?:{_SOME})\stimes)\s(?:today|(?:this|last)\s(?:week|month|year|{_PART}))\b",
+        rf"(?:us\s|me\s|in\s|again\s)?)(?:twice|thrice|once|(?:{_SOME})\stimes)\s(?:today|(?:this|last)\s(?:week|month|year|{PART}))\b",
         r"\1",
     ),
     (
         rf"(\b(?:been|(?:ha(?:s|ve)|'ve)\s(?:had|seen|lost|suffered|\w{{2,12}}ed)|was|were|kept)\b[^,;.:!?]{{0,60}}?)\s(?:all|the\swhole)\s"
-        rf"(?:day|week|month|year|weekend|{_PART})(?:\slong)?\b",
+        rf"(?:day|week|month|year|weekend|{PART})(?:\slong)?\b",
         r"\1",
     ),
     (
@@ -90,17 +86,17 @@ _RULES = _rules(
     ),
     (
         rf"\b(?:after|since|following|because\sof|due\sto|given|despite)\s(?:[a-z'-]{{1,15}}\s){{1,6}}?(?:of\s|from\s)?"
-        rf"(?:yesterday(?:\s(?:{_PART}))?|last\s(?:night|week|{_DAY}))\b,?",
+        rf"(?:yesterday(?:\s(?:{PART}))?|last\s(?:night|week|{DAY}))\b,?",
         "",
     ),
-    (rf"\bsince\s(?:(?:{_DAY})|{_CLOCK}|{_TOLD})(?!\s(?:is|will|has|are)\b|')", "",
+    (rf"\bsince\s(?:(?:{DAY})|{_CLOCK}|{_TOLD})(?!\s(?:is|will|has|are)\b|')", "",
     ),
     (
-        rf"\b(?:the\s|this\s)?(?:today|yesterday|last\s(?:night|week)|this\s(?:{_PART}|week)|(?:{_DAY}))'s\s(?=(?:[a-z]{{1,12}}\s)?{_TALK}\b)",
+        rf"\b(?:the\s|this\s)?(?:today|yesterday|last\s(?:night|week)|this\s(?:{PART}|week)|(?:{DAY}))'s\s(?=(?:[a-z]{{1,12}}\s)?{_TALK}\b)",
         "the ",
     ),
     (
-        rf"(?<!during )(?<!in )(?<!for )(?<!on )(?<!until )(?<!throughout )(?<!over )(?<!till )\bthe\s(?:{_PART})\s"
+        rf"(?<!during )(?<!in )(?<!for )(?<!on )(?<!until )(?<!throughout )(?<!over )(?<!till )\bthe\s(?:{PART})\s"
         r"(?=(?:boat|team|crew|shift|train|ferry|staff|watch|guard|nurse|nurses|doctor|bus|flight|delivery|report|mail|news|people|guys)\b)",
         "the ",
     ),
@@ -111,14 +107,36 @@ _RULES = _rules(
     (r"\bEOY\b", "the end of the year"),
     (r"\bw\.?e\.?f\.?\s(?=[\dnmtfsw])", "from "),
     (r"\((utc|gmt|cet|cest|local(?:\stime)?|zulu)\)", r"\1"),
-    (rf"\b((?:{_DAY}))'s\s(?=(?:{_PART})\b)", r"\1 "),
-    (rf"\b(?:late|early|mid)[\s-](?=(?:{_PART})\b)", ""),
-    (rf"\b((?:{_DAY}))\s(?:of\s)?this\sweek\b", r"this \1"),
-    (rf"\bthe\s({_PART})\sof\s(?=the\s\d)", r"in the \1 on "),
+    (rf"\b((?:{DAY}))'s\s(?=(?:{PART})\b)", r"\1 "),
+    (rf"\b(?:late|early|mid)[\s-](?=(?:{PART})\b)", ""),
+    (rf"\b((?:{DAY}))\s(?:of\s)?this\sweek\b", r"this \1"),
+    (rf"\bthe\s({PART})\sof\s(?=the\s\d)", r"in the \1 on "),
     (r"\b(traffic|demand|load|usage)\sthere\s(will\sbe|is\sgoing\sto\sbe)\b", r"\1 \2 there"),
     (
         r"\b(?:for|throughout|over)\s(?:all\sof\s)?(?:the|this|that)\s(?:whole|entire|full)\s(?:time|period|span)\b",
         "during that time",
+    ),
+    (
+        r"\b(while|whilst|when|(?:for\s)?(?:as|so)\slong\sas)\s((?:[a-z'-]{1,15}\s){1,6}?)(?:(?:is|are)\s(?:still\s)?(?:under\s?way|in\sprogress"
+        r"|ongoing|running|going\son|taking\splace|on)|goes\son|takes\splace|continues|lasts|runs)(?=\s{0,2}[,;:.)]|$)",
+        r"\1 \2lasts",
+    ),
+    (r"\bfor\s(?=as\slong\sas\b)", ""),
+    (r"\b(from|until|till|to|start|end|begin)\s?:\s(?=\d|[a-z])", r"\1 "),
+    (
+        rf"\b(?:and\s)?(?:(?:will|shall|should|is\sto|are\sto)\s)?(?:runs?|goes|go|lasts?|continues?|extends?|carry|carries)\s(?:on\s)?"
+        rf"(?:to|until|till|through)\s(?={_MOMENT})",
+        "until ",
+    ),
+    (
+        rf"\b(?:and\s)?(?:(?:will|shall|should|is\sexpected\sto|is\sto)\s)?(?:takes?|lasts?|runs?\sfor|goes?\son\sfor)\s(?:about\s|some\s|for\s)?"
+        rf"(?=(?:{_SOME}|half\san)\s(?:and\sa\shalf\s)?(?:hours?|minutes?|days?)\b)",
+        "for ",
+    ),
+    (
+        rf"\b(?:and\s)?(?:(?:it|they)\s)?(?:(?:will|should|is\sto)\s)?(?:(?:comes?|be|is|are|goes?)\s)?(?:back(?:\s(?:up|on|on\s?line|in\sservice))?"
+        rf"|restored|(?:up|online)\sagain|returns?)\s(?:again\s)?(?:at|by|around)\s(?={_MOMENT})",
+        "until ",
     ),
     # Spans.
     (r"\bbetween\s(?:right\s)?now\sand\s", "from now until "),
@@ -128,7 +146,7 @@ _RULES = _rules(
     (rf"({_CLOCK}),\s(?=(?:to|until|till)\s(?:{_MOMENT}))", r"\1 "),
     (
         r"(\b(?:until|till|through|thru)\s)(?:the\s)?(?:very\s)?end\sof\s"
-        rf"(?=(?:the\s\d|\d|(?:{_DAY}|{_MONTH}|tomorrow|today)\b))",
+        rf"(?=(?:the\s\d|\d|(?:{DAY}|{MONTH}|tomorrow|today)\b))",
         r"\1and including ",
     ),
     (rf"\bas\sof\s(?={_MOMENT})", "from "),
@@ -149,27 +167,27 @@ _RULES = _rules(
     (r"\b(20\d\d)([01]\d)([0-3]\d)T([0-2]\d)([0-5]\d)(?:[0-5]\d)?(?=Z|[/\s]|$)", r"\1-\2-\3T\4:\5"),
     # Hours of each of several days.
     (
-        rf"\b({_DAY})\s?(?:-|–|to|through)\s?(?:{_DAY}),?\s(?:from\s|between\s)?(?=(?:{_CLOCK}){_JOINT}(?:{_CLOCK}))",
+        rf"\b({DAY})\s?(?:-|–|to|through)\s?(?:{DAY}),?\s(?:from\s|between\s)?(?=(?:{_CLOCK}){_JOINT}(?:{_CLOCK}))",
         r"every \1 ",
     ),
     # Lengths.
     (r"\b(for\s)(\d{1,2}):([0-5]\d)\s?(?:h|hrs?|hours)\b", r"\1\2 hours and \3 minutes"),
-    (rf"({_CLOCK})\s?(?:,|\+|\()\s?((?:{_SOME})\s?(?:{_UNITS}))\b\)?", r"\1 for \2"),
+    (rf"({_CLOCK})\s?(?:,|\+|\()\s?((?:{_SOME})\s?(?:{UNITS}))\b\)?", r"\1 for \2"),
     (rf"\(\s?((?:{_SOME})\s?(?:hours?|hrs?|h))(?:\sonly|\smax)?\s?\)", r"(for \1)"),
     (rf",\s((?:{_SOME})\s?(?:hours?|hrs?|h))(?=\s{{0,2}}[.;]?$)", r", for \1"),
-    (rf"\buntil\s((?:{_SOME})\s(?:{_UNITS}))\sfrom\snow\b", r"for \1"),
-    (rf"\b(?:with\s)?(?:a\s)?duration(?:\sof|\sis|\s?[:=])?\s(?=(?:{_SOME})\s?(?:{_UNITS})\b)", "for "),
+    (rf"\buntil\s((?:{_SOME})\s(?:{UNITS}))\sfrom\snow\b", r"for \1"),
+    (rf"\b(?:with\s)?(?:a\s)?duration(?:\sof|\sis|\s?[:=])?\s(?=(?:{_SOME})\s?(?:{UNITS})\b)", "for "),
     (
         rf"\bfor\s(?:a\s(?:maximum|max|minimum)\sof|at\smost|up\sto|approx\.?|approximately|roughly|no\smore\sthan|not\smore\sthan|max\.?)\s"
-        rf"(?=(?:{_SOME})\s?(?:{_UNITS})\b)",
+        rf"(?=(?:{_SOME})\s?(?:{UNITS})\b)",
         "for ",
     ),
-    (rf"\bfor\s((?:{_SOME})\s)more\s(?=(?:{_UNITS})\b)", r"for \1"),
+    (rf"\bfor\s((?:{_SOME})\s)more\s(?=(?:{UNITS})\b)", r"for \1"),
     (r"\((?:\+\s?1|\+\s?1\s?d(?:ay)?|next\sday|the\snext\sday)\)", "the next day"),
     (r"\bthe\sday\safter(?=\s{0,2}(?:[,.;)]|$))", "the next day"),
     (r"\b(the\s\d{1,2}(?:st|nd|rd|th)\s(?:and|to|until|through|or)\s)(?=\d{1,2}(?:st|nd|rd|th)\b)", r"\1the "),
     (
-        rf"\b((?:today|tomorrow|{_DAY}),?\s)(?=\d{{1,2}}\s?(?:-|–|to|till|until)\s?\d{{1,2}}(?=\s{{0,2}}(?:[.,;!)]|$)))",
+        rf"\b((?:today|tomorrow|{DAY}),?\s)(?=\d{{1,2}}\s?(?:-|–|to|till|until)\s?\d{{1,2}}(?=\s{{0,2}}(?:[.,;!)]|$)))",
         r"\1from ",
     ),
     (r"\b(?:or|and),?\s(?:maybe|perhaps|possibly|probably)\s", "or "),
@@ -183,15 +201,15 @@ _RULES = _rules(
     ),
     (
         r"\b(?:for|over|within|in|during)\s(?:the\s(?:next|coming|following)\s)?(?:a\s)?"
-        rf"(?:couple\sof|few|some|several)\s(?:{_UNITS})\b",
+        rf"(?:couple\sof|few|some|several)\s(?:{UNITS})\b",
         VAGUE,
     ),
     (
         r"\bfor\s(?:(?:an?|one)\s(?:hour|day|week|minute)\sor\stwo"
-        rf"|(?:{_SOME})\s?(?:or|to|-|–)\s?(?:{_SOME})\s(?:{_UNITS}))\b",
+        rf"|(?:{_SOME})\s?(?:or|to|-|–)\s?(?:{_SOME})\s(?:{UNITS}))\b",
         VAGUE,
     ),
-    (rf"\b(?:on\s|until\s|from\s)?(?:the\s)?(?:{_DAY}|weekend|week|month)\safter\snext\b", VAGUE),
+    (rf"\b(?:on\s|until\s|from\s)?(?:the\s)?(?:{DAY}|weekend|week|month)\safter\snext\b", VAGUE),
     (r"\bin\s(?:a\sfortnight|(?:two|three|four|\d)\sweeks?)\b", VAGUE),
     (
         r"\b(?:for\s|until\s)?(?:the\s)?(?:remainder|rest|end)\sof\s(?:the|this|our|my)\s(?:shift|quarter|session|season)\b",
@@ -203,10 +221,10 @@ _RULES = _rules(
 
 def timed(text: str) -> str:
     """The text with its time phrases put plainly."""
-    text = _ISO.sub(_length, text)
+    text = _ISO.sub(_length, days_told(text))
     text = re.sub(r"(?<=\d)/(?=for )", " ", text)
     text = _DOTTED.sub(_named, text)
-    text = _MILITARY.sub(r"\1:\2\3\4\5\6:\7\8", text)
+    text = _MILITARY.sub(_with_colons, text)
     text = _HOUR_OF_PART.sub(_hour_of_part, text)
     for pattern, words in _RULES:
         text = pattern.sub(words, text)
@@ -222,6 +240,15 @@ def _length(found: re.Match[str]) -> str:
         (":", "=")
     )
     return ("" if led or not parts else "for ") + " and ".join(parts)
+
+
+def _with_colons(found: re.Match[str]) -> str:
+    """ "27 Nov 2200 - 28 Nov 0500"; in "1 January 2027 to 31 January 2027" the figures are years."""
+    before = found.string[: found.start()].rstrip(" ,").rpartition(" ")[2].casefold()
+    year = found[1] == "20" and found[2] in ("26", "27", "28", "29")
+    if year and before[:3] in {name[:3] for name in MONTH_NAMES}:
+        return found[0]
+    return f"{found[1]}:{found[2]}{found[3] or ''}{found[4]}{found[5]}{found[6]}:{found[7]}{found[8] or ''}"
 
 
 def _hour_of_part(found: re.Match[str]) -> str:
@@ -241,4 +268,4 @@ def _named(found: re.Match[str]) -> str:
     month, day = int(found["month"]), int(found["day"])
     if not (1 <= month <= 12 and 1 <= day <= 31):
         return found[0]
-    return f"{found['before']}{day} {_MONTH_NAMES[month - 1]}"
+    return f"{found['before']}{day} {MONTH_NAMES[month - 1]}"

@@ -155,7 +155,7 @@ WORDS: dict[str, str] = {
         conference congress rally race demonstration carnival exhibition drill tournament summit feast gala regatta gig opera
         premiere inauguration graduation auction blasting procession pilgrimage fete fest concerts festivals matches games
         championship championships playoff playoffs triathlon halfmarathon symposium hackathon convention pageant
-        jamboree motocross
+        jamboree motocross slalom biathlon funeral coronation jubilee rodeo airshow homecoming
     """,
     "cond": "if unless whenever once",
     "during": "during throughout amid",

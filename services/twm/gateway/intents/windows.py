@@ -7,13 +7,11 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 
-from twm.api.intent.v1 import intent_pb2
 from twm.gateway.intents.chunks import CLOCK, DATE, DATES, FILLER, NAME, QUANTITY, Chunk
 from twm.gateway.intents.clocks import Clock
-from twm.gateway.intents.events import event_at
-from twm.gateway.intents.happenings import ends_there, happening, is_link, names_between, occasion, of_a_noun
+from twm.gateway.intents.happenings import ends_there, happening, of_a_noun
 from twm.gateway.intents.moments import OPEN, WEEKDAYS, Moment, MomentReader, joins, skip
-from twm.gateway.intents.names import LINK
+from twm.gateway.intents.occasions import conditional, during, occasion
 from twm.gateway.intents.times import PARTS_OF_DAY, Part
 from twm.gateway.intents.units import COUNT, DURATION, FRACTION, SECONDS
 
@@ -25,8 +23,6 @@ _BEFORE_HOLIDAYS = frozenset(
 _FIGURE_OF = frozenset({"of", "with", "important", "priority", "prio", "to", "atmost", "atleast", "below", "above"})
 """Before a bare figure that is no hour: "a weight of 3 until Friday"."""
 _DAYS = frozenset({"morning", "afternoon", "evening", "night", "weekend", "weekday", DATE, DATES})
-_COMING = "comes come came occurs occur happens happen hits hit is are on there starts arrives begins does sets in"
-_COMES = frozenset(_COMING.split())
 
 
 class WindowReader(MomentReader):
@@ -65,7 +61,7 @@ class WindowReader(MomentReader):
             "next": self._coming,
             "within": self._for,
             "during": self._during,
-            "cond": self._if,
+            "cond": conditional,
             "while": self._during,
             "provided": self._during,
             "all": self._all,
@@ -416,67 +412,15 @@ class WindowReader(MomentReader):
             return None
         return self.pair(chunks, i, bare=False)
 
-    def _if(self, chunks: Sequence[Chunk], i: int) -> tuple[Part, int] | None:
-        """ "if the surge comes", "in case of a surge", "as soon as the event begins": the occasion itself is the condition."""
-        if chunks[i].word in ("unless", "except when", "except if", "except where", "depending on"):
-            return None
-        j = skip(chunks, i + 1, ("there", "all"))
-        surge = j < len(chunks) and chunks[j].tag == "demand" and chunks[j].word in ("surge", "surges", "peak", "peaks")
-        if not surge and not (j < len(chunks) and (chunks[j].tag == "event" or chunks[j].word in ("maintenance", "maint"))):
-            return None
-        after = j + 1
-        while after < len(chunks) and (chunks[after].tag in ("start", "last") or chunks[after].word in _COMES):
-            after += 1
-        rest = chunks[after] if after < len(chunks) else None
-        if rest is not None and rest.tag in ("reach", "above", "over", "at", "in", "of", "to", "below", "down", QUANTITY):
-            return None
-        return Part(occasion=occasion(chunks[j].tag)), after
-
     def _during(self, chunks: Sequence[Chunk], i: int) -> tuple[Part, int] | None:
-        tag = chunks[i].tag
-        if chunks[i].word in ("meanwhile", "in the meantime", "in the mean time", "at that time", "meantime"):
-            return Part(back="occasion"), i + 1
-        j, passed = i + 1, 0
-        while j < len(chunks) and passed < 5:
-            found = chunks[j].tag
-            if found in ("demand", "event", "maint", "down", "fail"):
-                if found == "event" and tag == "during" and chunks[j].word not in ("event", "events"):
-                    last = next((k for k in range(j, len(chunks)) if event_at(chunks, k)), j)
-                    last = last if last <= j + 2 else j
-                    return Part(occasion=intent_pb2.OCCASION_EVENT, event=event_at(chunks, last)), last + 1
-                if found in ("down", "fail") and tag not in ("while", "during", "provided"):
-                    return None
-                after = j + 1
-                if found == "demand" and chunks[j].word not in ("surge", "surges", "peak", "peaks") and tag != "during":
-                    return None
-                if tag != "during":
-                    while after < len(chunks) and (
-                        chunks[after].tag in ("last", "pronoun", "filler", "on") or chunks[after].word == "going on"
-                    ):
-                        after += 1
-                if found in ("down", "fail", "maint") and names_between(chunks, i, j) and tag == "while":
-                    return None
-                if after + 1 < len(chunks) and chunks[after].tag == "of" and is_link(chunks[after + 1]):
-                    after += 2
-                return Part(occasion=occasion(found)), after
-            if found == NAME and chunks[j].value[0].kind == LINK:
-                passed += 1
-                j += 1
-                continue
-            if found not in OPEN and found not in ("pronoun", "to", NAME, "linknoun", "hold", "usual", "unknown"):
-                break
-            if found == "unknown" and tag != "during":
-                break
-            j, passed = j + 1, passed + 1
-        if tag == "during":
-            k = skip(chunks, i + 1)
-            timed = self._day(chunks, k) or self._rest(chunks, k - 1) or self._for(chunks, i) if k < len(chunks) else None
-            if timed is None and _clock_ahead(chunks, i):  # the times are said as well
-                return None
-            return timed or (happening(chunks, i + 1) if chunks[i].word not in ("throughout", "amid") else None)
-        if tag == "while" and chunks[i].word == "when":
+        found = during(chunks, i)
+        if found is not None or chunks[i].tag != "during":
+            return found
+        k = skip(chunks, i + 1)
+        timed = self._day(chunks, k) or self._rest(chunks, k - 1) or self._for(chunks, i) if k < len(chunks) else None
+        if timed is None and _clock_ahead(chunks, i):  # the times are said as well
             return None
-        return None
+        return timed or (happening(chunks, i + 1) if chunks[i].word not in ("throughout", "amid") else None)
 
 
 def _clock_ahead(chunks: Sequence[Chunk], i: int) -> bool:

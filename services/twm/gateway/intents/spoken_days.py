@@ -1,0 +1,191 @@
+"""Days put plainly before they are read: "New Year's Eve", "the whole of January 2027", "in those five hours", "an hour ago".
+
+Works on the text alone. Dates of documents and lengths that are over are no windows: they are left out. Every pattern is
+bounded, so that the time is linear in the length of the text.
+"""
+
+from __future__ import annotations
+
+import calendar
+import re
+
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+DAY = r"(?:mon|tues|wednes|thurs|fri|satur|sun)day|mon|tue|tues|wed|thu|thur|thurs|fri|sat|sun"
+PART = r"morning|afternoon|evening|night"
+_MONTHS_TOLD = "january february march april may june july august september october november december"
+MONTH_NAMES = _MONTHS_TOLD.split()
+MONTH = "sept|" + "|".join(f"{name}|{name[:3]}" for name in MONTH_NAMES)
+UNITS = r"hours?|hrs?|h|minutes?|mins?|min|days?|weeks?|months?"
+SOME = r"one|two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen|twenty|thirty|forty|forty-five|ninety|an?|\d{1,3}"
+_LENGTH = rf"(?:a\squarter\sof\san\shour|half\san\shour|(?:{SOME})(?:\sand\sa\shalf)?\s?(?:{UNITS})(?:\sand\sa\shalf)?)"
+_DATE = (
+    rf"(?:\d{{1,2}}(?:st|nd|rd|th)?\s(?:of\s)?(?:{MONTH})\b(?:,?\s20\d\d)?|(?:{MONTH})\s\d{{1,2}}(?:st|nd|rd|th)?\b(?:,?\s20\d\d)?"
+    r"|20\d\d-\d\d-\d\d|\d{1,2}\.\d{1,2}\.(?:20)?\d\d|\d{1,2}/\d{1,2}/(?:20)?\d\d)"
+)
+_PAPER = (
+    r"(?:minutes|letter|e-?mail|mail|decision|resolution|memo|memorandum|protocol|circular|notice|directive|decree|ruling|audit"
+    r"|statement|offer|amendment|addendum|invoice|fax|note)"
+)
+_HOLIDAYS = {
+    r"new\syear['’]?s['’]?\seve": "31 December",
+    r"new\syear['’]?s['’]?\sday": "1 January",
+    r"(?:christmas|xmas)\seve": "24 December",
+    r"(?:christmas|xmas)\sday": "25 December",
+    r"(?:boxing|st\.?\sstephen['’]?s)\sday": "26 December",
+    r"hallowe['’]?en": "31 October",
+    r"(?:st\.?\s)?valentine['’]?s\sday": "14 February",
+    r"may\sday": "1 May",
+}
+_HELD = (
+    r"(?:market|party|fireworks|concert|gala|run|race|event|show|celebrations?|ball|dinner|shopping|parade|swim|service|mass)"
+)
+_AT = r"(?:\s\d?\d:\d\d)?"
+_RULES = [
+    (re.compile("(?i)" + pattern), words)
+    for pattern, words in (
+        (r"\bweek-ends?\b|\b(this|next|the|coming)\sweek\send\b(?!\s(?:of|at|on|in|\d))", r"\1 weekend"),
+        (
+            rf"(^|[.;]\s)(?:[a-z]{{2,15}}\s){{0,2}}{_PAPER}(?:(?:,\s|\s(?:dated|of|from)\s)(?:the\s)?{_DATE}|\s\d{{1,4}}/\d{{2,4}})"
+            r"(?:,?\s(?:point|item|section|§|no\.?)\s\d{1,3})?\s?:\s",
+            r"\1",
+        ),
+        # The day in a document's name, and what is over.
+        (
+            rf"\b((?:{_PAPER})(?:\s(?:no\.?|nr\.?|number)?\s?\d{{1,5}})?)(?:,\s|\s(?:dated|of|from|as\sof)\s)(?:the\s)?"
+            rf"(?:(?:{DAY}),?\s)?{_DATE}",
+            r"\1",
+        ),
+        (
+            rf"\b((?:as\s)?per|according\sto|pursuant\sto|with\sreference\sto|in\sreply\sto|thanks\sfor|regarding|about)\s((?:your|our|the|his|her"
+            rf"|their|my)\s(?:[a-z-]{{2,15}}\s){{0,2}}?(?:{_PAPER}|call|message|request|meeting|agreement))\s(?:dated|of|on|from)\s"
+            rf"(?:the\s)?(?:last\s)?(?:{DAY}|{_DATE})\b",
+            r"\1 \2",
+        ),
+        (rf"\b({_PAPER}|order|case|file|act|regulation|clause|no\.?|nr\.?)\s\d{{1,4}}/\d{{2,4}}\b(?!/)", r"\1"),
+        (rf"\bsince\s(?:about\s|over\s|nearly\s|almost\s|more\sthan\s)?{_LENGTH}(?:\s(?:now|already))?\b", ""),
+        (rf"(?<!\w)(?:already\s)?for\s(?:about\s|over\s|nearly\s|almost\s|more\sthan\s)?{_LENGTH}\s(?:now|already)\b", ""),
+        (rf"\b(?:about\s|over\s|nearly\s|almost\s|more\sthan\s|some\s)?{_LENGTH}\sago\b", ""),
+        (
+            rf"\b(?:for|in|over|during|within)\sthe\s(?:last|past|previous)\s(?:(?:few|couple\sof)\s|(?:{SOME})\s)?(?:{UNITS})\b(?!\sof\b)",
+            "",
+        ),
+        # What was said before.
+        (
+            rf"\b(?:in|during|for|over|throughout|within)\s(?:all\s)?(?:of\s)?(?:those|these|the\ssame|that|this)\s"
+            rf"(?:(?:whole|entire|same)\s)?(?:(?:{SOME}|few)\s)?(?:half[\s-])?(?:hours?|minutes?|days|times?|slots?|time\sslots?|windows?"
+            r"|time\swindows?|periods?|spans?|intervals?|timeframes?|time\sframes?|stretch)\b(?!\s(?:of|from|between|until|till|\d))",
+            "during that time",
+        ),
+        (
+            r"\b(?:at\sthe\s)?same\s(?:times|hours|window|period|slot|time\s(?:window|slot|frame))\b(?!\s(?:as|of)\b)",
+            "during that time",
+        ),
+        # What lies ahead.
+        (
+            rf"\b(?:the\s)({SOME})\s(?:coming|next|following|upcoming)\s(?={UNITS})",
+            r"the next \1 ",
+        ),
+        (rf"\bthe\snext\scoming\s(?={SOME})", "the next "),
+        (rf"\bfor\s((?:{SOME})\s(?:{UNITS}))\s(?:to\scome|ahead)\b", r"for \1"),
+        (
+            rf"\b(?:the\s)?(?:very\s)?(?:this|the\spresent|the\scurrent)\sweek,?\s(?=(?:(?:from|on|between|only|i\.e\.)\s)?(?:{DAY})\b)",
+            "",
+        ),
+        (
+            rf"\b(?:on\s)?(?:some|one|a|any)\s(?:day|evening|morning|night|afternoon|time)\s(?=(?:next|this|the\scoming)\s(?:week|month)\b"
+            rf"|(?:in|of)\s(?:{MONTH})\b)(?:next|this|the\scoming|in|of)\s\w{{3,9}}",
+            "for a while",
+        ),
+        (
+            rf"\bnext\sweek,?\s(?:(?:from|on|between)\s)?((?:{DAY}))({_AT}\s?(?:to|until|till|through|and|-|–)\s?)((?:{DAY}))\b",
+            r"from \1 next week\2\3 next week",
+        ),
+        (
+            rf"\b((?:{DAY}))({_AT}\s?(?:to|until|till|through|and|-|–)\s?)((?:{DAY}))(?:\sof|,)?\snext\sweek\b",
+            r"\1 next week\2\3 next week",
+        ),
+        (
+            rf"\b(?:in\s|by\s|until\s)?(?:the\s)?(?:early|late|mid(?:dle)?|beginning|start)[\s-](?:of\s|in\s)?(?:the\s)?"
+            rf"(?:(?:next|this|coming)\s(?:week|month)|(?:{MONTH})\b)(?!\s\d)",
+            "for a while",
+        ),
+        # Whole months.
+        (
+            rf"\b(?:(?:for|in|during|over|throughout|through|all)\s)?(?:the\s(?:whole|entire|full)\s(?:of\s|month\sof\s)?|all\sof\s"
+            rf"|all\sthrough\s|the\smonth\sof\s|whole\sof\s)(?=(?:{MONTH})\b)",
+            "in ",
+        ),
+    )
+]  # fmt: skip
+_MONTH_WORD = "(?-i:May)|" + "|".join(name for name in MONTH.split("|") if name != "may")
+_YEARED = re.compile(rf"(?i)\b(?:in|during|for|over|throughout|through)\s({MONTH})\s(20\d\d)\b(?!\s?(?:h|hrs|hours)\b)")
+_MONTHS = re.compile(
+    rf"(?i)\b(?:from|between|in|during|for|over|throughout)\s({_MONTH_WORD})(?:\s(20\d\d))?\s?(?:to|until|till|through|and|-|–)\s?"
+    rf"({_MONTH_WORD})(?:\s(20\d\d))?\b(?!\s?\d)"
+)
+_MONTH_AS_END = re.compile(
+    rf"(?i)\b(until|till|before|from|as\sof|since|starting(?:\sin)?|beginning(?:\sin)?)\s({_MONTH_WORD})\s(20\d\d)\b"
+)
+_NIGHT = re.compile(
+    rf"(?i)\bnight\s(?:from|of|between)\s(?:the\s)?(?:({DAY})\s?(?:to|on|onto|into|and|/|-|–)\s?(?:the\s)?({DAY})"
+    rf"|(\d{{1,2}})(?:st|nd|rd|th)?\s?(?:to|on|and|/|-|–)\s?(?:the\s)?(\d{{1,2}})(?:st|nd|rd|th)?\s(?:of\s)?({MONTH}))\b"
+)
+_HOLIDAY = re.compile(
+    rf"(?i)\b(?:the\s)?(?:{'|'.join(f'({pattern})' for pattern in _HOLIDAYS)})(?!\s{_HELD}\b)(\s?\(\s?{_DATE}\s?\)|,\s{_DATE})?"
+)
+_SAME_DAY = re.compile(r"(?i)\b(\d\d?:\d\d)(\s?(?:to|-|–|until|till)\s?)(\d\d?:\d\d)\s(?:on|of)\sthe\ssame\sday\b")
+_MEASURES = r"(?:ms|milliseconds?|msec|µs|us|s|sec|seconds?|%|percent|per\s?cent|per\s?mille|[kmg]bps|[kmg]bit)"
+_UP_TO = re.compile(rf"(?i)\b(?:until|till)\s(?=\d[\d.,]{{0,8}}\s?{_MEASURES}(?![a-z]))")
+"""A bound, as those say it whose own language has one word for both."""
+
+
+def days_told(text: str) -> str:
+    """The text with its days put plainly."""
+    text = _HOLIDAY.sub(_on_holiday, text)
+    for pattern, words in _RULES:
+        text = pattern.sub(words, text)
+    text = _MONTHS.sub(_whole_months, text)
+    text = _YEARED.sub(_whole_month, text)
+    text = _MONTH_AS_END.sub(r"\1 1 \2 \3", text)
+    text = _NIGHT.sub(_one_night, text)
+    text = _SAME_DAY.sub(_on_one_day, text)
+    return _UP_TO.sub("up to ", text)
+
+
+def _on_holiday(found: re.Match[str]) -> str:
+    names = list(_HOLIDAYS.values())
+    which = next(i for i, group in enumerate(found.groups()) if group is not None)
+    said = found[len(names) + 1]
+    return said.strip(" (),") if said else names[which]
+
+
+def _month(name: str) -> int:
+    return next(i for i, known in enumerate(MONTH_NAMES, 1) if known.startswith(name.casefold()[:3]))
+
+
+def _whole_months(found: re.Match[str]) -> str:
+    """ "from December to February": from the first of the one to the last of the other."""
+    first, last = _month(found[1]), _month(found[3])
+    days = calendar.monthrange(int(found[4] or 2027), last)[1]
+    began = found[2] or ("" if not found[4] else found[4] if first <= last else str(int(found[4]) - 1))
+    ends = [f"1 {found[1]} {began}".strip(), f"{days} {found[3]} {found[4] or ''}".strip()]
+    return f"from {ends[0]} to {ends[1]}"
+
+
+def _whole_month(found: re.Match[str]) -> str:
+    month = _month(found[1])
+    name, year = MONTH_NAMES[month - 1].capitalize(), int(found[2])
+    return f"from 1 {name} {year} to {calendar.monthrange(year, month)[1]} {name} {year}"
+
+
+def _one_night(found: re.Match[str]) -> str:
+    """ "the night from Saturday to Sunday" is Saturday's."""
+    if found[1]:
+        days = [WEEKDAYS.index(day.casefold()[:3]) for day in (found[1], found[2])]
+        return f"night of {found[1]}" if (days[1] - days[0]) % 7 == 1 else found[0]
+    return f"night of {found[3]} {found[5]}" if int(found[4]) == int(found[3]) + 1 else found[0]
+
+
+def _on_one_day(found: re.Match[str]) -> str:
+    hours = [int(h) * 60 + int(m) for h, m in (found[1].split(":"), found[3].split(":"))]
+    return f"{found[1]}{found[2]}{found[3]}" if hours[0] < hours[1] else "for a while"
