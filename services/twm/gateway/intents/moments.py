@@ -14,6 +14,8 @@ from twm.gateway.intents.units import COUNT, DURATION, Quantity
 
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_LONGEST_SPAN = 366
+"""Days."""
 _LONGEST_GAP = 480
 """Minutes: a span over midnight on one day that is said, but for so much a whole day, was hardly meant."""
 OPEN = frozenset({"filler", "about", "of", "on", "pronoun", "usual"})
@@ -236,8 +238,8 @@ class MomentReader:
         if joint.word == "," and ahead != 0:
             return first
         days = ahead + 1
-        problem = "" if 1 < days <= 31 and (joins(joint) or (ahead == 1 and joint.tag != "or")) else "ambiguous_window"
-        return Day(first.date, "", second.after, days, problem)
+        clear = 1 < days <= _LONGEST_SPAN and (joins(joint) or (ahead == 1 and joint.tag != "or"))
+        return Day(first.date, "", second.after, days, "" if clear else "ambiguous_window")
 
     def pair(self, chunks: Sequence[Chunk], i: int, *, bare: bool) -> tuple[Part, int] | None:
         """ "20:00 to 22:00", "nine in the morning till noon"; with `bare` also "8 to 10" and "10 to 12 am"."""

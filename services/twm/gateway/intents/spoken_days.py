@@ -45,7 +45,8 @@ _RULES = [
     for pattern, words in (
         (r"\bweek-ends?\b|\b(this|next|the|coming)\sweek\send\b(?!\s(?:of|at|on|in|\d))", r"\1 weekend"),
         (
-            rf"(^|[.;]\s)(?:[a-z]{{2,15}}\s){{0,2}}{_PAPER}(?:(?:,\s|\s(?:dated|of|from)\s)(?:the\s)?{_DATE}|\s\d{{1,4}}/\d{{2,4}})"
+            rf"(^|[.;]\s)(?:(?:the|our|your|board|council|committee|management|court|joint|meeting|city|annual)\s){{0,2}}{_PAPER}"
+            rf"(?:(?:,\s|\s(?:dated|of|from)\s)(?:the\s)?{_DATE}|\s\d{{1,4}}/\d{{2,4}})?"
             r"(?:,?\s(?:point|item|section|§|no\.?)\s\d{1,3})?\s?:\s",
             r"\1",
         ),
