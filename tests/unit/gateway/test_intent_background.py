@@ -44,6 +44,12 @@ def spec() -> NetworkSpec:
         "Ref. your letter of 12 October:",
         "See annex B.",
         "Work order no. 33/2026:",
+        "Handover from the night shift:",
+        "Budget cuts mean that nobody is on site.",
+        "Sundays are dead anyway,",
+        "We used to have 9 % there.",
+        "I know 5 % was too much.",
+        "Complaint 7731 (opened on 3 November):",
     ],
 )
 def test_what_is_told_asks_for_nothing(spec: NetworkSpec, told: str) -> None:
@@ -111,3 +117,50 @@ def test_the_load_of_a_link_is_lowered_to_a_bound(spec: NetworkSpec) -> None:
 )
 def test_weights_of_what_was_spoken_of(spec: NetworkSpec, text: str, weights: dict[str, float]) -> None:
     assert plain(spec, text)["objective"]["slice_weights"] == weights
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        "I was wondering if it would be possible to keep embb loss below 2 % in the corridor.",
+        "We wonder whether you could keep embb loss below 2 % in the corridor.",
+        "It would mean a lot to us if embb loss stayed below 2 % in the corridor.",
+        "It would be a great help if you kept embb loss below 2 % in the corridor.",
+        "Is there any way to keep embb loss below 2 % in the corridor?",
+        "Keep embb loss below 2 % in the corridor instead of 5 %.",
+        "Keep embb loss below 2 %, not 5 %, in the corridor.",
+        "Keep embb loss below 2 % in the corridor, I repeat, keep embb loss below 2 % in the corridor.",
+    ],
+)
+def test_wishes_corrections_and_repetitions(spec: NetworkSpec, wish: str) -> None:
+    assert plain(spec, wish) == plain(spec, ORDER)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("It would be bad if loss of embb went over 2 %.", "missing_comparator"),
+        ("Handover success must stay above 99 %.", "unsupported_kpi"),
+        ("The pilots' slice must stay under 20 ms in the corridor.", "unknown_slice"),
+        ("The embassy slice over embb, says the protocol office.", "unknown_slice"),
+        ("Put a ceiling on the embb bandwidth share.", "missing_bound"),
+        ("Cap the utilisation of up-4 while the match is on.", "missing_bound"),
+        ("There was an accident at the tunnel: urllc delay at most 20 ms in it until 23:00.", "ambiguous_scope"),
+        ("We test the crane one day next week, and urllc has to be at 20 ms or less on that day.", "ambiguous_window"),
+    ],
+)
+def test_what_is_short_of_a_figure_a_place_or_a_day_is_asked_about(spec: NetworkSpec, text: str, code: str) -> None:
+    assert code in codes(spec, text)
+
+
+@pytest.mark.parametrize(
+    "lead", ["If you have to choose,", "When in doubt,", "If push comes to shove,", "If things get tight,"]
+)
+def test_an_order_of_slices_is_for_when_it_is_tight(spec: NetworkSpec, lead: str) -> None:
+    assert plain(spec, f"{lead} favour urllc over embb.")["objective"]["slice_weights"] == {"urllc": 2.0}
+
+
+def test_links_under_work_may_stand_before_their_verb(spec: NetworkSpec) -> None:
+    found = plain(spec, "Tonight are up-4 and up-5 in maintenance; nevertheless the loss of embb must not exceed 1 %.")
+    assert [m["link"] for m in found["context"]["maintenance"]] == ["up-4", "up-5"]
+    assert found["constraints"][0]["bound"] == 0.01

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from twm.gateway.intents.chunks import NAME, QUANTITY, Chunk
 from twm.gateway.intents.names import CELL, LINK, SLICE, ZONE
-from twm.gateway.intents.units import COUNT, FACTOR, FRACTION, RATIO
+from twm.gateway.intents.units import COUNT, DURATION, FACTOR, FRACTION, RATIO
 
 _POINTING = frozenset({"the", "this", "that", "said", "same"})
 _SAID = frozenset({"this", "that", "said", "same"})
@@ -18,6 +18,7 @@ _NOUNS = {
     **dict.fromkeys(("cell", "cells", "sector", "sectors"), CELL),
 }
 _NAMED_AFTER = frozenset({"name", "unknown_name", "fuzzy", "between", "from", "to", "quantity", "linknoun", "clock", "of"})
+_DAY_S = 86400.0
 _SIDES = frozenset({"atmost", "atleast", "below", "above"})
 _SHARES = frozenset({"prb", "bandwidth", "share"})
 _KPIS = frozenset({"delay", "p99", "percentile", "mean", "loss", "delivered", "throughput", "util"})
@@ -103,6 +104,38 @@ def ordinals(chunks: Sequence[Chunk]) -> list[Chunk]:
         if fraction and out[i + 1].word in _ORDINAL_OF:
             out[i] = replace(chunk, tag="filler", value=None)
     return out
+
+
+_HANDED_OVER = frozenset(
+    {"rate", "success", "failure", "failures", "time", "times", "ratio", "delay", "latency", "attempts", "drops"}
+)
+
+
+def other_senses(chunks: Sequence[Chunk]) -> list[Chunk]:
+    """Words of KPIs that mean something else: a shift's handover, "cuts mean nobody comes", "one day next week"."""
+    out = list(chunks)
+    for i, chunk in enumerate(out):
+        before, after = (out[i - 1] if i else None), (out[i + 1] if i + 1 < len(out) else None)
+        handed = chunk.word == "handover" and not (after is not None and after.word in _HANDED_OVER | {"of"})
+        if handed or (chunk.word == "mean" and before is not None and _verb(out, i)):
+            out[i] = replace(chunk, tag="filler")
+        day = chunk.tag == QUANTITY and chunk.value.dim == DURATION and chunk.value.value == _DAY_S
+        if day and after is not None and (after.word in ("next", "this") or after.tag == "in"):
+            later = i + 2 < len(out) and (out[i + 2].tag in ("week", "monthname") or out[i + 2].word in ("the", "month"))
+            some = before is None or before.tag not in ("for", "next", "within", "in", "after", "last")
+            out[i] = replace(chunk, tag="rush", value=None, word="one day") if later and some else chunk
+    return out
+
+
+def _verb(chunks: Sequence[Chunk], i: int) -> bool:
+    """Whether "mean" stands behind its subject, and no figure or KPI with it."""
+    near = chunks[max(i - 2, 0) : i + 4]
+    told = any(c.tag in _KPIS - {"mean"} or c.tag in (QUANTITY, "range") for c in near)
+    return (
+        not told
+        and chunks[i - 1].tag not in ("punct", "in", "on", "at", "of", "hold", "below", NAME)
+        and (chunks[i - 1].word not in ("the", "a", "its", "their", "and", "or"))
+    )
 
 
 def arrivals(chunks: Sequence[Chunk]) -> list[Chunk]:

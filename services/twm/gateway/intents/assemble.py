@@ -118,6 +118,8 @@ class Assembler:
         if draft.probability is not None:
             made.max_violation_probability = draft.probability
         self._window(made, draft, f"constraints[{len(intent.constraints) - 1}].window")
+        if any(made == other for other in intent.constraints[:-1]):
+            del intent.constraints[-1]  # said twice
 
     def _limit(self, intent: intent_pb2.IntentSpec, draft: LimitDraft) -> None:
         made = intent.limits.add(scope=self.scope(draft.where), resource=RESOURCES[draft.resource])

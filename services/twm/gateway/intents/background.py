@@ -8,8 +8,9 @@ from dataclasses import replace
 
 from twm.gateway.intents.chunks import NAME, Chunk
 from twm.gateway.intents.clauses import Clause
-from twm.gateway.intents.cores import core_of, figures
+from twm.gateway.intents.cores import core_of, dims, figures
 from twm.gateway.intents.times import Part
+from twm.gateway.intents.units import COUNT
 
 _ORDER_WORDS = """
 must shall should please pls keep hold ensure make maintain guarantee limit want need needs don't avoid let lower cut save
@@ -77,14 +78,23 @@ def _reported(clause: Clause) -> bool:
         "neg",
     }:
         return False
-    at = next((i for i, c in enumerate(clause.chunks) if c.word in _PAST | _ALSO_PARTICIPLE), -1)
+    told = _PAST | _ALSO_PARTICIPLE
+    at = next((i for i, c in enumerate(clause.chunks) if c.word in told or _used_to(clause.chunks, i)), -1)
     if at <= 0 or all(c.tag == "punct" for c in clause.chunks[:at]):
         return False
     after = clause.chunks[at + 1].word if at + 1 < len(clause.chunks) else ""
+    over = clause.chunks[at].word in ("was", "were") and not clause.tags & _BOUNDING
     owed = after == "to" and clause.chunks[at].word in ("was", "were", "had")
-    if after in _TO_BE or owed or at > figures(clause)[0]:
+    if after in _TO_BE or owed or (at > figures(clause)[0] and not over):
         return False
-    return clause.chunks[at].word in _PAST or not clause.tags & _BOUNDING
+    return clause.chunks[at].word in _PAST or _used_to(clause.chunks, at) or not clause.tags & _BOUNDING
+
+
+def _used_to(chunks: Sequence[Chunk], i: int) -> bool:
+    """ "We used to have 40 Mbps"; not "it is used to 80 %"."""
+    behind = chunks[i + 1 : i + 3]
+    led = i > 0 and chunks[i - 1].word not in ("is", "are", "be", "being")
+    return chunks[i].word == "used" and led and len(behind) == 2 and behind[0].tag == "to" and behind[1].tag != "quantity"
 
 
 def _named(clause: Clause) -> list[Chunk]:
@@ -140,10 +150,16 @@ def _way_of_things(clauses: Sequence[Clause]) -> bool:
 
 def _plain_talk(clauses: Sequence[Clause]) -> bool:
     """Whether neither a figure nor a statement nor an order is in it."""
-    return not any(figures(c) or core_of(c) not in ("", "kpi_open") or _words(c) & _ORDERS for c in clauses)
+    stated = any(dims(c, figures(c)) - {COUNT} or core_of(c) not in ("", "kpi_open") for c in clauses)
+    return not stated and not any(_words(c) & _ORDERS for c in clauses)
 
 
 _COMPARED_TO = frozenset({"than", "as", "like"})
+_FILED_WORDS = """
+opened dated signed sent raised filed received reported issued discussed promised requested mentioned ordered written wrote
+logged agreed submitted approved confirmed complained rang called
+"""
+_FILED = frozenset(_FILED_WORDS.split())
 PAST_WINDOW = Part(problem="window_past")
 
 
@@ -167,5 +183,10 @@ def past_days(chunks: Sequence[Chunk]) -> list[Chunk]:
 
 def only_told(clause: Clause) -> bool:
     """Whether the past day of a clause without a statement is told and bounds nothing: "after what happened last Friday"."""
-    clocked = any(p.start is not None or p.end is not None for p in clause.windows())
-    return PAST_WINDOW in clause.windows() and not clocked and clause.chunks[0].tag not in ("for", "on", "during", "from")
+    windows = clause.windows()
+    if not windows or clause.chunks[0].tag in ("for", "on", "during", "from"):
+        return False
+    clocked = any(p.start is not None or p.end is not None for p in windows)
+    if any(p.problem == "unsupported_recurrence" for p in windows) and {"is", "are", "was", "were"} & _words(clause):
+        return True  # "mondays are dead anyway"
+    return not clocked and (PAST_WINDOW in windows or bool(_FILED & _words(clause)))

@@ -45,13 +45,16 @@ MISSPELT = "misspelt"
 """Value of a chunk whose word was put right."""
 _VERBS_UP = """
 step steps scale warm clean shut start slow back follow set break count cool lock touch run build pile line close wind
-ramp check catch pick push sign speed top wake mock mix mark make look heads knock melt meet let go going come ups grown
-hands stand wrap tidy power ready left right thumbs hold flare keep link tear hang put take turn trickle bottom live
-write call roll drill dig fill
+ramp check catch pick push sign speed top wake mock mix mark make look heads knock melt meet let go going come ups
+grown hands stand wrap tidy power ready left right thumbs hold flare keep link tear hang put take turn trickle bottom
+live write call roll drill dig fill round hook press crack sit drop fall tie screw cover dress grow jump light pop
+pull stop tune work cut draw low scaled settle spin split stocking straight sized made upside face
 """
 _BEFORE_UP = frozenset(_VERBS_UP.split())
 """Before "-up" and "-down" these make ordinary words: "warm-up"."""
-_TICKET_WORDS = "cr inc chg req tkt ticket case wo rfc sr jira ref reference request change incident order task id po"
+_TICKET_WORDS = (
+    "cr inc chg req tkt ticket case wo rfc sr jira ref reference request change incident order task id po tt itsm ritm case"
+)
 _TICKETS = frozenset(_TICKET_WORDS.split())
 _RANGE_WORDS = ("-", "–", "—", "to", "through", "thru", "until", "till")
 _LIST_WORDS = (",", "and", "&", "+", "or", "/", "nor")
@@ -319,20 +322,9 @@ class Chunker:
         """ "fib-pit-up" where there is a fib-yard-up, "kingfisher-down": a link that is none, and no zone inside it."""
         kind = self._names.compound(tokens[i].text)
         j = i + 1
-        tail = (
-            tokens[j + 1].text if kind is None and tokens[j : j + 1] and tokens[j].text == "-" and j + 1 < len(tokens) else ""
-        )
-        known = lexicon.words().get(tokens[i].text)
-        if (
-            tail in ("up", "down")
-            and known in (None, "filler", "place")
-            and len(tokens[i].text) > 3
-            and tokens[i].text not in _BEFORE_UP
-        ):
-            kind = LINK  # "chairlift-down" where there is a gondola-down
         while j + 1 < len(tokens) and tokens[j].text in "-_" and tokens[j].glued and tokens[j + 1].glued:
             j += 2
-        if kind is None and tokens[i].kind == "word" and len(tokens[i].text) > 2 and tokens[i].text not in _PARTICLED:
+        if kind is None and tokens[i].kind == "word" and len(tokens[i].text) > 3 and tokens[i].text not in _BEFORE_UP:
             kind = LINK if tokens[j - 1].text in ("up", "down") else None
         if kind is None or j == i + 1:
             return None
@@ -382,16 +374,6 @@ class Chunker:
 
 
 _BUSY = frozenset({"traffic", "demand", "load", "data", "slice", "usage"})
-
-
-_PARTICLED_WORDS = """
-follow start back set clean write count slow break touch melt lock wind cool warm pick check mock line catch hold speed top sign
-make build push power ramp round heads stand meet hook wake shut step run press crack mark knock sit come drop let fall roll
-wrap tie mix screw cover dress fill grow hang jump light pile pop pull stop tune turn work close cut draw low thumbs scale
-scaled trickle bottom settle spin split stocking going straight sized made upside face call
-"""
-_PARTICLED = frozenset(_PARTICLED_WORDS.split())
-"""Before "-up" or "-down" these make ordinary words, and no link."""
 
 
 def _word_at(words: Sequence[str], j: int) -> str:

@@ -259,7 +259,7 @@ def core_of(clause: Clause) -> str:
         not found
         and kpi
         and tags & {"reduce", "raise", "low", "high", "cap", "reserve", "below", "above", "atmost"}
-        and "window" not in tags
+        and ("window" not in tags or chunks[0].tag in ("cap", "reduce", "raise"))
     ):
         return "kpi_open"
     if (
@@ -268,6 +268,8 @@ def core_of(clause: Clause) -> str:
         and (slices or "share" in tags)
         and tags & {"share", "prb", "cap", "pin", "resource", "all"}
     ):
+        return "share_open"
+    if not found and slices and tags & {"share", "prb", "bandwidth"} and any(c.word in _EDGES for c in chunks):
         return "share_open"
     if (
         not found
@@ -339,6 +341,9 @@ def _things_lost(clause: Clause, kinds: set[str]) -> bool:
     lost = any(c.word in ("lost", "lose", "loses") for c in clause.chunks)
     packets = any(_PACKET_WORDS & set(c.word.split()) for c in clause.chunks)
     return lost and kinds == {COUNT} and not packets and not _compared(clause) and "neg" not in clause.tags
+
+
+_EDGES = frozenset({"ceiling", "floor", "minimum", "maximum"})
 
 
 def _filled(clause: Clause, words: set[str]) -> bool:
@@ -436,6 +441,9 @@ def _about_links(chunks: Sequence[Chunk]) -> bool:
 
 
 def _real_work(chunks: Sequence[Chunk]) -> bool:
+    at = next((i for i, c in enumerate(chunks) if c.tag == "maint"), 0)
+    if [c.tag for c in chunks[at + 2 : at + 3]] == ["unknown"] and chunks[at + 1].word in ("the", "a", "an", "our", "its"):
+        return False  # "the vendor will replace the filter"
     return any(
         c.tag == "maint" and c.word.startswith(("maint", "servic", "repair", "outage", "splic", "replac")) for c in chunks
     )
@@ -458,7 +466,9 @@ def _ranked(clause: Clause, tags: set[str]) -> bool:
         return True
     if tags & {"before", "over", "above"} and ("all" in tags or _over_all_others(clause.chunks)):
         return True
-    groups = [i for i, c in enumerate(clause.chunks) if c.tag in (NAME, "slicetype")]
+    chunks = clause.chunks
+    strange = [i for i in range(len(chunks) - 1) if chunks[i].tag == "unknown" and chunks[i + 1].tag == "slicenoun"]
+    groups = sorted([*strange, *(i for i, c in enumerate(chunks) if c.tag in (NAME, "slicetype"))])
     between = clause.chunks[groups[0] : groups[-1]] if len(groups) > 1 else []
     return any(c.tag in _ORDER for c in between)
 

@@ -10,7 +10,7 @@ from twm.api.intent.v1 import intent_pb2
 from twm.core.errors import InvalidInputError
 from twm.core.network import NetworkSpec
 from twm.core.text import clean
-from twm.gateway.intents.again import arrivals, as_many, much_again, named_again, ordinals, small_shares
+from twm.gateway.intents.again import arrivals, as_many, much_again, named_again, ordinals, other_senses, small_shares
 from twm.gateway.intents.assemble import Assembler
 from twm.gateway.intents.background import past_days
 from twm.gateway.intents.carried_units import carried_units
@@ -49,6 +49,7 @@ _JOINED = (
     much_again,
     arrivals,
     ordinals,
+    other_senses,
 )
 """What is put right among chunks, in order."""
 

@@ -108,7 +108,8 @@ def _interrogative(sentence: Sequence[Clause]) -> bool:
     told = [c for c in sentence if c.tags & _CONTENT]
     if not told:
         return False
-    starts = [(list(told[0].lead), told[0])]
+    lead = list(told[0].lead)
+    starts = [(lead, told[0])]
     starts += [(_words(c.chunks), c) for c in sentence[: sentence.index(told[0]) + 1] if c.opener in _AFTER]
     for said, clause in starts:
         words = list(itertools.dropwhile(_LED_BY.__contains__, said))
@@ -121,7 +122,12 @@ def _interrogative(sentence: Sequence[Clause]) -> bool:
             return second not in ("about", "i", "we")
         if words[:3] == ["is", "it", "possible"]:
             return False
-        if first in _ASKED and (marked or second not in ("not",)) and not (first == "is" and second == "it" and not marked):
+        if (
+            first in _ASKED
+            and (marked or said is lead)
+            and (marked or second not in ("not",))
+            and not (first == "is" and second == "it" and not marked)
+        ):
             return True
         if marked and (first in _ASKED_WITH_MARK or (first in _WANTED and second not in _ADDRESSED)):
             return second != "not"

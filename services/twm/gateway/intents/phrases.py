@@ -149,7 +149,12 @@ PHRASES: dict[str, str] = {
         peak tariff | peak tariffs | peak price | peak prices | peak rate | off-peak tariff | off peak tariff | no budget |
         budget for | the budget | our budget | cost us | costs us | cost them | costing us | night tariff | day tariff |
         for example | in general | in particular | of course | in order to | at the same time | in fact |
-        first of all | as soon as possible | in case of doubt | if in doubt | when in doubt | in doubt |
+        first of all | as soon as possible | in case of doubt | if in doubt | when in doubt |
+        if you have to choose | if you must choose | if we have to choose | if forced to choose |
+        if push comes to shove | if it comes to the crunch | if they compete | if they conflict |
+        if there is a conflict | if there 's a conflict | in case of conflict | in case of a conflict |
+        if it gets tight | if things get tight | when it gets tight | when things get tight | if need be |
+        if needs be | if needed | if necessary | in doubt |
         double check | double - check | until further notice | for the rush | for the hurry |
         till further notice | right now | from now on | as of now |
         up front | as far as | as agreed | as usual | each time | every time |

@@ -101,6 +101,9 @@ def nowhere(clause: Clause, where: Where) -> bool:
         return True
     for i, chunk in enumerate(clause.chunks):
         follows = clause.chunks[i + 1] if i + 1 < len(clause.chunks) else None
+        ends = follows is None or follows.tag in ("window", "punct")
+        if chunk.word == "it" and i and clause.chunks[i - 1].tag in ("in", "at") and ends:
+            return True  # "in it"
         if (
             chunk.tag == "there"
             and i
@@ -305,7 +308,8 @@ _NO_SLICES = frozenset(
 def _strange_slice(reader: Reader, chunks: Sequence[Chunk], i: int) -> None:
     """ "the taxis slice", "slice iptv": what stands beside the noun is no slice of the network."""
     named = lexicon.naming_parts() - _NO_SLICES
-    before = chunks[i - 1] if i else None
+    led = [c for c in chunks[max(i - 2, 0) : i] if c.word not in ("'", "’")]
+    before = led[-1] if led else None
     after = chunks[i + 1] if i + 1 < len(chunks) else None
     for beside in (before, after):
         if beside is not None and (beside.tag == UNKNOWN or (beside is before and beside.word in named)):

@@ -14,7 +14,19 @@ _PLEASED = (
 )
 _WISHES = re.compile(
     rf"(?i)\b(?:would|'d|’d) (?:(?:all|both|also|really) )?(?:be (?:[a-z]+ ){{0,3}}?{_PLEASED}(?: to (?:you|us))?|appreciate it"
-    r"|like it|not mind|help (?:us|them|him|her|me)|prefer it) if\b"
+    r"|like it|not mind|help|help (?:us|them|him|her|me)|prefer it"
+    r"|mean (?:a lot|the world|so much)(?: to (?:me|us|them|him|her))?"
+    r"|make (?:my|our|his|her|their) (?:day|week|life easier|lives easier)|do (?:me|us) a (?:big |great |huge )?favou?r"
+    r"|be (?:a|an|such a)(?: \w+){0,2} (?:help|relief|favou?r|comfort)(?: to (?:me|us|them|him|her))?"
+    r"|be (?:\w+ )?(?:nice|great|good|lovely|helpful|wonderful|ideal|perfect|best|better|useful|kind|fantastic|brilliant)"
+    r"(?: (?:for|to) (?:me|us|them|him|her|all))?) if\b"
+)
+_WONDERING = re.compile(
+    r"(?i)\b(?:I|we)(?:'m|'re| am| are| was| were| have been|'ve been)?(?: just| only)? wonder(?:ed|ing)? (?:if|whether) "
+    r"(?:it (?:would|might|is|was|were)(?: be)? possible(?: for you)? to|(?:you|we|someone|somebody|anyone|the team|one) "
+    r"(?:could|can|might|would)(?: please| kindly| perhaps| possibly)?)(?= )"
+    r"|\b(?:is|was|would) there (?:be )?(?:any|a|some) (?:way|chance|possibility) "
+    r"(?:to|of|(?:that )?(?:you|we) (?:could|can|might))(?= )"
 )
 _CLEFT = re.compile(
     r"(?i)\b(?:what|all(?: that)?|the (?:only )?thing(?: that)?) (?:[a-z']+ ){1,5}?"
@@ -71,6 +83,16 @@ _AS_EVERYWHERE = re.compile(
     r"(?i),?\s(?:in|at|on) (?:[\w-]{1,20} ){1,4}?(?:just |same )?(?:as|like) (?:everywhere|anywhere)(?: else)?(?![a-z])"
 )
 _NO_ONE = re.compile(r"(?i)\bno[ -]one\b(?! (?:of|in|out|slice|cell|link|zone))")
+_FIGURE = (
+    r"\d[\d.,]{0,9} ?(?:%|percent|per cent|per mille|ms|us|µs|seconds?|s|[kMG]bps|[kMG]bit/s|[kMG]bit|points?|pp)(?![\w/])"
+)
+_CORRECTED = re.compile(rf"(?i)({_FIGURE}),? (?:and )?not (?:the )?{_FIGURE}(?=\s?[,.;!)]|$| for | in | on )")
+"""What is put right: "12 ms, not 21 ms"."""
+_REPLACED = re.compile(
+    rf"(?i),?\s?(?<![\w-])(?:instead of|rather than|in place of|up from|down from) (?:the )?"
+    rf"(?:(?:current|present|old|usual|previous|agreed|former|original|today's) )?{_FIGURE}(?:,(?= \w))?"
+)
+"""What no longer counts: "instead of 15 ms"."""
 _DATE = (
     r"(?:\d{1,2}(?:st|nd|rd|th)?(?: of)? (?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?(?:,? \d{4})?"
     r"|(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.? \d{1,2}(?:st|nd|rd|th)?(?:,? \d{4})?"
@@ -105,6 +127,8 @@ def plainly(text: str) -> str:
     out = _DATED.sub(r"\1", _NUMBERED.sub(" ", text))
     out = _TAG.sub(".", out)
     out = _WISHES.sub("want", out)
+    out = _WONDERING.sub("please", out)
+    out = _REPLACED.sub(" ", _CORRECTED.sub(r"\1", out))
     out = _CLEFT.sub("please", out)
     out = _IN_TURN.sub(" over", out)
     out = _WHERE.sub(", and there ", out)

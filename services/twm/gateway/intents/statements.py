@@ -318,7 +318,7 @@ def maintenance(reader: Reader, clause: Clause) -> None:
     if _work_again(reader, clause):
         return
     if not links:
-        if not any(c.tag in ("fuzzy", "unknown_name") for c in clause.chunks):
+        if not any(c.tag in ("fuzzy", "unknown_name") for c in clause.chunks) and not _said_of_work(reader, clause):
             reader.ask("missing_link", "context.maintenance.link_index", "Work on which link?", reader.names.ids["link"])
         return
     capacity = 0.0
@@ -382,6 +382,12 @@ def _work_again(reader: Reader, clause: Clause) -> bool:
         if isinstance(item, MaintenanceDraft) and item.clause == last.clause:
             item.parts += clause.windows()
     return True
+
+
+def _said_of_work(reader: Reader, clause: Clause) -> bool:
+    """ "... go dark on Friday (fibre splice)", "..., fibre cut at the gate": of the work that was announced right before."""
+    last = reader.out.items[-1] if reader.out.items else None
+    return isinstance(last, MaintenanceDraft) and not clause.windows() and not figures(clause)
 
 
 _LEFT_WORDS = "left remain remains remaining available stays stay usable keeps keep has have still with carries retains runs"
