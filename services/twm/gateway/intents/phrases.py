@@ -143,6 +143,7 @@ PHRASES: dict[str, str] = {
         looking after | looks after | after you | quite a while | once in a while |
         has to | have to | had to | by any means | by all means | people are |
         at all | in total | in short | at the moment | in place | by all means | on top of that | on top |
+        budget cuts | budget cut | job cuts | staff cuts | spending cuts |
         trading floor | shop floor | factory floor | dance floor | ground floor | first floor | second floor | third floor |
         top floor | sales floor | production floor | such as | so far | as well | at a time |
         at once | for the moment | for the time being | for now |

@@ -127,7 +127,7 @@ def plainly(text: str) -> str:
     out = _DATED.sub(r"\1", _NUMBERED.sub(" ", text))
     out = _TAG.sub(".", out)
     out = _WISHES.sub("want", out)
-    out = _WONDERING.sub("please", out)
+    out = _WONDERING.sub("could you", out)
     out = _REPLACED.sub(" ", _CORRECTED.sub(r"\1", out))
     out = _CLEFT.sub("please", out)
     out = _IN_TURN.sub(" over", out)
