@@ -103,6 +103,53 @@ def shares(*limits: dict[str, Any]) -> dict[str, Any]:
             ),
         ),
         ("Agreed: up-4 is to stay under 55 % utilisation", full(0.55, links=["up-4"])),
+        (
+            "fwa in the corridor: loss <= 1.5 %, same for the hospital",
+            {
+                "constraints": [
+                    bound("loss_ratio", 0.015, slices=["fwa"], zone="corridor"),
+                    bound("loss_ratio", 0.015, slices=["fwa"], zone="hospital"),
+                ]
+            },
+        ),
+        (
+            "Cap embb at 30 % on up-4. The same goes for up-5.",
+            shares(
+                {"scope": {"slices": ["embb"], "links": ["up-4"]}, "max_share": 0.3, "resource": "bandwidth"},
+                {"scope": {"slices": ["embb"], "links": ["up-5"]}, "max_share": 0.3, "resource": "bandwidth"},
+            ),
+        ),
+        (
+            "Mean delay of urllc: 4 ms tops. p99: 12 ms tops. Both in the hospital.",
+            {
+                "constraints": [
+                    bound("delay_mean_ms", 4.0, slices=["urllc"], zone="hospital"),
+                    bound("delay_p99_ms", 12.0, slices=["urllc"], zone="hospital"),
+                ]
+            },
+        ),
+        (
+            "Everyone but fwa may lose 5 % at most; fwa not more than 0.4 %",
+            {
+                "constraints": [
+                    bound("loss_ratio", 0.05, slices=["embb", "urllc"]),
+                    bound("loss_ratio", 0.004, slices=["fwa"]),
+                ]
+            },
+        ),
+        ("up-2 to up-4 below 85 %", full(0.85, links=["up-2", "up-3", "up-4"])),
+        (
+            "Cap embb at a quarter on cell-3, I need room for the fwa boxes.",
+            shares({"scope": {"slices": ["embb"], "cells": ["cell-3"]}, "max_share": 0.25}),
+        ),
+        (
+            "Stay off fwa, I repeat, leave fwa exactly as it is",
+            shares({"scope": {"slices": ["fwa"]}, "max_change": 0.0}),
+        ),
+        ("up-4 is our next bottleneck. 85 % fill is the ceiling.", full(0.85, links=["up-4"])),
+        ("up-4: utilisation 65 % or lower", full(0.65, links=["up-4"])),
+        ("up-4 should be kept off the ceiling, i.e. at 88 % or less", full(0.88, links=["up-4"])),
+        ("cap up-4 at 80% load", full(0.8, links=["up-4"])),
         ("Not one slice may lose more than 4 % at the hospital", {"constraints": [bound("loss_ratio", 0.04, zone="hospital")]}),
     ],
 )
@@ -160,6 +207,7 @@ def test_demand_told(spec: NetworkSpec, text: str, expected: dict[str, Any]) -> 
     ("text", "code"),
     [
         ("Raise embb by 20 % in the corridor", "missing_comparator"),
+        ("v2x in the corridor: loss <= 1.5 %", "unknown_slice"),
         ("embb in the rose garden: 10 Mbps at least", "unknown_zone"),
         ("Utilisation of chairlift-down no higher than 70 %", "unknown_link"),
         ("drones: loss under 0.5 % in the corridor", "ambiguous_scope"),

@@ -173,6 +173,8 @@ def _join_limits(intent: intent_pb2.IntentSpec) -> None:
     """ "min 10 % max 25 %": two limits of the same shares at the same time that say different things are one."""
     kept: list[intent_pb2.ActionLimit] = []
     for limit in intent.limits:
+        if limit in kept:
+            continue  # "stay off A, I repeat, leave A as it is"
         same = next((k for k in kept if _joinable(k, limit)), None)
         if same is None:
             kept.append(limit)

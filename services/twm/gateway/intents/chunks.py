@@ -89,6 +89,8 @@ def correct(tokens: Sequence[Token]) -> list[str]:
     out: list[str] = []
     for i, token in enumerate(tokens):
         word = token.text
+        if token.raw == "n" and 0 < i < len(tokens) - 1 and not token.glued and not tokens[i + 1].glued:
+            word = "and"
         if word == "then" and out and out[-1] in _COMPARED:
             word = "than"
         if token.kind == "word" and not (word in known or word in ordinary or word in NUMBER_WORDS):
@@ -146,10 +148,12 @@ class Chunker:
                 return Chunk(UNKNOWN_NAME, i, found[1] + 2, (CELL, text, []), text)
             if found is not None:
                 return Chunk(NAME, i, found[1], self._chosen(found[0], words, i, found[1]), token.text)
+            if [t.text for t in tokens[i : i + 3]] == ["v", "2", "x"] and tokens[i + 1].glued and tokens[i + 2].glued:
+                return Chunk("slicetype", i, i + 3, None, "v2x")
             stray = self._stray(tokens, i)
             if stray is not None:
                 return stray
-            near = self._fuzzy(tokens, words, i) or self._strange_compound(tokens, i)
+            near = (self._fuzzy(tokens, words, i) if words[i] != "and" else None) or self._strange_compound(tokens, i)
             if near is not None:
                 return near
         if (
@@ -182,7 +186,8 @@ class Chunker:
                 tag = FILLER
             return Chunk(tag, i, i + 1, None, token.text)
         tag = lexicon.words().get(words[i], UNKNOWN)
-        if words[i] == "cap" and words[i + 1 : i + 2] and words[i + 1] in _OF_CAPACITY:
+        short = words[i] == "cap" and i + 1 < len(words) and words[i + 1] in _OF_CAPACITY
+        if short and self._names.match(tokens, words, i + 1) is None:
             tag = "capacity"
         if tag == "min":
             tag = "atleast"
@@ -214,6 +219,8 @@ class Chunker:
     def _percentile(self, tokens: Sequence[Token], words: Sequence[str], i: int) -> Chunk | None:
         if words[i : i + 1] == ["ninety"] and words[i + 1 : i + 3] in (["-", "ninth"], ["ninth", "percentile"]):
             return Chunk("percentile", i, i + 4 if words[i + 1] == "-" else i + 3, "99")
+        if tokens[i].text == "99" and [t.text for t in tokens[i + 1 : i + 4]] == ["th", "-", "percentile"]:
+            return Chunk("percentile", i, i + 4, "99")
         return None
 
     def _numbered(self, tokens: Sequence[Token], words: Sequence[str], i: int) -> Chunk | None:

@@ -156,6 +156,9 @@ def clauses(chunks: Sequence[Chunk]) -> list[Clause]:
             sentence, opener, first = sentence + 1, word, True
             lead = []
         elif chunk.tag == "punct" and word == ":":
+            named = bool(out) and out[-1].sentence == sentence and NAME in out[-1].tags
+            if named and not any(c.tag not in ("filler", "punct") for c in current):
+                out[-1].heading = True  # "cells 4 and 5 (the big ones): ..."
             close(heading=True)
             opener = ":"
         elif word == "also" and current and current[-1].word in _BEFORE_ALSO:

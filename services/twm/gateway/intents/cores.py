@@ -159,7 +159,7 @@ def core_of(clause: Clause) -> str:
     if links and not slices and not kpi:
         if not found and "neg" in tags and words & {"service", "traffic", "light", "signal"}:
             return "maintenance"
-        if not found and any(c.word in GONE for c in chunks):
+        if not found and any(c.word in GONE and not _kept_off(chunks, i) for i, c in enumerate(chunks)):
             return "maintenance"
         if tags & _WORK or ("capacity" in tags and found) or ("reduce" in tags and shares) or _carried(clause, kinds):
             return "maintenance"
@@ -189,7 +189,7 @@ def core_of(clause: Clause) -> str:
         ):
             return "surge_open"
     if (slices or clause.zones or clause.cells) and not kpi and not links:
-        here = bool(clause.zones or clause.cells)
+        here = bool(clause.zones or clause.cells) or "there" in tags
         if times_usual(clause, kinds, tags) or (
             (found or tags & MULTIPLES.keys()) and announced(clause, kinds, tags, placed=here)
         ):
@@ -368,6 +368,11 @@ def _weighed(clause: Clause, kinds: set[str]) -> bool:
     return bool(scaled) and any(c.word in WEIGHING for c in clause.chunks)
 
 
+def _kept_off(chunks: Sequence[Chunk], i: int) -> bool:
+    """ "Kept off the ceiling": no link that is off."""
+    return chunks[i].word in ("off", "out", "away") and i > 0 and chunks[i - 1].tag == "hold"
+
+
 def _halved(clause: Clause) -> bool:
     return any(c.word.startswith("halv") for c in clause.chunks)
 
@@ -433,6 +438,8 @@ def _picture(clause: Clause, words: set[str]) -> bool:
 
 
 def _compared(clause: Clause) -> bool:
+    if any(c.word == "fuller" for c in clause.chunks):
+        return True
     return bool(clause.tags & {"atleast", "atmost", "below", "above", "less", "more", "cap", "pin", "over"})
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from twm.gateway.intents.chunks import NAME, Chunk
-from twm.gateway.intents.names import CELL, SLICE, Name, NameIndex
+from twm.gateway.intents.names import CELL, SLICE, ZONE, Name, NameIndex
 
 EXCLUDED = "excluded"
 _BUT = frozenset({"but", "bar", "save"})
@@ -25,7 +25,8 @@ def exceptions(chunks: Sequence[Chunk], names: NameIndex) -> list[Chunk]:
         kinds = {n.kind for n in named.value}
         kind = kinds.pop() if len(kinds) == 1 else ""
         excluded = {n.id for n in named.value}
-        rest = tuple(Name(kind, x) for x in names.ids.get(kind, ()) if x not in excluded)
+        family = _family(chunks[:i], names) if kind == CELL else []
+        rest = tuple(Name(kind, x) for x in family or names.ids.get(kind, []) if x not in excluded)
         follows = chunks[after + 1].tag if after + 1 < len(chunks) else "punct"
         doubtful = len(excluded) > 1 and follows not in ("punct", "window", "until", "for")  # "... except FWA, and URLLC needs"
         if kind in (SLICE, CELL) and rest and not doubtful:
@@ -47,6 +48,25 @@ def _excepted(chunks: Sequence[Chunk], i: int) -> int:
     return j if j < len(chunks) and chunks[j].tag == NAME else -1
 
 
+def _family(before: Sequence[Chunk], names: NameIndex) -> list[str]:
+    """Cells of the zone that is named right before: "all cells of north bank but NOR-01"."""
+    for chunk in reversed(before):
+        if chunk.tag == NAME and len(chunk.value) == 1 and chunk.value[0].kind == ZONE:
+            return list(names.cells_of[chunk.value[0].id])
+        if chunk.tag not in ("filler", "zonenoun", "punct"):
+            break
+    return []
+
+
+_ALL_WORDS = frozenset({"nothing", "none", "no", "everyone", "everybody", "nobody", "anyone", "anybody"})
+_BETWEEN = frozenset({"filler", "of", "in", "at", "on", "zonenoun", "cellnoun", "slicenoun"})
+
+
 def _of_all(chunks: Sequence[Chunk], i: int) -> bool:
-    before = [c for c in chunks[max(i - 3, 0) : i] if c.tag != "filler"]
-    return any(c.tag == "all" or c.word in ("nothing", "none", "no") for c in before)
+    before = [c for c in chunks[max(i - 3, 0) : i] if c.tag != "filler" or c.word in _ALL_WORDS]
+    if any(c.tag == "all" or c.word in _ALL_WORDS for c in before):
+        return True
+    j = i - 1
+    while j >= 0 and (chunks[j].tag in _BETWEEN or (chunks[j].tag == NAME and chunks[j].value[0].kind == ZONE)):
+        j -= 1
+    return j >= 0 and j < i - 1 and chunks[j].tag == "all"

@@ -25,7 +25,7 @@ def of_heading(heading: Clause | None, clause: Clause) -> Clause:
         heading is not None
         and "demand" in heading.tags
         and heading is not clause
-        and dims(clause, figures(clause)) & {"factor"}
+        and (dims(clause, figures(clause)) & {"factor"} or any(q.signed and q.dim == RATIO for _, q in clause.quantities()))
     )
     if heading is not None and grown and not clause.tags & (KPI_TAGS | {"demand"}):
         return replace(clause, chunks=[*(c for c in heading.chunks if c.tag == "demand"), *clause.chunks])
@@ -38,6 +38,8 @@ def of_heading(heading: Clause | None, clause: Clause) -> Clause:
         ]
         return replace(clause, chunks=[*lent, *clause.chunks])
     work = clause.tags & {"maint", "down", "fail", "lose", "degrade", "capacity"} or {c.word for c in clause.chunks} & REMAINING
+    if heading is not None and heading is not clause and _headed_link(heading, clause):
+        return replace(clause, chunks=[*(c for c in heading.chunks if c.tag == "name"), *clause.chunks])
     nominal = any(q.of == NOMINAL for _, q in clause.quantities())
     if heading is None or not heading.links or not (work or nominal) or clause.links or clause.slices or heading is clause:
         return clause
@@ -49,6 +51,15 @@ def _headed_figure(heading: Clause, clause: Clause) -> bool:
     own = clause.tags & KPI_TAGS or clause.zones or clause.cells or clause.links
     plain = dims(clause, figures(clause)) == {COUNT} and bool(clause.tags & {"atmost", "atleast", "below", "above"})
     return bool(heading.tags & KPI_TAGS and heading.slices) and plain and not own
+
+
+def _headed_link(heading: Clause, clause: Clause) -> bool:
+    """ "ridge-1: utilisation 65 % or lower; ridge-2: 55 % or lower": a bare bound under a link is how full it is."""
+    alone = heading.links and not heading.slices and not heading.tags & (KPI_TAGS | {"prb", "bandwidth", "share", "change"})
+    own = (
+        clause.slices or clause.links or clause.tags & (KPI_TAGS | {"prb", "bandwidth", "share", "change", "reserve", "demand"})
+    )
+    return bool(alone) and not own and "atmost" in clause.tags and dims(clause, figures(clause)) <= {RATIO, FRACTION}
 
 
 def _headed_share(heading: Clause, clause: Clause) -> bool:

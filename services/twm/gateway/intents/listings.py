@@ -110,7 +110,7 @@ def _merge_lists(chunks: list[Chunk]) -> list[Chunk]:
 
 
 def span_cells(chunks: Sequence[Chunk], names: NameIndex) -> list[Chunk]:
-    """ "EXP-01 to EXP-03", "pit-a through pit-c": two cells of one family stand for those between them in the network spec."""
+    """ "EXP-01 to EXP-03", "TN-3 through TN-6": two of one family stand for those between them in the network spec."""
     out: list[Chunk] = []
     i = 0
     while i < len(chunks):
@@ -118,16 +118,18 @@ def span_cells(chunks: Sequence[Chunk], names: NameIndex) -> list[Chunk]:
         if (
             len(ends) == 2
             and chunks[i + 1].word in ("to", "through", "thru", "till", "until", "-", "–", "..", "…")
-            and all(c.tag == NAME and len(c.value) == 1 and c.value[0].kind == CELL for c in ends)
+            and all(c.tag == NAME and len(c.value) == 1 and c.value[0].kind in (CELL, LINK) for c in ends)
+            and ends[0].value[0].kind == ends[1].value[0].kind
         ):
-            first, last = (names.rank[CELL, c.value[0].id] for c in ends)
-            between = tuple(Name(CELL, x) for x in names.ids[CELL][first : last + 1])
+            kind = ends[0].value[0].kind
+            first, last = (names.rank[kind, c.value[0].id] for c in ends)
+            between = tuple(Name(kind, x) for x in names.ids[kind][first : last + 1])
             family = _family(ends[0].value[0].id)
             if between and all(_family(n.id) == family for n in (*between, ends[1].value[0])):
                 out.append(Chunk(NAME, chunks[i].start, ends[1].end, between, chunks[i].word))
             else:
                 text = f"{ends[0].value[0].id} to {ends[1].value[0].id}"
-                out.append(Chunk(UNKNOWN_NAME, chunks[i].start, ends[1].end, (CELL, text, []), text))
+                out.append(Chunk(UNKNOWN_NAME, chunks[i].start, ends[1].end, (kind, text, []), text))
             i += 3
             continue
         out.append(chunks[i])
@@ -136,7 +138,7 @@ def span_cells(chunks: Sequence[Chunk], names: NameIndex) -> list[Chunk]:
 
 
 def _family(name_id: str) -> str:
-    """What cells of one row share: "EXP-" of "EXP-02", "pit-" of "pit-b"."""
+    """What cells or links of one row share: "EXP-" of "EXP-02", "pit-" of "pit-b"."""
     cut = max(name_id.rfind(sign) for sign in "-_./")
     return name_id[: cut + 1] if cut >= 0 else name_id.rstrip("0123456789")
 

@@ -11,7 +11,7 @@ from twm.core.network import NetworkSpec
 from twm.gateway.intents import statements, statements_kpi, statements_objective
 from twm.gateway.intents.background import only_told, without_background
 from twm.gateway.intents.bounds import risk_of
-from twm.gateway.intents.chunks import Chunk
+from twm.gateway.intents.chunks import NAME, Chunk
 from twm.gateway.intents.clauses import Clause, sentences
 from twm.gateway.intents.context import Context, Understood
 from twm.gateway.intents.cores import FULL, KPI_TAGS, core_of, counted_too, dims, figures
@@ -19,7 +19,7 @@ from twm.gateway.intents.drafts import ConstraintDraft, EventDraft, Item, Mainte
 from twm.gateway.intents.headings import LENT, of_heading, remainder, resource_only
 from twm.gateway.intents.lines import ITEM
 from twm.gateway.intents.moods import beyond_scope, hangs_on_question, no_goal
-from twm.gateway.intents.names import Name, NameIndex
+from twm.gateway.intents.names import CELL, LINK, Name, NameIndex
 from twm.gateway.intents.notices import action, leftover, notice
 from twm.gateway.intents.places import (
     places,
@@ -32,12 +32,15 @@ from twm.gateway.intents.places import (
 )
 from twm.gateway.intents.questions import question
 from twm.gateway.intents.referents import referred
+from twm.gateway.intents.repeated import again
 from twm.gateway.intents.said_apart import (
     begins_with_window,
+    give_place,
     give_to_those_before,
     left_of_last,
     of_all,
     window_of_those_before,
+    without_others,
 )
 from twm.gateway.intents.sentence_windows import carried_day, give_windows, head_parts, take_day, windows_told
 from twm.gateway.intents.shared import (
@@ -62,6 +65,7 @@ _LEFT = frozenset(_LEFT_WORDS.split())
 _CARRIED = frozenset(
     {
         "slicenoun",
+        "slicetype",
         "name",
         "window",
         "risk",
@@ -98,11 +102,18 @@ class Reader:
         self._unstated: list[Clause] = []
         """The sentence before, where it holds no statement."""
         self._lead: list[Part] = []
+        self._last: tuple[Clause, str] | None = None
+        """The statement before."""
         self._spoken: tuple[Name, ...] = ()
+        self._mentioned: tuple[Name, ...] = ()
+        """What was spoken of last, with this sentence and without it."""
+        self.names_links = False
+        """Whether any clause of the text names a link."""
         self._today = today
 
     def read(self, clauses: Sequence[Clause]) -> Understood:
         """Drafts and questions."""
+        self.names_links = any(clause.links for clause in clauses)
         for sentence in sentences(clauses):
             self._sentence(sentence)
         if all(isinstance(item, EventDraft) for item in self.out.items):
@@ -123,6 +134,7 @@ class Reader:
             self.context.mentioned = [x for clause in sentence for x in clause.slices] or self.context.mentioned
             self._spoken_of(sentence)
             return
+        self._mentioned = self._spoken
         sentence, self._spoken = referred(without_background(sentence), self._spoken, self._worked())
         if not sentence:
             self.out.touched, self._unstated = True, []
@@ -131,6 +143,7 @@ class Reader:
             notice(self, clause)
             beyond_scope(self, clause)
         merged = lend_subject(self._merge(sentence))
+        self._last = merged[-1] if merged else self._last
         if sentence[-1].heading and not merged and sentence[0].opener != ITEM:
             self.context.above = self.context.heading
         head = head_parts(sentence)
@@ -156,13 +169,14 @@ class Reader:
         take_day(self.out.items[before:], day, self._today, event=any("event" in c.tags for c in self._unstated))
         if day and len(self.out.items) > before and self.out.items[-1].parts:
             self.context.parts = self.out.items[-1].parts
-        for again in same_surge(new):
-            self.out.items.remove(again)
+        for surge in same_surge(new):
+            self.out.items.remove(surge)
         if not starts:
             self._spoken_of(sentence)
         self._unstated = [] if starts else sentence
         if not starts:
             give_to_those_before(self.out.items, window_of_those_before(sentence))
+            give_place(self.out.items, sentence)
             if not self.out.items:
                 self.context.parts = windows_told(sentence)
         made = self.out.items[before:]
@@ -232,6 +246,10 @@ class Reader:
                 more = Chunk("important", clause.chunks[0].start, clause.chunks[0].start, None, "weight")
                 out.append((replace(clause, chunks=[more, *clause.chunks]), "rank"))
                 continue
+            repeated = again(said, out[-1] if out else self._last, apart=not out) if not core else None
+            if repeated is not None:
+                out.append(repeated)
+                continue
             if not core:
                 self.context.mentioned = clause.slices or self.context.mentioned
                 if action(self, clause) or leftover(self, clause):
@@ -266,6 +284,7 @@ class Reader:
                     continue
                 kept = [c for c in clause.chunks if c.tag in _CARRIED or (c.tag == "quantity" and risk_of(clause))]
                 kept = [c for c in kept if c.tag != "window"] if only_told(clause) else kept
+                kept = without_others(kept, clause, out[-1][0]) if out and not waiting else kept
                 if out and not waiting:
                     last, last_core = out[-1]
                     out[-1] = (replace(last, chunks=[*last.chunks, *kept]), last_core)
@@ -329,6 +348,8 @@ class Reader:
         if core == "figure":
             core = self._continued(clause)
             core = "kpi" if core == "share" and self._of_cells(clause) else core
+        elif core == "share" and self._filled_link(clause):
+            clause, core = self._about_spoken(clause), "kpi"
         elif core == "kpi" and self._of_share(clause):
             core = "share"
         elif core == "share" and (self._of_kpi(clause) or self._of_cells(clause)):
@@ -372,6 +393,18 @@ class Reader:
             self.context.zone, self.context.cells, self.context.links = clause.zones[-1], [], []
         elif clause.cells or clause.links:
             self.context.cells, self.context.links = clause.cells, clause.links
+
+    def _filled_link(self, clause: Clause) -> bool:
+        """ "L1 is our bottleneck. 85 % fill is the ceiling.": of the links or cells that were spoken of."""
+        own = (
+            clause.slices or clause.links or clause.cells or clause.zones or clause.tags & {"all", "share", "prb", "bandwidth"}
+        )
+        full = {c.word for c in clause.chunks} & FULL
+        return bool(full) and not own and bool(self._mentioned) and {n.kind for n in self._mentioned} <= {LINK, CELL}
+
+    def _about_spoken(self, clause: Clause) -> Clause:
+        at = clause.chunks[0].start
+        return replace(clause, chunks=[Chunk(NAME, at, at, self._mentioned, "it"), *clause.chunks])
 
     def _continued(self, clause: Clause) -> str:
         """A bare figure goes on with the statement before."""
@@ -419,7 +452,7 @@ class Reader:
         return self._goes_on(clause) and not self._of_kpi(clause)
 
     def _goes_on(self, clause: Clause) -> bool:
-        on = clause.opener in ("and", ",", "but", "or", "while") and clause.tags & {"atmost", "below", "less", "allow"}
+        on = clause.opener in ("and", ",", "but", "or", "while", ";") and clause.tags & {"atmost", "below", "less", "allow"}
         bare = not clause.tags & {"atleast", "share", "prb", "resource", "bandwidth", "cap", "pin"}
         return bool(on and bare and clause.slices and self.context.core == "kpi" and self.context.kpi == "loss_ratio")
 
@@ -452,10 +485,6 @@ class Reader:
             return True
         bare = not clause.tags & {"atleast", "atmost", "neg", "above"} and clause.opener in ("and", ",", "but", "or")
         return bare and self.context.core == "kpi" and self.context.kpi in ("loss_ratio", "utilisation_ratio")
-
-    def cells_of(self, zone: str) -> set[str]:
-        """Cells of a zone."""
-        return {cell for z in self.spec.zones if z.id == zone for cell in z.cells}
 
     def where(self, clause: Clause, *, ellipsis: bool = True) -> Where:
         """Scope of a clause: its own names, else what "there", "it" or a heading stands for."""

@@ -22,6 +22,8 @@ SLICE, ZONE, CELL, LINK, NODE = "slice", "zone", "cell", "link", "node"
 _NOUNS = {"slicenoun": SLICE, "zonenoun": ZONE, "cellnoun": CELL, "linknoun": LINK, "nodenoun": NODE}
 _FREE = frozenset({"place", "slicetype", ""})
 _SEPARATORS = frozenset("-_./")
+_SHORTENED = frozenset({"st", "ste", "mt", "ft", "dr", "pt", "av", "no", "nr"})
+"""Behind these a full stop goes on with a name: "St. Anna"."""
 _PERCENTILE = re.compile(r"p\d+|x\d+|\d.*", re.IGNORECASE)
 _RISING = frozenset({"demand", "throughput", "util", "loss", "delay", "cost", "share"})
 """Before "up two" these make it a rise, and no name."""
@@ -64,6 +66,7 @@ class NameIndex:
             LINK: [link.id for link in spec.transport.links],
             NODE: list(spec.transport.nodes),
         }
+        self.cells_of = {z.id: tuple(z.cells) for z in spec.zones}
         self.rank = {(kind, name): i for kind, names in self.ids.items() for i, name in enumerate(names)}
         self.links_between: dict[tuple[str, str], list[str]] = {}
         for link in spec.transport.links:
@@ -160,8 +163,9 @@ class NameIndex:
                 ]
                 if allowed and not (j < len(tokens) and tokens[j].glued and tokens[j].kind != "symbol"):
                     best = (allowed, j)
-            if j + 1 < len(tokens) and tokens[j].text in _SEPARATORS and tokens[j].glued and _glued_word(tokens[j + 1]):
-                j += 1
+            if j + 1 < len(tokens) and tokens[j].text in _SEPARATORS and tokens[j].glued:
+                short = tokens[j].text == "." and tokens[j - 1].text in _SHORTENED and tokens[j + 1].kind == "word"
+                j += 1 if short or _glued_word(tokens[j + 1]) else 0
         return best
 
     def _allowed(self, name: Name, quoted: bool, noun: str | None, hyphened: bool, words: Sequence[str], j: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from twm.gateway.intents import lexicon
@@ -10,7 +11,7 @@ from twm.gateway.intents.clauses import Clause
 from twm.gateway.intents.cores import KPI_TAGS, core_of, figures
 from twm.gateway.intents.drafts import EventDraft
 from twm.gateway.intents.events import event_at
-from twm.gateway.intents.names import CELL, LINK, SLICE, ZONE
+from twm.gateway.intents.names import CELL, LINK, SLICE, ZONE, Name
 from twm.gateway.intents.questions import quoted
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ def notice(reader: Reader, clause: Clause) -> None:
     for chunk in clause.chunks:
         if chunk.tag == FUZZY:
             text, near = chunk.value
+            if _of_a_family(text, near) and not figures(clause) and not core_of(clause):
+                continue
             kind = near[0].kind
             choices = list(dict.fromkeys(n.id for n in near))
             reader.ask(
@@ -98,6 +101,11 @@ def notice(reader: Reader, clause: Clause) -> None:
         name = told or event_at(clause.chunks, i)
         if name:
             reader.out.items.append(EventDraft(clause=chunk.start, name=name))
+
+
+def _of_a_family(text: str, near: Sequence[Name]) -> bool:
+    """ "Fog over the polder", "ridge team": what numbered cells or links are called after, told of and not ordered."""
+    return len(near) > 1 and all(n.id.rstrip("0123456789").rstrip("-_.").casefold() == text.casefold() for n in near)
 
 
 def unknown(reader: Reader, kind: str, text: str) -> None:

@@ -65,7 +65,7 @@ def where_of(reader: Reader, clause: Clause, *, ellipsis: bool = True) -> Where:
         "transport" in tags and not found.links and "linknoun" in tags and _plural_links(clause.chunks)
     ):
         found.links = list(reader.names.ids[LINK])
-    if found.zone and found.cells and set(found.cells) <= reader.cells_of(found.zone):
+    if found.zone and found.cells and set(found.cells) <= set(reader.names.cells_of[found.zone]):
         found.zone = ""  # "The airstrip tower wants ... on strip-1"
     return found
 
@@ -370,6 +370,10 @@ def strange_heading(reader: Reader, clause: Clause, sentence: Sequence[Clause]) 
     What is told before a colon is none: "Decided: ...", "as agreed in the review: ...", nor is a word with a place after it.
     """
     if clause.opener in ("because", "as", "since"):
+        return
+    typed = next((c.word for c in clause.chunks if c.tag == "slicetype"), "")
+    if typed and not clause.slices and clause.zones:
+        unknown(reader, SLICE, typed)
         return
     said = [c for c in clause.chunks if c.tag not in ("filler", "punct", "in", "at", "on")]
     last = clause.chunks[-1]

@@ -20,16 +20,16 @@ _IS = frozenset({"is", "are", "was", "were", "will be", "goes", "be"})
 _OF_SLICES = frozenset({"delay", "p99", "percentile", "mean", "median", "loss", "delivered", "throughput", "share", "reserve"})
 
 
-def referred(sentence: Sequence[Clause], before: Sequence[Name], worked: Set[str]) -> tuple[list[Clause], tuple[Name, ...]]:
+def referred(sentence: Sequence[Clause], before: tuple[Name, ...], worked: Set[str]) -> tuple[list[Clause], tuple[Name, ...]]:
     """The clauses with such words put as names, and what was spoken of last after them.
 
     `before`: what was spoken of in the sentences before; `worked`: links whose work was stated already.
     """
     out: list[Clause] = []
-    spoken = tuple(before)
+    spoken = before
     fresh = not worked & {n.id for n in spoken}
     for clause in sentence:
-        put = _put(clause, spoken, fresh=fresh)
+        put = _put(clause, spoken, fresh=fresh, apart=spoken is before)
         out.append(put)
         named = tuple(n for c in put.chunks if c.tag == NAME for n in c.value)
         if named:
@@ -37,7 +37,7 @@ def referred(sentence: Sequence[Clause], before: Sequence[Name], worked: Set[str
     return out, spoken
 
 
-def _put(clause: Clause, spoken: Sequence[Name], *, fresh: bool) -> Clause:
+def _put(clause: Clause, spoken: Sequence[Name], *, fresh: bool, apart: bool) -> Clause:
     meant = _things(spoken)
     if not meant or clause.links or clause.cells or clause.zones:
         return clause
@@ -46,7 +46,8 @@ def _put(clause: Clause, spoken: Sequence[Name], *, fresh: bool) -> Clause:
         if chunk.tag not in ("pronoun", "filler") or chunk.word not in words:
             continue
         alone = all(n.kind != SLICE for n in spoken)
-        worked = fresh and meant[0].kind == LINK and _of_work(clause, i)
+        again = not fresh and apart and not figures(clause)
+        worked = (fresh or again) and meant[0].kind == LINK and _of_work(clause, i)
         if worked or _fits(clause, i, alone=alone):
             there = Chunk(NAME, chunk.start, chunk.end, meant, chunk.word)
             return replace(clause, chunks=[*clause.chunks[:i], there, *clause.chunks[i + 1 :]])
@@ -69,7 +70,7 @@ def _of_work(clause: Clause, i: int) -> bool:
     if clause.slices:
         return False
     after = chunks[i + 1 :]
-    gone = len(after) > 1 and after[0].word in _IS and after[1].word in GONE
+    gone = (len(after) > 1 and after[0].word in _IS and after[1].word in GONE) or (bool(after) and after[0].word in GONE)
     return gone or any(c.tag in _WORK for c in after)
 
 

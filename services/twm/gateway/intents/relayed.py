@@ -122,10 +122,15 @@ _DATED = re.compile(
 _SIDE = {"above": "at most", "below": "at least"}
 
 
+_THAT_IS = re.compile(r"(?i),?\s\(?i\.\s?e\.,?")
+"""What follows goes on with the same statement."""
+
+
 def plainly(text: str) -> str:
     """The text without the frames of a relayed wish. Never longer."""
     out = _DATED.sub(r"\1", _NUMBERED.sub(" ", text))
     out = _TAG.sub(".", out)
+    out = _THAT_IS.sub("", out)
     out = _WISHES.sub("want", out)
     out = _WONDERING.sub("could you", out)
     out = _REPLACED.sub(" ", _CORRECTED.sub(r"\1", out))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from twm.gateway.intents.chunks import NAME, Chunk
 from twm.gateway.intents.clauses import Clause
-from twm.gateway.intents.drafts import Item, MaintenanceDraft
+from twm.gateway.intents.drafts import ConstraintDraft, Item, LimitDraft, MaintenanceDraft
+from twm.gateway.intents.names import CELL, ZONE
 from twm.gateway.intents.times import Part
 from twm.gateway.intents.units import FRACTION, RATIO
 
@@ -15,6 +17,7 @@ hold holds valid applies apply keep leave last lasts window validity effective n
 _HOLDING = frozenset(_HOLDING_WORDS.split())
 _BACK = frozenset({"it", "that", "this", "these", "those", "both", "all", "everything", "they", "valid", "window", "validity"})
 _SELF = frozenset({"i", "my", "me", "i'm", "i'll", "we", "we're", "we'll", "our", "us"})
+_BOTH = frozenset({"both", "all", "everything", "each", "these", "that", "this"})
 _FEW = 3
 """Words beside its windows that a sentence of nothing else may have."""
 
@@ -30,6 +33,23 @@ def window_of_those_before(sentence: Sequence[Clause]) -> list[Part]:
     alone = len(others) <= _FEW and chunks[0].tag in ("window", "filler") and not any(c.tag == "unknown" for c in others)
     holding = bool(words & _HOLDING and words & _BACK)
     return parts if holding or (alone and not words & _SELF) else []
+
+
+def give_place(items: Sequence[Item], sentence: Sequence[Clause]) -> None:
+    """ "... Both in the corridor.": a place told for the statements before that have none."""
+    chunks = [c for clause in sentence for c in clause.chunks if c.tag not in ("punct", "window")]
+    words = {word for c in chunks for word in c.word.split()}
+    names = [n for c in chunks if c.tag == NAME for n in c.value]
+    others = [c for c in chunks if c.tag not in (NAME, "in", "at", "on", "for", "zonenoun", "cellnoun", "pronoun", "all")]
+    if not words & _BOTH or len(others) > _FEW or any(c.tag not in ("filler", "hold") for c in others):
+        return
+    kinds = {n.kind for n in names}
+    if kinds != {CELL} and not (kinds == {ZONE} and len(names) == 1):
+        return
+    for item in items:
+        if isinstance(item, ConstraintDraft | LimitDraft) and not (item.where.zone or item.where.cells or item.where.links):
+            item.where = item.where.copy(names[0].id if kinds == {ZONE} else "")
+            item.where.cells = [n.id for n in names] if kinds == {CELL} else []
 
 
 def give_to_those_before(items: Sequence[Item], parts: list[Part]) -> None:
@@ -56,6 +76,18 @@ def of_all(clause: Clause) -> bool:
     """ "...; all of this until tomorrow 07:00": a window of everything that was said before."""
     words = [w for c in clause.chunks if c.tag not in ("window", "punct") for w in c.word.split()]
     return len(words) <= _FEW + 1 and bool(set(words) & {"all", "both", "everything"})
+
+
+_SAYING = frozenset(
+    {"i", "we", "they", "he", "she", "you", "i'm", "we're", "they're", "who", "our", "my", "their", "his", "her"}
+)
+
+
+def without_others(kept: Sequence[Chunk], clause: Clause, before: Clause) -> list[Chunk]:
+    """ "Cap A at 20 %, I need room for the B cameras": names that are told of somebody are none of the statement before."""
+    told = {word for c in clause.chunks if c.tag != NAME for word in c.word.split()} & _SAYING
+    own = {n.kind for c in before.chunks if c.tag == NAME for n in c.value}
+    return [c for c in kept if not (told and c.tag == NAME and {n.kind for n in c.value} & own)]
 
 
 def begins_with_window(sentence: Sequence[Clause]) -> bool:

@@ -318,7 +318,9 @@ def maintenance(reader: Reader, clause: Clause) -> None:
     if _work_again(reader, clause):
         return
     if not links:
-        if not any(c.tag in ("fuzzy", "unknown_name") for c in clause.chunks) and not _said_of_work(reader, clause):
+        stated = any(isinstance(item, MaintenanceDraft) for item in reader.out.items) or reader.names_links
+        told = _said_of_work(reader, clause) or (stated and _only_told(clause))
+        if not any(c.tag in ("fuzzy", "unknown_name") for c in clause.chunks) and not told:
             reader.ask("missing_link", "context.maintenance.link_index", "Work on which link?", reader.names.ids["link"])
         return
     capacity = 0.0
@@ -358,9 +360,21 @@ def maintenance(reader: Reader, clause: Clause) -> None:
         isinstance(item, MaintenanceDraft) and item.links == links and item.capacity == capacity for item in reader.out.items
     ):
         return  # "splicing on down-4 tonight, and meanwhile that link carries nothing": said already
+    for item in reader.out.items:
+        told = isinstance(item, MaintenanceDraft) and item.links == links and item.capacity == capacity and not item.parts
+        if told and isinstance(item, MaintenanceDraft) and any(c.word in ("it", "them", "they") for c in clause.chunks):
+            item.parts = clause.windows()  # "L1 is dead. Count it out until 10:00."
+            return
     reader.add(MaintenanceDraft(clause=clause.chunks[0].start, links=links, capacity=capacity), clause)
 
 
+def _only_told(clause: Clause) -> bool:
+    """ "Fibre cut at the gate", "the repair crew says 23:30": of work on links that are named elsewhere."""
+    words = {c.word for c in clause.chunks}
+    return not figures(clause) and not words & {"link", "links", *_READY} and not clause.tags & {"expect", "transport"}
+
+
+_READY = frozenset({"ready", "done", "finished", "complete", "completed", "over"})
 _WORK_NOUNS = ("repair", "maint", "splic", "replac", "work", "outage", "swap", "upgrade", "failure", "servic")
 
 
@@ -372,7 +386,7 @@ def _work_again(reader: Reader, clause: Clause) -> bool:
     at = next((i for i, c in enumerate(chunks) if c.tag in ("maint", "fail") and c.word.startswith(_WORK_NOUNS)), -1)
     if not isinstance(last, MaintenanceDraft) or at < 0 or figures(clause) or not own:
         return False
-    ready = {c.word for c in chunks} & {"ready", "done", "finished", "complete", "completed", "over"}
+    ready = {c.word for c in chunks} & _READY
     if ready or (clause.links and set(clause.links) != set(last.links)):
         return False
     pointed = at > 0 and chunks[at - 1].word in ("the", "this", "that", "its", "their", "these")

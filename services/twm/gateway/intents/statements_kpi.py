@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from twm.gateway.intents.bounds import AT_LEAST, AT_MOST, EXACT, Bound, bound_of, risk_of
 from twm.gateway.intents.chunks import UNKNOWN, Chunk
 from twm.gateway.intents.clauses import Clause
-from twm.gateway.intents.cores import KPI_TAGS, figures, of_packets
+from twm.gateway.intents.cores import FULL, KPI_TAGS, figures, of_packets
 from twm.gateway.intents.drafts import ConstraintDraft, Where
 from twm.gateway.intents.growth import MULTIPLES
 from twm.gateway.intents.notices import unknown
@@ -175,13 +175,17 @@ def _scope_of(reader: Reader, clause: Clause) -> Where:
     )
     spoken = reader.context.mentioned if not reader.context.core and not where.slices else []
     placed = bool(where.zone or where.cells or where.links) and "there" not in clause.tags
-    if len(spoken) == 1 and not (where.all_slices or (placed and not _unsaid(clause)) or strange_words(clause)):
+    if len(spoken) == 1 and not (where.all_slices or (not _unsaid(clause) and (placed or strange_words(clause)))):
         where.slices, where.zone = list(spoken), where.zone or ("" if placed else reader.context.mentioned_zone)
-    if (where.links or "util" in clause.tags) and not clause.slices:
+    if (where.links or "util" in clause.tags or _full(clause)) and not clause.slices:
         where.slices = []
     if not where.links and not where.zone and not where.cells and about_links(clause):
         where.links = _links_called(reader, clause)
     return where
+
+
+def _full(clause: Clause) -> bool:
+    return bool({c.word for c in clause.chunks} & FULL) and bool(clause.cells or clause.links or clause.zones)
 
 
 def _full_of(clause: Clause) -> str:
@@ -196,7 +200,10 @@ def _full_of(clause: Clause) -> str:
 
 def _unsaid(clause: Clause) -> bool:
     """ "Wants a delay under 0.2 s at Laksevik": who does was said before."""
-    return next((c.tag == "reserve" for c in clause.chunks if c.tag not in ("filler", "punct", "window")), False)
+    first = next((c for c in clause.chunks if c.tag not in ("punct", "window")), None)
+    return first is not None and (
+        first.tag == "reserve" or first.word in ("wants", "want", "asks", "requires", "must", "should")
+    )
 
 
 def _links_called(reader: Reader, clause: Clause) -> list[str]:
