@@ -110,7 +110,8 @@ def _priced(clause: Clause) -> bool:
 
 
 def _plain(clause: Clause) -> list[Chunk]:
-    return [replace(c, tag="filler") if c.tag in ("cost", "low", "high", "reduce") else c for c in clause.chunks]
+    chunks = [c for c in clause.chunks if not (c.tag == "window" and c.value.problem)]
+    return [replace(c, tag="filler") if c.tag in ("cost", "low", "high", "reduce") else c for c in chunks]
 
 
 _IMPERATIVE = frozenset(

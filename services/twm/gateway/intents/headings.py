@@ -17,6 +17,8 @@ LENT = frozenset({"ranking", "important", "perstep", "change"})
 def of_heading(heading: Clause | None, clause: Clause) -> Clause:
     """ "Link up-1: 10 % capacity loss": what is said of work and capacity belongs to the links of the heading."""
     orders = [c for c in heading.chunks if c.tag in LENT] if heading is not None else []
+    if heading is not None and heading is not clause and _first_come(heading, clause):
+        return replace(clause, chunks=[*(c for c in heading.chunks if c.tag in ("prio", "first")), *clause.chunks])
     if orders and clause.slices and heading is not clause and not clause.tags & LENT:
         steps = bool(dims(clause, figures(clause)) & {"ratio", "points"})
         orders = [c for c in orders if steps or c.tag in ("ranking", "important")]
@@ -44,6 +46,12 @@ def of_heading(heading: Clause | None, clause: Clause) -> Clause:
     if heading is None or not heading.links or not (work or nominal) or clause.links or clause.slices or heading is clause:
         return clause
     return replace(clause, chunks=[*(c for c in heading.chunks if c.tag == "name"), *clause.chunks])
+
+
+def _first_come(heading: Clause, clause: Clause) -> bool:
+    """ "Public services come first: urllc, then fwa": the first of the list; what comes after "then" follows it."""
+    ordered = heading.tags & {"prio", "first"} and not (heading.tags & LENT or heading.slices or figures(heading))
+    return bool(ordered) and clause.opener == ":" and clause.tags <= {"name", "filler", "punct"} and bool(clause.slices)
 
 
 def _headed_figure(heading: Clause, clause: Clause) -> bool:

@@ -10,6 +10,7 @@ SHORT_LINE = 50
 """A line up to here was ended on purpose; a longer one may have been wrapped by a mail program."""
 _BULLET = re.compile(r"\s*(?:[-*•·–—▪◦‣>]|\(?\d{1,2}[.)]|\(?[a-h]\)|\(?(?:i{1,3}|iv|v)\))[ \t]+(?=\S)")
 _NUMBERED = re.compile(r"(?<![^\s,;:.])\(?([1-9]|[a-h]|i{1,3}|iv|v)\)[ \t]+(?=\S)")
+_POINTED = re.compile(r"(?<!\S)([1-9])\.[ \t]+(?=[A-Za-z])")
 _COUNTED = (tuple("123456789"), tuple("abcdefgh"), ("i", "ii", "iii", "iv", "v"))
 """How items are counted."""
 _OPEN_ENDS = (",", ":", ";", ".", "!", "?", "(", "-", "–", "—", "/", "&")
@@ -49,7 +50,9 @@ def _ended(line: str) -> bool:
 
 def _numbered(text: str) -> str:
     """ "1) ... 2) ...", "(a) ... (b) ..." within a line: items too, where they are counted from the first."""
-    found = list(_NUMBERED.finditer(text))
+    found = list(_NUMBERED.finditer(text)) or list(_POINTED.finditer(text))
+    if found and found[0].re is _POINTED and text[: found[0].start()].strip()[-1:] not in ("", ":", ";", ",", ".", "!"):
+        return text
     counted = tuple(m[1] for m in found)
     if len(found) < 2 or not any(counted == row[: len(counted)] for row in _COUNTED):
         return text

@@ -254,6 +254,9 @@ class Reader:
                 self.context.mentioned = clause.slices or self.context.mentioned
                 if action(self, clause) or leftover(self, clause):
                     continue
+                if out and out[-1][1] == "rank" and dims(clause, figures(clause)) == {"count"} and _bare_count(clause):
+                    self.ask("not_understood", "objective", "A figure stands beside an order of slices. Is it a weight?")
+                    continue
                 if out and out[-1][1] == "rank" and clause.slices and not figures(clause) and clause.opener in ("then", ","):
                     second = Chunk("second", clause.chunks[0].start, clause.chunks[0].start, None, "then")
                     out.append((replace(clause, chunks=[second, *clause.chunks]), "rank"))
@@ -528,6 +531,11 @@ def _comparator_only(clause: Clause) -> bool:
     tags = {c.tag for c in clause.chunks if c.tag not in ("filler", "punct", "pronoun")}
     sides = {"atleast", "atmost", "orbetter", "pin"}
     return bool(tags & sides) and tags <= sides | {"of", "all", "on", "at"}
+
+
+def _bare_count(clause: Clause) -> bool:
+    """ "(8)", "embb 2": a plain figure, alone or beside a name."""
+    return clause.tags <= {"name", "quantity", "punct"} and not any("of" in c.word for c in clause.chunks)
 
 
 def _bare_kpi(clause: Clause) -> bool:

@@ -57,6 +57,8 @@ def during(chunks: Sequence[Chunk], i: int) -> tuple[Part, int] | None:
     while j < len(chunks) and passed < 5:
         found = chunks[j].tag
         outage = chunks[j].word in _OUTAGES or (found == "degrade" and not _to_a_figure(chunks, j))
+        if chunks[j].word == "works" and j > i + 1 and chunks[j - 1].tag in ("filler", "unknown") and _subject(chunks[j - 1]):
+            return Part(problem="ambiguous_window"), j + 1  # "as long as the crane works"
         if outage or found in ("demand", "event", "maint", "down", "fail"):
             if found == "event" and tag == "during" and chunks[j].word not in ("event", "events"):
                 last = next((k for k in range(j, len(chunks)) if event_at(chunks, k)), j)
@@ -115,3 +117,9 @@ def _while_it_lasts(chunks: Sequence[Chunk], i: int) -> tuple[Part, int] | None:
 def _to_a_figure(chunks: Sequence[Chunk], j: int) -> bool:
     """ "while it is degraded to 40 %" says what is left."""
     return any(c.tag == QUANTITY for c in chunks[j + 1 : j + 3])
+
+
+def _subject(chunk: Chunk) -> bool:
+    """Whether it is what works, and neither an article nor a kind of works."""
+    articles = {"the", "these", "those", "our", "any", "all", "such", "planned", "road", "track", "night", "building", "civil"}
+    return chunk.word not in articles and len(chunk.word) > 2

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 ORDINARY = """
 faster slower quicker
+bother bothers bothered
 ran sank drove bought knew flew drew rang woke drank tugs tills valves ranger miner fitter freezer tablet modem dish
 digger duly fee fees rent moorings gales hail floods drought frost bugs hangs exam silo dug moped lorry lorries cooks
 cafe cafes sorry mates goats horse roof wall fence bike

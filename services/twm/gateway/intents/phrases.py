@@ -40,7 +40,8 @@ PHRASES: dict[str, str] = {
         stay off | stay away from | keep away from | off-limits | stays put | stay put | stay the same |
         remain the same | remains the same | stays the same | in its present state | leave be | off them |
         keep your hands off | take your hands off | as-is | fingers off | keep your fingers off | where they are |
-        where it is | as it stands | as they stand | leave in peace | stay clear of
+        exempt from any change | exempt from any changes | exempt from changes | exempt from change | no changes to |
+        no change to | where it is | as it stands | as they stand | leave in peace | stay clear of
     """,
     "down": """
         is out | are out | be out | is gone | are gone | be gone |

@@ -113,6 +113,12 @@ _NUMBERED = re.compile(
     rf"(?!\s?(?:%|per|ms|us|s\b|[kmg]b|[kmg]bit|points?\b|times|x\b))(?![\w-]){_OF_PAPER}"
 )
 """What is cited and says nothing itself: "under licence condition 7", "clause 4.2 of the agreement of 3 March", "annex B"."""
+_BY_PAPER = re.compile(
+    r"(?i)(^|[.;:!?(,]\s*)(?:under|pursuant to|according to|in (?:line|accordance|keeping) with|based on"
+    r"|as (?:per|(?:agreed|laid down|set out|stated|written|provided|foreseen|required) (?:in|by|under))|per|by)"
+    rf" (?:the|our|your|this|their) (?:[a-z]{{2,15}} ){{0,2}}?{_PAPERS}(?: with (?:the |our |you|us)?\w*)?(?=,? \w)"
+)
+"""On what a wish is founded: "pursuant to our agreement, ..."; not "keep it in line with the SLA"."""
 _DATED = re.compile(
     r"(?i)\b(letters?|e-?mails?|mails?|notes?|memos?|fax|reports?|decisions?|resolutions?|circulars?|complaints?|minutes"
     rf"|requests?|offers?|{_PAPERS})(?:,? (?:of|dated)(?: the)?|,(?= )|(?<=mail) from|(?<=letter) from) {_DATE}"
@@ -128,7 +134,7 @@ _THAT_IS = re.compile(r"(?i),?\s\(?i\.\s?e\.,?")
 
 def plainly(text: str) -> str:
     """The text without the frames of a relayed wish. Never longer."""
-    out = _DATED.sub(r"\1", _NUMBERED.sub(" ", text))
+    out = _DATED.sub(r"\1", _BY_PAPER.sub(r"\1 ", _NUMBERED.sub(" ", text)))
     out = _TAG.sub(".", out)
     out = _THAT_IS.sub("", out)
     out = _WISHES.sub("want", out)

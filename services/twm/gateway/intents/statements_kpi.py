@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from twm.gateway.intents.bounds import AT_LEAST, AT_MOST, EXACT, Bound, bound_of, risk_of
 from twm.gateway.intents.chunks import UNKNOWN, Chunk
 from twm.gateway.intents.clauses import Clause
-from twm.gateway.intents.cores import FULL, KPI_TAGS, figures, of_packets
+from twm.gateway.intents.cores import FULL, KPI_TAGS, dims, figures, of_packets
 from twm.gateway.intents.drafts import ConstraintDraft, Where
 from twm.gateway.intents.growth import MULTIPLES
 from twm.gateway.intents.notices import unknown
@@ -254,6 +254,9 @@ def _kpi_name(reader: Reader, clause: Clause, position: int, quantity: Quantity,
         found |= heading.tags & KPI_TAGS
     if of_packets(clause) and quantity.dim in (RATIO, FRACTION) and "util" not in found:
         return "loss_ratio", _arrives(clause, quantity)
+    shared = bool(dims(clause, figures(clause)) & {RATIO, FRACTION})
+    if quantity.dim == DELAY and shared and not found & {"delay", "p99", "mean", "percentile", "median", "throughput", "util"}:
+        return "delay_p99_ms", False  # "held to 35 ms or less with no more than 0.8 % lost"
     if quantity.dim in (DELAY, SECONDS) and "lose" in clause.tags and not found & {"delay", "p99", "mean", "percentile"}:
         return "loss_ratio", False
     if quantity.dim in (DELAY, SECONDS) and "delivered" in found and not found & {"loss", "throughput", "util"}:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twm.gateway.intents.bounds import AT_LEAST, AT_MOST, risk_of
+from twm.gateway.intents.bounds import AT_LEAST, AT_MOST, Risk, risk_of
 from twm.gateway.intents.chunks import MISSPELT
 from twm.gateway.intents.clauses import Clause
 from twm.gateway.intents.cores import WEIGHING, figures
@@ -132,7 +132,7 @@ def sla(reader: Reader, clause: Clause) -> None:
         reader.ask("ambiguous_scope", "objective.hold_slas", "The SLAs of which slices?", reader.names.ids["slice"])
         return
     denied = clause.opener in ("without", "nor") or any(c.tag == "neg" or c.word in ("0", "zero") for c in chunks)
-    risk = risk_of(clause)
+    risk = risk_of(clause) or _violated_share(clause)
     if broken and not denied and risk is None and not clause.tags & {"below", "atmost"}:
         reader.ask("no_goal", "objective.hold_slas", "Are the SLAs to hold?", ("hold all SLAs",))
         return
@@ -172,6 +172,14 @@ def sla(reader: Reader, clause: Clause) -> None:
         reader.objective(clause).saving_weight = SPEND_WEIGHT
     if saving:
         reader.objective(clause).saving = saving[0].value
+
+
+def _violated_share(clause: Clause) -> Risk | None:
+    """ "Keep SLA violations under 1 %": how often an SLA may be violated."""
+    found = [(i, q.value) for i, q in clause.quantities() if q.dim == RATIO]
+    violations = any(c.tag == "break" and c.word.startswith(("violation", "breach")) for c in clause.chunks)
+    bounded = bool(clause.tags & {"below", "atmost"}) and not clause.tags & {"cost", "save"}
+    return Risk(found[0][1], {found[0][0]}) if violations and bounded and len(found) == 1 else None
 
 
 def rank(reader: Reader, clause: Clause) -> None:
@@ -216,6 +224,13 @@ def rank(reader: Reader, clause: Clause) -> None:
             "objective.slice_weights",
             f"A weight of {outside:g} is outside {MIN_WEIGHT:g} to {MAX_WEIGHT:g}. Which one?",
         )
+        return
+    if "yield" in tags and len(groups) == 1 and not weights:
+        previous = next((i for i in reversed(reader.out.items) if isinstance(i, ObjectiveDraft) and i.ranks), None)
+        if previous is None or not clause.slices:
+            reader.ask("ambiguous_scope", "objective.slice_weights", "Which slice comes after which?")
+        else:
+            previous.ranks.append(groups[0])  # "fwa yields to urllc, embb yields to both"
         return
     draft = reader.objective(clause)
     if weights:

@@ -34,6 +34,7 @@ WORDS: dict[str, str] = {
     "save": "save saves saving savings saved economise economize shave conserve",
     "cost": """
         cost costs costing expense expenses bill bills budget spend spending opex money cheap cheaper
+        carbon co2 emissions footprint
         cheapest cheaply economical economically frugal frugally thrifty energy power electricity consumption
         consume green eco
     """,
