@@ -148,6 +148,14 @@ def shares(*limits: dict[str, Any]) -> dict[str, Any]:
         ),
         ("up-4 is our next bottleneck. 85 % fill is the ceiling.", full(0.85, links=["up-4"])),
         ("up-4: utilisation 65 % or lower", full(0.65, links=["up-4"])),
+        ("up-2, -3 and -4 below 85 %", full(0.85, links=["up-2", "up-3", "up-4"])),
+        ("cell-3/5 below 70 %", full(0.7, cells=["cell-3", "cell-5"])),
+        ("the corridor cells below 80 %", full(0.8, zone="corridor")),
+        ("the link up-4 between N4 and N0 below 80 %", full(0.8, links=["up-4"])),
+        (
+            "embb loss below 2 % in the corridor, not at the hospital",
+            {"constraints": [bound("loss_ratio", 0.02, slices=["embb"], zone="corridor")]},
+        ),
         ("up-4 should be kept off the ceiling, i.e. at 88 % or less", full(0.88, links=["up-4"])),
         ("cap up-4 at 80% load", full(0.8, links=["up-4"])),
         ("Not one slice may lose more than 4 % at the hospital", {"constraints": [bound("loss_ratio", 0.04, zone="hospital")]}),
@@ -208,6 +216,8 @@ def test_demand_told(spec: NetworkSpec, text: str, expected: dict[str, Any]) -> 
     [
         ("Raise embb by 20 % in the corridor", "missing_comparator"),
         ("v2x in the corridor: loss <= 1.5 %", "unknown_slice"),
+        ("embb 100 Mbps in the corridor, 60 Mbps elsewhere", "unsupported_scope"),
+        ("the first cell of the corridor below 80 %", "ambiguous_scope"),
         ("embb in the rose garden: 10 Mbps at least", "unknown_zone"),
         ("Utilisation of chairlift-down no higher than 70 %", "unknown_link"),
         ("drones: loss under 0.5 % in the corridor", "ambiguous_scope"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -147,7 +148,8 @@ class Chunker:
                 text = "".join(t.raw for t in tokens[i : found[1] + 2])
                 return Chunk(UNKNOWN_NAME, i, found[1] + 2, (CELL, text, []), text)
             if found is not None:
-                return Chunk(NAME, i, found[1], self._chosen(found[0], words, i, found[1]), token.text)
+                chosen = self._chosen(found[0], words, i, found[1])
+                return self._row(tokens, words, Chunk(NAME, i, found[1], chosen, token.text))
             if [t.text for t in tokens[i : i + 3]] == ["v", "2", "x"] and tokens[i + 1].glued and tokens[i + 2].glued:
                 return Chunk("slicetype", i, i + 3, None, "v2x")
             stray = self._stray(tokens, i)
@@ -293,6 +295,31 @@ class Chunker:
                     return Chunk(UNKNOWN_NAME, i, j, (kind, str(number), ids[:8]), " ".join(words[i:j]))
                 names.append(Name(kind, ids[0]))
         return Chunk(NAME, i, j, tuple(dict.fromkeys(names)), words[i])
+
+    def _row(self, tokens: Sequence[Token], words: Sequence[str], first: Chunk) -> Chunk:
+        """ "EXP-01, -02 and -03", "up-1/2/3": names of one family, the later ones by their numbers alone."""
+        names, j = list(first.value), first.end
+        numbered = re.fullmatch(r"(.*[^0-9])(\d{1,4})", names[0].id) if len(names) == 1 else None
+        known = {x.casefold(): x for x in self._names.ids[names[0].kind]} if numbered and names[0].kind in (CELL, LINK) else {}
+        while numbered is not None and known:
+            k = j
+            while k < len(tokens) and k < j + 2 and tokens[k].text in (",", "/", "and", "&", "to", "or"):
+                k += 1
+            dashed = k > j and k + 1 < len(tokens) and tokens[k].text in ("-", "–") and tokens[k + 1].glued
+            k += 1 if dashed else 0
+            marked = dashed or (tokens[j : j + 1] and tokens[j].text == "/") or (numbered[2][0] == "0" and len(numbered[2]) > 1)
+            if k == j or not marked or k >= len(tokens) or tokens[k].kind != "number":
+                break
+            after = words[k + 1] if k + 1 < len(tokens) else ""
+            said = known.get(f"{numbered[1]}{tokens[k].text}".casefold())
+            if said is None or len(tokens[k].text) != len(numbered[2]) or after in ("%", ":") or after in UNIT_WORDS:
+                break
+            kind = names[0].kind
+            ends = [self._names.rank[kind, x] for x in (names[-1].id, said)]
+            through = tokens[k - 1 - dashed].text == "to" and ends[0] < ends[1]
+            names += [Name(kind, x) for x in (self._names.ids[kind][ends[0] + 1 : ends[1] + 1] if through else [said])]
+            j = k + 1
+        return Chunk(NAME, first.start, j, tuple(dict.fromkeys(names)), first.word)
 
     def _stray(self, tokens: Sequence[Token], i: int) -> Chunk | None:
         """ "up-9", "N7", "A4-hub": written like the names of the network, but none of them."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from twm.gateway.intents.chunks import NAME, Chunk
-from twm.gateway.intents.names import CELL, SLICE, ZONE, Name, NameIndex
+from twm.gateway.intents.names import CELL, LINK, SLICE, ZONE, Name, NameIndex
 
 EXCLUDED = "excluded"
 _BUT = frozenset({"but", "bar", "save"})
@@ -16,6 +16,10 @@ def exceptions(chunks: Sequence[Chunk], names: NameIndex) -> list[Chunk]:
     out: list[Chunk] = []
     i = 0
     while i < len(chunks):
+        elsewhere = _not_there(chunks, i)
+        if elsewhere:
+            i = elsewhere
+            continue
         after = _excepted(chunks, i)
         if after < 0:
             out.append(chunks[i])
@@ -35,6 +39,28 @@ def exceptions(chunks: Sequence[Chunk], names: NameIndex) -> list[Chunk]:
             out += [Chunk(EXCLUDED, chunks[i].start, named.start, None, "excepting"), named]
         i = after + 1
     return out
+
+
+_PLACES = frozenset({ZONE, CELL, LINK})
+
+
+def _not_there(chunks: Sequence[Chunk], i: int) -> int:
+    """ "..., not at the expo", "not on L1 but on L2": the chunk after a place that is denied beside another; 0 for none."""
+    denied = chunks[i].word in ("not", "but not", "and not") or (chunks[i].tag == "neg" and chunks[i].word == "not")
+    behind = i == 0 or chunks[i - 1].tag in ("punct", NAME, "quantity", "but", "and", "filler")
+    j = i + 1
+    while j < len(chunks) and j < i + 4 and (chunks[j].tag in ("in", "at", "on", "for") or chunks[j].word == "the"):
+        j += 1
+    if not (denied and behind and j > i + 1 and j < len(chunks) and chunks[j].tag == NAME):
+        return 0
+    verbal = i > 0 and chunks[i - 1].word in _VERBAL
+    kinds = {n.kind for n in chunks[j].value}
+    others = any(c.tag == NAME and {n.kind for n in c.value} & _PLACES for k, c in enumerate(chunks) if k != j)
+    ends = j + 1 >= len(chunks) or chunks[j + 1].tag in ("punct", "but", "and", "window", "until")
+    return j + 1 if kinds <= _PLACES and others and ends and not verbal else 0
+
+
+_VERBAL = frozenset({"is", "are", "be", "do", "does", "can", "could", "would", "will", "did", "has", "have"})
 
 
 def _excepted(chunks: Sequence[Chunk], i: int) -> int:

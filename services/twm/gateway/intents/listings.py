@@ -99,9 +99,10 @@ def _merge_lists(chunks: list[Chunk]) -> list[Chunk]:
                     and _one_kind(chunks[i])
                     and chunks[i].value[0].kind == chunk.value[0].kind in (CELL, LINK)
                 ):
-                    chunk = Chunk(
-                        NAME, chunk.start, chunks[i].end, tuple(dict.fromkeys(chunk.value + chunks[i].value)), chunk.word
-                    )
+                    said = tuple(dict.fromkeys(chunk.value + chunks[i].value))
+                    if chunks[i].word == "link" and set(chunk.value) <= set(chunks[i].value):
+                        said = chunk.value  # "L1 between core and edge"
+                    chunk = Chunk(NAME, chunk.start, chunks[i].end, said, chunk.word)
                     i += 1
                 else:
                     break

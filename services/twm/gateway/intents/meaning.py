@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -57,6 +58,7 @@ from twm.gateway.intents.shared import (
     share_risk,
 )
 from twm.gateway.intents.times import Part
+from twm.gateway.intents.units import COUNT
 
 MAX_PLAIN_LOSS = 0.25
 """Up to here "at most N %" right after a bound on loss is one on loss; above, it may be a share."""
@@ -65,7 +67,6 @@ _LEFT = frozenset(_LEFT_WORDS.split())
 _CARRIED = frozenset(
     {
         "slicenoun",
-        "slicetype",
         "name",
         "window",
         "risk",
@@ -285,7 +286,8 @@ class Reader:
                 if out and out[-1][1] in ("share", "kpi") and remainder(clause):
                     statements.share_open(self, clause)
                     continue
-                kept = [c for c in clause.chunks if c.tag in _CARRIED or (c.tag == "quantity" and risk_of(clause))]
+                subject = {"slicetype"} if clause.first and clause.opener != "because" else set()
+                kept = [c for c in clause.chunks if c.tag in _CARRIED | subject or (c.tag == "quantity" and risk_of(clause))]
                 kept = [c for c in kept if c.tag != "window"] if only_told(clause) else kept
                 kept = without_others(kept, clause, out[-1][0]) if out and not waiting else kept
                 if out and not waiting:
@@ -475,7 +477,8 @@ class Reader:
         )
         spoken = self.context.slices or self.context.mentioned or self.context.heading is not None
         upper = clause.tags & {"below", "atmost"} or (clause.tags & {"above", "over"} and "neg" in clause.tags)
-        return bool(clause.cells and upper) and not own and not spoken
+        cells = bool(clause.cells) or _cells_of_zone(clause)
+        return bool(cells and upper) and not own and not spoken
 
     def _of_kpi(self, clause: Clause) -> bool:
         """Whether a ratio goes on with the KPI of before: "loss 1 % for URLLC and 5 % for eMBB"."""
@@ -536,6 +539,15 @@ def _comparator_only(clause: Clause) -> bool:
 def _bare_count(clause: Clause) -> bool:
     """ "(8)", "embb 2": a plain figure, alone or beside a name."""
     return clause.tags <= {"name", "quantity", "punct"} and not any("of" in c.word for c in clause.chunks)
+
+
+def _cells_of_zone(clause: Clause) -> bool:
+    """ "The expo cells", "all three cells of the expo"; not "the first cell", "two of the cells"."""
+    words = [c.word for c in clause.chunks]
+    plural = any(c.tag == "cellnoun" and c.word.endswith("s") for c in clause.chunks)
+    pairs = itertools.pairwise(clause.chunks)
+    some = any(c.tag == "quantity" and c.value.dim == COUNT and after.tag == "of" for c, after in pairs)
+    return bool(clause.zones) and plural and not some and not {"first", "last", "second", "some", "other"} & set(words)
 
 
 def _bare_kpi(clause: Clause) -> bool:

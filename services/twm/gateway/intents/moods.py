@@ -225,6 +225,8 @@ def beyond_scope(reader: Reader, clause: Clause) -> None:
         reader.ask("ambiguous_scope", "scope.links", "Which link is meant?", reader.names.ids["link"])
     if "rather" in words and "than" in words and len(clause.slices) > 1 and len(figures(clause)) > 1:
         reader.ask("not_understood", "", "One thing rather than another was read: which bound is to hold for which slice?")
+    if figures(clause) and {"elsewhere", "otherwhere"} & set(words):
+        reader.ask("unsupported_scope", "scope", "Elsewhere: which slices, zones, cells or links does that hold for?")
     if "doubtful" in clause.tags:
         reader.ask("ambiguous_scope", "scope", "Which bound holds where? Please part them by commas, each with its place.")
     if "excluded" in clause.tags:

@@ -81,6 +81,7 @@ def kpi(reader: Reader, clause: Clause) -> None:
     if nowhere(clause, where):
         reader.ask("ambiguous_scope", "constraints.scope", "Where is that?", (*reader.names.ids["zone"], "the whole area"))
         return
+    headed = reader.context.heading is not None and "util" in reader.context.heading.tags
     stranger = "" if where.links or where.cells or where.zone or where.slices else _full_of(clause)
     if stranger:
         reader.ask(
@@ -116,7 +117,7 @@ def kpi(reader: Reader, clause: Clause) -> None:
             value = _in_unit(reader, clause, name, bound, position)
             if value is None:
                 continue
-            sided = bound.side or clause.tags & {"util", "demand"} or reader.context.kpi
+            sided = bound.side or clause.tags & {"util", "demand"} or reader.context.kpi or headed
             if name == "utilisation_ratio" and not sided:
                 choices = ("utilisation at most", "capacity left")
                 reader.ask("missing_comparator", "constraints", f"{bound.quantity.value * 100:g} % of what?", choices)
