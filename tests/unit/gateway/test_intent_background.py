@@ -36,6 +36,8 @@ def spec() -> NetworkSpec:
         "What happened last night?",
         "As agreed in the contract review:",
         "Decided:",
+        "Holiday season: people stream video, so",
+        "As agreed with the board in the contract review:",
         "Follow-up from the audit:",
         "Under licence condition 7,",
         "Pursuant to clause 4.2 of the agreement of 3 March,",

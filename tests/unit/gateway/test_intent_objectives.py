@@ -78,3 +78,10 @@ def test_a_time_and_a_ratio_are_of_delay_and_loss(spec: NetworkSpec) -> None:
     found = plain(spec, "Hold urllc to 35 ms or less with no more than 0.8 % lost.")["constraints"]
     assert [(c["kpi"], c["bound"]) for c in found] == [("delay_p99_ms", 35.0), ("loss_ratio", 0.008)]
     assert "unit_mismatch" in codes(spec, "urllc must lose less than 3 ms.")
+
+
+def test_a_sentence_that_is_a_kpi_alone_is_a_title(spec: NetworkSpec) -> None:
+    found = plain(spec, "Annex C. Mean delay. urllc: 6 ms. embb: 30 ms. Save 5 %.")
+    assert [(c["kpi"], c["bound"]) for c in found["constraints"]] == [("delay_mean_ms", 6.0), ("delay_mean_ms", 30.0)]
+    assert found["objective"] == {"saving_target_ratio": 0.05}
+    assert "constraints" not in plain(spec, "Reliability. embb gets at least 20 % of the PRBs.")

@@ -82,6 +82,12 @@ def _headed_share(heading: Clause, clause: Clause) -> bool:
     )
 
 
+def is_title(clause: Clause) -> bool:
+    """ "Reliability.", "Mean delay.": a KPI and nothing said of it."""
+    told = clause.tags & KPI_TAGS and not figures(clause)
+    return bool(told) and clause.tags <= KPI_TAGS | {"filler", "punct", "packet"} and clause.ends == "."
+
+
 def resource_only(clause: Clause) -> bool:
     """ "..., radio only", "... - only bandwidth": which of the two shares was meant."""
     told = clause.tags & {"prb", "bandwidth", "transport"}

@@ -17,7 +17,7 @@ from twm.gateway.intents.clauses import Clause, sentences
 from twm.gateway.intents.context import Context, Understood
 from twm.gateway.intents.cores import FULL, KPI_TAGS, core_of, counted_too, dims, figures
 from twm.gateway.intents.drafts import ConstraintDraft, EventDraft, Item, MaintenanceDraft, ObjectiveDraft, SurgeDraft, Where
-from twm.gateway.intents.headings import LENT, of_heading, remainder, resource_only
+from twm.gateway.intents.headings import LENT, is_title, of_heading, remainder, resource_only
 from twm.gateway.intents.lines import ITEM
 from twm.gateway.intents.moods import beyond_scope, hangs_on_question, no_goal
 from twm.gateway.intents.names import CELL, LINK, Name, NameIndex
@@ -102,6 +102,8 @@ class Reader:
         self._trail: Trail = []
         self._unstated: list[Clause] = []
         """The sentence before, where it holds no statement."""
+        self._title: Clause | None = None
+        """A sentence that is a KPI alone, over headings with slices: "Reliability. Gold: 99.9 %. Silver: 99 %."."""
         self._lead: list[Part] = []
         self._last: tuple[Clause, str] | None = None
         """The statement before."""
@@ -129,6 +131,10 @@ class Reader:
 
     def _sentence(self, sentence: list[Clause]) -> None:
         self._open(sentence[0].opener)
+        if sentence[0].heading and sentence[0].slices:
+            self.context.above = self.context.above or self._title
+        else:
+            self._title = sentence[0] if len(sentence) == 1 and is_title(sentence[0]) else None
         if hangs_on_question(sentence):
             self.out.questions, self.out.asides = [*self.out.questions, *self.out.asides], []
         if no_goal(self, sentence):
@@ -289,6 +295,8 @@ class Reader:
                 subject = {"slicetype"} if clause.first and clause.opener != "because" else set()
                 kept = [c for c in clause.chunks if c.tag in _CARRIED | subject or (c.tag == "quantity" and risk_of(clause))]
                 kept = [c for c in kept if c.tag != "window"] if only_told(clause) else kept
+                if "unknown" in clause.tags:  # "visitors stream video, so ..."
+                    kept = [c for c in kept if c.tag != "slicetype"]
                 kept = without_others(kept, clause, out[-1][0]) if out and not waiting else kept
                 if out and not waiting:
                     last, last_core = out[-1]

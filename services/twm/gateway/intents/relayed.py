@@ -116,7 +116,8 @@ _NUMBERED = re.compile(
 _BY_PAPER = re.compile(
     r"(?i)(^|[.;:!?(,]\s*)(?:under|pursuant to|according to|in (?:line|accordance|keeping) with|based on"
     r"|as (?:per|(?:agreed|laid down|set out|stated|written|provided|foreseen|required) (?:in|by|under))|per|by)"
-    rf" (?:the|our|your|this|their) (?:[a-z]{{2,15}} ){{0,2}}?{_PAPERS}(?: with (?:the |our |you|us)?\w*)?(?=,? \w)"
+    rf" (?:the|our|your|this|their) (?:[a-z]{{2,15}} ){{0,2}}?{_PAPERS}(?: with (?:the |our |you|us)?\w*)?"
+    r"(?=, ?\w| (?:the|a|an|we|you|it|all|every|no|please|[\w-]+ (?:must|shall|should|gets?|may|has|have|is|are|needs?))\b)"
 )
 """On what a wish is founded: "pursuant to our agreement, ..."; not "keep it in line with the SLA"."""
 _DATED = re.compile(
