@@ -84,6 +84,7 @@ please pls
 push boost improve set
 """
 _ORDERS = frozenset(_ORDER_WORDS.split())
+_WISHED = frozenset({"want", "wants", "may", "can", "need", "needs", "like"})
 _TURNED_WORDS = "be is are was were being get gets"
 _TURNED = frozenset(_TURNED_WORDS.split())
 
@@ -106,7 +107,7 @@ def announced(clause: Clause, kinds: set[str], tags: set[str], *, placed: bool) 
     for i, chunk in enumerate(chunks):
         if chunk.tag == QUANTITY and chunk.value.dim == RATIO and chunk.value.signed and "to" not in _before(clause, i):
             return True
-    if not kinds & {RATIO, FRACTION}:
+    if not kinds & {RATIO, FRACTION} or words & _WISHED:
         return False
     for i, chunk in enumerate(chunks):
         if chunk.tag != "raise" or chunk.word.endswith("ed"):

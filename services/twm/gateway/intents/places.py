@@ -82,7 +82,11 @@ def _in_it(clause: Clause) -> bool:
     """ "... at most 20 ms in it", "40 % of the radio on them": the place that was spoken of."""
     chunks = clause.chunks
     for i, chunk in enumerate(chunks):
-        behind = i > 0 and chunk.word in ("it", "them") and chunks[i - 1].tag in ("in", "at", "on")
+        behind = (
+            i > 0
+            and chunk.word in ("it", "them")
+            and (chunks[i - 1].tag in ("in", "at", "on", "over") or chunks[i - 1].word in ("via", "through", "across"))
+        )
         if behind and (i + 1 == len(chunks) or chunks[i + 1].tag in ("window", "punct", "until", "quantity")):
             return True
     return False
@@ -389,7 +393,7 @@ def strange_heading(reader: Reader, clause: Clause, sentence: Sequence[Clause]) 
     alone = said[0].word if len(said) == 1 and said[0].tag == UNKNOWN and len(said[0].word) > 3 else ""
     if len(said) == 2 and said[0].tag == UNKNOWN and last.word in _PLACES:
         alone = last.word  # "public library: ..."
-    if any(part in alone for part in _STRUCTURAL) or alone.endswith("ed") or not _bare_name(clause):
+    if any(part in alone for part in _STRUCTURAL) or alone.endswith("ed") or alone in NO_PLACES or not _bare_name(clause):
         alone = ""
     named = [c for c in clause.chunks if c.tag != "punct" and c.word not in _ARTICLES]
     called = len(named) == 1 and (named[0].tag == UNKNOWN or named[0].word in lexicon.naming() - _NO_SLICES)

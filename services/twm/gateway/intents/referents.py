@@ -83,5 +83,10 @@ def _fits(clause: Clause, i: int, *, alone: bool) -> bool:
     if clause.slices or (tags & _WORK and "util" not in tags):
         return owned
     kinds = dims(clause, figures(clause))
-    bounded = alone and bool(kinds & {RATIO, FRACTION, RATE}) and not tags & (_OF_SLICES | {"save", "cost", "demand", "change"})
+    got = any(c.tag == "reserve" and c.word in ("get", "gets", "getting") for c in chunks)
+    bounded = (
+        alone
+        and bool(kinds & {RATIO, FRACTION, RATE})
+        and not (tags & (_OF_SLICES - ({"reserve"} if got else set()) | {"save", "cost", "demand", "change"}))
+    )
     return owned or "util" in tags or bounded

@@ -18,6 +18,7 @@ _HOLDING = frozenset(_HOLDING_WORDS.split())
 _BACK = frozenset({"it", "that", "this", "these", "those", "both", "all", "everything", "they", "valid", "window", "validity"})
 _SELF = frozenset({"i", "my", "me", "i'm", "i'll", "we", "we're", "we'll", "our", "us"})
 _BOTH = frozenset({"both", "all", "everything", "each", "these", "that", "this"})
+_PLACE_FIELDS = frozenset({"where", "place", "location", "zone", "area", "scope", "site"})
 _FEW = 3
 """Words beside its windows that a sentence of nothing else may have."""
 
@@ -36,12 +37,14 @@ def window_of_those_before(sentence: Sequence[Clause]) -> list[Part]:
 
 
 def give_place(items: Sequence[Item], sentence: Sequence[Clause]) -> None:
-    """ "... Both in the corridor.": a place told for the statements before that have none."""
+    """ "... Both in the corridor.", "...; where: corridor": a place told for the statements before that have none."""
     chunks = [c for clause in sentence for c in clause.chunks if c.tag not in ("punct", "window")]
     words = {word for c in chunks for word in c.word.split()}
     names = [n for c in chunks if c.tag == NAME for n in c.value]
     others = [c for c in chunks if c.tag not in (NAME, "in", "at", "on", "for", "zonenoun", "cellnoun", "pronoun", "all")]
-    if not words & _BOTH or len(others) > _FEW or any(c.tag not in ("filler", "hold") for c in others):
+    field = any(clause.heading and {c.word for c in clause.chunks} & _PLACE_FIELDS for clause in sentence)
+    plain = all(c.tag in ("filler", "hold", "ask", "place") for c in others)
+    if not (words & _BOTH or field) or len(others) > _FEW or not plain:
         return
     kinds = {n.kind for n in names}
     if kinds != {CELL} and not (kinds == {ZONE} and len(names) == 1):

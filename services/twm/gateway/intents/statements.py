@@ -16,6 +16,7 @@ from twm.gateway.intents.units import (
     COUNT,
     FACTOR,
     FRACTION,
+    NOMINAL,
     POINTS,
     PRB,
     RATE,
@@ -132,6 +133,8 @@ def _of_another(clause: Clause, position: int) -> bool:
 
 
 def _by(clause: Clause, position: int) -> bool:
+    if position > 0 and clause.chunks[position - 1].word == "up":
+        return True  # "we want embb up 20 %"
     return position > 0 and clause.chunks[position - 1].tag == "by" and bool(clause.tags & {"reduce", "raise"})
 
 
@@ -315,7 +318,7 @@ def surge_open(reader: Reader, clause: Clause) -> None:
 def maintenance(reader: Reader, clause: Clause) -> None:
     """Links with less capacity."""
     links = clause.links
-    if _work_again(reader, clause):
+    if _work_again(reader, clause) or _no_work(clause):
         return
     if not links:
         stated = any(isinstance(item, MaintenanceDraft) for item in reader.out.items) or reader.names_links
@@ -345,6 +348,10 @@ def maintenance(reader: Reader, clause: Clause) -> None:
                     ("by" in before and clause.tags & {"reduce", "degrade", "lose", "less", "down"})
                     or (clause.tags & {"lose", "loss"} and "to" not in before)
                     or quantity.signed < 0
+                    or (
+                        quantity.of == NOMINAL
+                        and bool({"gone", "missing"} & {w for c in clause.chunks for w in c.word.split()})
+                    )
                 )
             )
             capacity = round(1 - quantity.value if lost else quantity.value, 9)
@@ -366,6 +373,26 @@ def maintenance(reader: Reader, clause: Clause) -> None:
             item.parts = clause.windows()  # "L1 is dead. Count it out until 10:00."
             return
     reader.add(MaintenanceDraft(clause=clause.chunks[0].start, links=links, capacity=capacity), clause)
+
+
+_CALLED_OFF = frozenset({"cancelled", "canceled", "scrapped"})
+_MENDED = frozenset({"repaired", "replaced", "serviced", "spliced", "upgraded", "respliced"})
+
+
+def _no_work(clause: Clause) -> bool:
+    """ "No work on L1 tonight", "L1 will not be down", "the works are cancelled", "L1 repaired": nothing is missing."""
+    words = {c.word for c in clause.chunks}
+    if words & _CALLED_OFF:
+        return True
+    if words & _MENDED and not clause.windows() and not words & {"being", "be", "will", "to", "getting"}:
+        return not figures(clause)
+    for i, chunk in enumerate(clause.chunks):
+        if chunk.tag != "neg":
+            continue
+        after = [c for c in clause.chunks[i + 1 :] if c.tag not in ("filler", "hold", "window")][:1]
+        if after and after[0].tag in ("maint", "down", "fail") and after[0].word not in ("working", "worked"):
+            return not figures(clause)
+    return False
 
 
 def _only_told(clause: Clause) -> bool:

@@ -135,7 +135,7 @@ def kpi(reader: Reader, clause: Clause) -> None:
                 side = AT_MOST
             if delivered:
                 value, side = round(1.0 - value, 12), AT_MOST
-            elif side == AT_LEAST and name.startswith(("delay", "loss")):
+            elif side == AT_LEAST and (name.startswith(("delay", "loss")) or _status(clause)):
                 reader.ask(
                     "missing_comparator",
                     "constraints.comparator",
@@ -178,11 +178,21 @@ def _scope_of(reader: Reader, clause: Clause) -> Where:
     placed = bool(where.zone or where.cells or where.links) and "there" not in clause.tags
     if len(spoken) == 1 and not (where.all_slices or (not _unsaid(clause) and (placed or strange_words(clause)))):
         where.slices, where.zone = list(spoken), where.zone or ("" if placed else reader.context.mentioned_zone)
+    told = not reader.context.core and where.slices and where.slices == reader.context.mentioned and not clause.slices
+    if told and not (where.zone or where.cells or where.links):
+        where.zone = reader.context.mentioned_zone
     if (where.links or "util" in clause.tags or _full(clause)) and not clause.slices:
         where.slices = []
     if not where.links and not where.zone and not where.cells and about_links(clause):
         where.links = _links_called(reader, clause)
     return where
+
+
+def _status(clause: Clause) -> bool:
+    """ "L1 has been above 90 % all day": how full it is, and no bound."""
+    words = {c.word for c in clause.chunks}
+    full = bool(clause.links or clause.cells or "util" in clause.tags) and not clause.slices
+    return full and bool(words & {"been", "was", "were", "is", "are"}) and not clause.tags & {"hold", "atleast", "neg"}
 
 
 def _full(clause: Clause) -> bool:
