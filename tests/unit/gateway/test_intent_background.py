@@ -36,6 +36,9 @@ def spec() -> NetworkSpec:
         "What happened last night?",
         "As agreed in the contract review:",
         "Decided:",
+        "embb is at 6 % loss at the moment.",
+        "urllc currently has 30 % of the PRBs;",
+        "Last month we saved 4 %;",
         "Holiday season: people stream video, so",
         "As agreed with the board in the contract review:",
         "Follow-up from the audit:",
@@ -166,3 +169,9 @@ def test_links_under_work_may_stand_before_their_verb(spec: NetworkSpec) -> None
     found = plain(spec, "Tonight are up-4 and up-5 in maintenance; nevertheless the loss of embb must not exceed 1 %.")
     assert [m["link"] for m in found["context"]["maintenance"]] == ["up-4", "up-5"]
     assert found["constraints"][0]["bound"] == 0.01
+
+
+def test_what_has_begun_has_no_start(spec: NetworkSpec) -> None:
+    found = plain(spec, "Ever since the storm on Monday, up-4 has only half its capacity.")
+    assert found["context"]["maintenance"] == [{"link": "up-4", "capacity_factor": 0.5}]
+    assert "window" not in found

@@ -28,7 +28,7 @@ _PRICED_WORDS = """
 expensive cheap cheaper cheapest free dear costly pricey scarce abundant plentiful negative high low peaks dearer short tight
 """
 _PRICED = frozenset(_PRICED_WORDS.split())
-_STATES = frozenset({"is", "are", "gets", "will", "becomes", "costs", "cost", "stays", "remains"})
+_STATES = frozenset({"is", "are", "gets", "will", "becomes", "costs", "cost", "stays", "remains", "has", "have"})
 
 
 def without_background(sentence: Sequence[Clause]) -> list[Clause]:
@@ -61,23 +61,22 @@ _ALSO_PARTICIPLE = frozenset({"dropped", "lost", "exceeded", "measured", "report
 """Past tense or participle: "we lost 5 %", but "no more than 5 % lost"."""
 _TO_BE = frozenset({"better", "be", "promised", "guaranteed", "told", "asked", "agreed", "supposed", "meant"})
 _WORK = frozenset({"capacity", "maint", "down", "fail", "demand", "risk", "confidence", "save", "perstep"})
+_NOWADAYS = frozenset({"currently", "presently", "at the moment", "for the moment"})
 _BOUNDING = frozenset({"atmost", "atleast", "cap", "pin", "orbetter", "neg", "allow", "below", "above"})
 
 
 def _reported(clause: Clause) -> bool:
     """ "eMBB dropped to 30 Mbps last night", "it was at 95 % on Monday": a figure of what has been, and no bound."""
-    words = _words(clause)
-    if not figures(clause) or words & _ORDERS or clause.tags & (_WORK | {"if", "cond"}) or clause.heading:
+    words, core = _words(clause), core_of(clause)
+    if not figures(clause) or words & _ORDERS or clause.tags & {"if", "cond"} or clause.heading:
         return False
-    if core_of(clause) not in ("kpi", "share", "figure") or clause.tags & {
-        "atmost",
-        "atleast",
-        "cap",
-        "pin",
-        "orbetter",
-        "neg",
-    }:
+    if not clause.tags & _BOUNDING and PAST_WINDOW in clause.windows():
+        return core in ("kpi", "share", "figure", "save")
+    bounded = clause.tags & {"atmost", "atleast", "cap", "pin", "orbetter", "neg"}
+    if core not in ("kpi", "share", "figure") or bounded or clause.tags & _WORK:
         return False
+    if _NOWADAYS & {c.word for c in clause.chunks} and words & _STATES and not clause.tags & _BOUNDING:
+        return True
     told = _PAST | _ALSO_PARTICIPLE
     at = next((i for i, c in enumerate(clause.chunks) if c.word in told or _used_to(clause.chunks, i)), -1)
     if at <= 0 or all(c.tag == "punct" for c in clause.chunks[:at]):
@@ -170,6 +169,8 @@ def past_days(chunks: Sequence[Chunk]) -> list[Chunk]:
     i = 0
     while i < len(chunks):
         chunk, after = chunks[i], chunks[i + 1] if i + 1 < len(chunks) else None
+        if chunk.tag == "window" and chunk.value.day is not None and _since(out):
+            chunk = replace(chunk, tag="filler", value=None)  # "since the storm on Monday"
         of = i + 2 < len(chunks) and chunks[i + 2].tag in ("of", "in") and chunk.word == "last" and chunks[i - 1 : i] != []
         day = after is not None and after.tag == "window" and (after.value.day is not None or after.value.problem)
         if chunk.word != "last" or after is None or not day or (of and chunks[i - 1].word == "the"):
@@ -180,6 +181,12 @@ def past_days(chunks: Sequence[Chunk]) -> list[Chunk]:
         out.append(Chunk("window", chunk.start, after.end, Part(problem="ambiguous_window") if compared else PAST_WINDOW))
         i += 2
     return out
+
+
+def _since(before: Sequence[Chunk]) -> bool:
+    """Whether "since" stands a few words before, and nothing between that ends what it says."""
+    near = list(itertools.takewhile(lambda c: c.tag not in ("punct", "window", NAME), reversed(before[-5:])))
+    return any(c.word == "since" for c in near)
 
 
 def only_told(clause: Clause) -> bool:

@@ -211,6 +211,10 @@ class WindowReader(MomentReader):
         j = skip(chunks, i + 1)
         if found is None and chunks[i].word == "after" and j < len(chunks) and chunks[j].tag in (*_HAPPENINGS, "unknown"):
             return Part(problem="ambiguous_window"), i + 1
+        if found is not None and chunks[i].word == "since":
+            k = found[1]
+            k += k < len(chunks) and chunks[k].tag in ("today", "morning", "weekday", "night")
+            return Part(from_now=True), k  # it has begun
         return found
 
     def _at(self, chunks: Sequence[Chunk], i: int) -> tuple[Part, int] | None:
