@@ -12,7 +12,7 @@ from twm.gateway.intents.times import PARTS_OF_DAY, Part
 _NIGHTLY = """
 boat boats train trains ferry ferries bus buses crew crews watch guard guards staff team teams flight flights shunt shunter
 porter nurse nurses club clubs sailing sailings papers delivery deliveries
-tariff tariffs shift shifts worker workers vision
+tariff tariffs setback mode profile schedule operation operations plan log shift shifts worker workers vision
 """
 _OF_THE_NIGHT = frozenset(_NIGHTLY.split())
 _AT_A_TIME = frozenset({"in", "at", "on", "during", "for", "until", "throughout", "from", "all", "over", "before", "after"})

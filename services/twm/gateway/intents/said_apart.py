@@ -31,7 +31,7 @@ def window_of_those_before(sentence: Sequence[Clause]) -> list[Part]:
     if not parts or any(c.tag in ("name", "event", "unknown_name", "fuzzy", "quantity") for c in chunks):
         return []
     others = [c for c in chunks if c.tag not in ("window", "punct")]
-    alone = len(others) <= _FEW and chunks[0].tag in ("window", "filler") and not any(c.tag == "unknown" for c in others)
+    alone = len(others) <= _FEW and chunks[0].tag in ("window", "filler", "all") and not any(c.tag == "unknown" for c in others)
     holding = bool(words & _HOLDING and words & _BACK)
     return parts if holding or (alone and not words & _SELF) else []
 

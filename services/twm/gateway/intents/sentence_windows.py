@@ -43,10 +43,19 @@ def give_windows(context: Context, items: Sequence[Item], starts: Sequence[tuple
                 if maintained and clause not in maintained and not parts:
                     parts = [Part(occasion=intent_pb2.OCCASION_MAINTENANCE)]
             elif head and parts != head and not any(p in head for p in parts):
-                parts = parts if _complete(parts) else [*head, *parts]
-            item.parts = _event_times(parts)
+                parts = [*head, *parts] if _of_that_day(head, parts) or not _complete(parts) else parts
+            item.parts = _event_times(parts, work=isinstance(item, MaintenanceDraft))
             if item.parts:
                 context.parts = item.parts
+    _whole_of_that_day([item for _, a, b in starts for item in items[a:b]])
+
+
+def _whole_of_that_day(items: Sequence[Item]) -> None:
+    """ "Because they come on Thursday, A needs ... and B ... the whole day": the day that was said."""
+    days = [p for item in items for p in item.parts if p.day is not None and not p.weak]
+    for item in items:
+        if len({p.day for p in days}) == 1 and item.parts and all(p.weak for p in item.parts):
+            item.parts = days[:1]
 
 
 def begins_with_back(clause: Clause) -> bool:
@@ -102,8 +111,11 @@ def take_day(items: Sequence[Item], day: Sequence[Part], today: dt.date, *, even
         announced = isinstance(item, SurgeDraft | MaintenanceDraft) and total is None
         first = next((p.day or p.start_day for p in day if p.day or p.start_day), None)
         timed = any(p.start is not None or p.end is not None or (event and p.part) for p in day)
+        whole = bool(item.parts) and all(p.weak for p in item.parts)
         if timed and total is None:
             item.parts = list(day)
+        elif whole and first is not None and first >= today:
+            item.parts = [p for p in day if p.day] or [Part(day=first)]
         elif first is not None and first >= today and ((clocks and not dated) or announced):
             item.parts = [*(p for p in day if p.day), *item.parts]
 
@@ -119,10 +131,11 @@ def _back(context: Context, parts: Sequence[Part]) -> list[Part]:
     return [Part(occasion=occasion)] if occasion else context.parts
 
 
-def _event_times(parts: Sequence[Part]) -> list[Part]:
-    """With times of its own, an event's name is no second condition."""
+def _event_times(parts: Sequence[Part], *, work: bool) -> list[Part]:
+    """With times of its own, the name of an event or of work is no second condition."""
     total = combine(parts)
-    if total is not None and total.occasion == intent_pb2.OCCASION_EVENT and (total.start or total.end or total.day):
+    timed = total is not None and (total.start or total.end or total.day)
+    if timed and total is not None and (total.occasion == intent_pb2.OCCASION_EVENT or work):
         return [replace(p, occasion=0) for p in parts]
     return list(parts)
 
@@ -142,6 +155,12 @@ def head_parts(sentence: Sequence[Clause]) -> list[Part]:
         told = clause.opener in ("because", "as", "since") and clause.heading and not clause.windows()
         if told and not clause.tags & {"name", "quantity"} and len(sentence) > 1:
             reason = True  # "Because the ministers visit: on Wednesday ..."
+            continue
+        if clause.heading and not clause.tags & {"name", "quantity", "range"} and not parts:
+            parts += clause.windows()
+            reason = not parts
+            if parts or len(sentence) == 1:
+                break
             continue
         leading = clause.opener in ("", ";", ".", "!", "?") or bool(parts) or reason
         for chunk in clause.chunks:
@@ -173,14 +192,35 @@ def _verbless(clause: Clause) -> bool:
     return clause.opener == "and" and not clause.tags & _VERBS and not said & _VERB_WORDS
 
 
+_UNDER = frozenset({"without", "as long as", "so long as", "provided", "provided that", "providing that", "on condition that"})
+_KEEPING = frozenset(
+    {"keeping", "holding", "maintaining", "respecting", "honouring", "honoring", "meeting", "staying", "leaving"}
+)
+
+
+def _under_it(clause: Clause) -> bool:
+    """ "save ... tomorrow without L3 rising above 80 %": said of what the clause before says, and at its time."""
+    return clause.opener in _UNDER or (clause.opener == "while" and any(c.word in _KEEPING for c in clause.chunks[:3]))
+
+
 def _before_figures(starts: Sequence[tuple[Clause, int, int]], clause: Clause) -> list[Part]:
     """ "give from 10:00 to 12:00 20 Mbps to A and 45 Mbps to B": the window of both."""
     at = next((i for i, (other, _, _) in enumerate(starts) if other is clause), 0)
-    if at == 0 or not _verbless(clause):
+    if at == 0 or not (_under_it(clause) or _verbless(clause)):
         return []
     before = starts[at - 1][0]
+    if _under_it(clause):
+        return before.windows()
     window, figure = before.find("window"), before.find("quantity", "range")
     return before.windows() if 0 <= window < figure else []
+
+
+def _of_that_day(head: Sequence[Part], parts: Sequence[Part]) -> bool:
+    """ "On Saturday ..., and from 17:00 to 19:00 ...": hours of the day at the head."""
+    day, own = combine(head), combine(parts)
+    if day is None or own is None or day.day is None or day.days > 1 or day.start or day.end or day.until or day.occasion:
+        return False
+    return bool(own.start and own.end) and own.day is None and own.start_day is None and own.end_day is None
 
 
 def _complete(parts: Sequence[Part]) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from twm.gateway.intents.spoken_clocks import clocks_told
 from twm.gateway.intents.spoken_days import DAY, MONTH, MONTH_NAMES, PART, UNITS, days_told
 
 VAGUE = "for a while"
@@ -138,6 +139,11 @@ _RULES = _rules(
         rf"|restored|(?:up|online)\sagain|returns?)\s(?:again\s)?(?:at|by|around)\s(?={_MOMENT})",
         "until ",
     ),
+    (
+        rf",?\s(?:with\s)?(?:kick-?off|doors(?:\sopen)?|start\sof\splay|tip-?off|curtain|gates\sopen)\s(?:is\s)?(?:at\s)?(?:{_CLOCK})"
+        rf"(?=[^.!?]{{0,60}}\b(?:from|between)\s(?:{_CLOCK}))",
+        "",
+    ),
     # Spans.
     (r"\bbetween\s(?:right\s)?now\sand\s", "from now until "),
     (rf"(?<!from\s)\bnow(?:\s?(?:-|–|—|→|->|\.\.\.?|…)\s?|\sto\s)(?={_MOMENT})", "from now until "),
@@ -221,7 +227,7 @@ _RULES = _rules(
 
 def timed(text: str) -> str:
     """The text with its time phrases put plainly."""
-    text = _ISO.sub(_length, days_told(text))
+    text = _ISO.sub(_length, clocks_told(days_told(text)))
     text = re.sub(r"(?<=\d)/(?=for )", " ", text)
     text = _DOTTED.sub(_named, text)
     text = _MILITARY.sub(_with_colons, text)
