@@ -183,10 +183,15 @@ def past_days(chunks: Sequence[Chunk]) -> list[Chunk]:
     return out
 
 
+_COMING_WORDS = "come comes coming arrive arrives visit visits is are will have has expect play plays start starts open opens"
+_COMING = frozenset(_COMING_WORDS.split())
+"""Between "since" and a day: a reason that is to come, and nothing that began."""
+
+
 def _since(before: Sequence[Chunk]) -> bool:
     """Whether "since" stands a few words before, and nothing between that ends what it says."""
     near = list(itertools.takewhile(lambda c: c.tag not in ("punct", "window", NAME), reversed(before[-5:])))
-    return any(c.word == "since" for c in near)
+    return any(c.word == "since" for c in near) and not any(c.word in _COMING for c in near)
 
 
 def only_told(clause: Clause) -> bool:
