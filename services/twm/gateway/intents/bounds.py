@@ -46,7 +46,8 @@ def bound_of(clause: Clause, position: int, taken: set[int]) -> Bound:
             i -= 1
             continue
         if tag in _DIRECT:
-            side = _DIRECT[tag]
+            falls = chunks[i].word == "down to" and any(c.tag == "allow" for c in chunks[:i])
+            side = AT_LEAST if falls else _DIRECT[tag]
             break
         up = _upward(chunks, i, quantity)
         if up is not None:
@@ -66,6 +67,8 @@ def bound_of(clause: Clause, position: int, taken: set[int]) -> Bound:
         said = False
         if "pin" in tags:
             side = EXACT
+        elif "allow" in tags and tags & {"reduce", "down"} and before[-1:] == ["to"] and "neg" not in tags:
+            side = AT_LEAST  # "may drop to 20 Mbps"
         elif ("allow" in tags and "neg" not in tags) or (
             "cap" in tags
             or any(c.tag == "cap" for c in chunks[position + 1 : position + 3])
@@ -169,4 +172,4 @@ def _beside(i: int, marks: Sequence[int]) -> bool:
 
 
 def _blocked(chunks: Sequence[Chunk], i: int, m: int) -> bool:
-    return any(c.tag in (QUANTITY, NAME) for c in chunks[i + 1 : m])
+    return any(c.tag in (QUANTITY, NAME, "apart") for c in chunks[i + 1 : m])

@@ -36,10 +36,22 @@ def carried_units(found: list[Clause]) -> list[Clause]:
             unit = next((q for q in _written(clause)[::-1] if q.scale), unit)
         for earlier, later in itertools.pairwise(sentence):
             said = [q for q in _written(later) if q.dim == DELAY and q.scale]
+            of_shares = [q for q in _written(later) if q.dim == RATIO and q.scale]
+            if of_shares and _bare_side(earlier) and _bare_side(later, anywhere=True):
+                _take(earlier, of_shares[0])
             if said and earlier.tags & _DELAYS and later.tags & _DELAYS:
                 _take(earlier, said[0])
         ahead = [c for c in sentence if c.heading] or heads
     return found
+
+
+def _bare_side(clause: Clause, *, anywhere: bool = False) -> bool:
+    """ "gets min 20, max 45 %": a side and a plain figure at the end; of the second, at its head."""
+    chunks = [c for c in clause.chunks if c.tag != "filler"]
+    if anywhere:
+        return len(chunks) > 1 and chunks[0].tag in _SIDES and chunks[1].tag == QUANTITY
+    ends = len(chunks) > 1 and chunks[-1].tag == QUANTITY and chunks[-2].tag in _SIDES
+    return ends and not clause.tags & {"delay", "p99", "mean", "throughput", "loss"}
 
 
 def _written(clause: Clause) -> list[Quantity]:

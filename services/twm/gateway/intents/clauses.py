@@ -165,7 +165,7 @@ def clauses(chunks: Sequence[Chunk]) -> list[Clause]:
             continue
         elif chunk.tag in _BREAK_TAGS or word in _BREAKS or (chunk.tag == "punct" and word == "-" and _spaced(chunks, i)):
             close()
-            opener = "while" if chunk.tag == "while" else "and" if word == "&" else word
+            opener = "while" if chunk.tag == "while" else "and" if word in ("&", "also", "plus", "+") else word
             if word == "or" and out and not first and _denied(out[-1]) and _compares(chunks[i + 1 : i + 4]):
                 opener = "nor"
             conceded = i > 0 and chunks[i - 1].word == "even"

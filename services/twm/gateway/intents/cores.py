@@ -140,7 +140,7 @@ def core_of(clause: Clause) -> str:
         return "sla"
     if links and not slices and any(chunks[i].tag == "quantity" and chunks[i].value.of == NOMINAL for i in found):
         return "maintenance"
-    if shares and not slices and words & _FREE and placed and not kpi and "expect" not in tags:
+    if shares and not slices and words & _FREE and placed and not kpi and not tags & {"expect", "fail"}:
         return "headroom"
     if "relieve" in tags and not found:
         return "relieve"
@@ -295,6 +295,12 @@ def of_packets(clause: Clause) -> bool:
         if quantity.of in (PACKETS, NINES) or any(_PACKET_WORDS & set(c.word.split()) for c in chunks[i + 1 : i + 5]):
             return True
     return False
+
+
+def elliptic(clause: Clause) -> bool:
+    """ "..., silver ones 30 ms": a slice and a figure, and all else as it was said before."""
+    bare = clause.tags <= {NAME, "quantity", "filler", "slicenoun", "hold", "punct", "window", "and"}
+    return bare and bool(clause.slices) and len(clause.quantities()) == 1 and clause.opener in (",", "and", "but", "/")
 
 
 def counted_too(before: Clause, clause: Clause) -> bool:

@@ -90,7 +90,11 @@ _RELATIVE = re.compile(
 _AT = re.compile(r"(?<=[\w%:])\s{1,3}@\s{0,3}(?=[A-Za-z])")
 _FORMAL = re.compile(r"[<>=≤≥|{]|::|->|→")
 _SHORT = re.compile(r"(?i)\b(max|min|avg|util)\.(?=\s{0,3}[,;)])")
-_INNER = re.compile(r"([:;,]\s{0,3})([A-Za-z][\w-]{0,30}):\s{0,3}(?=(?:max|min|at most|at least|[<>≤≥])?\s{0,3}=?\s{0,3}\d)")
+_INNER = re.compile(
+    r"([:;,/]\s{0,3})([A-Za-z][\w-]{0,30}(?: [A-Za-z][\w-]{0,20}){0,2}):\s{0,3}"
+    r"(?=(?:target |goal |limit )?(?:max|min|at most|at least|[<>≤≥])?\s{0,3}=?\s{0,3}\d)"
+)
+_THAT_IS = re.compile(r"(?i),?\s{0,3}(?<![\w.])i\.?\s?e\.(?=[\s,]),?")
 _LIST = re.compile(r"\[([^\[\]{}=<>]{1,200})\]")
 
 
@@ -111,7 +115,7 @@ class _Record:
 def formed(text: str) -> str:
     """The text with its half-structured parts in words; the text itself where it has none."""
     out = rows_as_fields(_figures(text), known_key)
-    out = _GROUP.sub(" ", out)
+    out = _THAT_IS.sub(", ", _GROUP.sub(" ", out))
     out = _GLOSS.sub(" ", out)
     out = out.replace("&&", " and ").replace("==", "=")
     out = _RELATIVE.sub(lambda m: f"{m[2]} {'more' if m[1] == '+' else 'less'} than now", out)

@@ -20,6 +20,15 @@ from twm.gateway.intents.compiler import asked, compiled
 from twm.gateway.intents.context import Understood
 from twm.gateway.intents.drafts import EventDraft
 from twm.gateway.intents.exceptions import exceptions
+from twm.gateway.intents.figures_said import (
+    drops,
+    filled,
+    not_one,
+    references,
+    there_of,
+    until_figures,
+    verbs_last,
+)
 from twm.gateway.intents.forms import formed
 from twm.gateway.intents.lines import lined
 from twm.gateway.intents.listings import listed
@@ -37,10 +46,17 @@ from twm.gateway.screening.intents import signs_in_intent
 NAME = "grammar/1"
 MAX_SPECS = 8
 _JOINED = (
+    references,
+    until_figures,
+    verbs_last,
+    not_one,
+    filled,
+    there_of,
     as_per,
     signs_before,
     one_in_many,
     of_nominal,
+    drops,
     cases,
     respectively,
     named_again,

@@ -28,12 +28,22 @@ _OTHERWISE_SCALED = frozenset(
 
 def times_usual(clause: Clause, kinds: set[str], tags: set[str]) -> bool:
     """ "eMBB 2x the usual tonight", "embb 35 % above normal": more of a slice is more demand, where no KPI is named."""
+    if _so_often_as_usual(clause):
+        return not tags & {"prio", "important", "moreimportant", "neg", "delay", "p99", "mean", "loss", "throughput", "util"}
     if tags & (_OTHERWISE_SCALED | {"ranking", "change", "freeze", "hold", "deprio", "atmost", "atleast"}):
         return False
     if "usual" in tags:
         compared = tags & {"above", "over", "below", "more", "less", "up", "of"}
         return FACTOR in kinds or bool(tags & MULTIPLES.keys()) or (bool(kinds & {RATIO, FRACTION}) and bool(compared))
     return FACTOR in kinds and "expect" in tags
+
+
+def _so_often_as_usual(clause: Clause) -> bool:
+    """ "will want four times what they usually do": the multiple of what is usual, whatever the verb."""
+    chunks = clause.chunks
+    scaled = [i for i, c in enumerate(chunks) if c.tag in MULTIPLES or (c.tag == QUANTITY and c.value.dim == FACTOR)]
+    after = chunks[scaled[-1] + 1 : scaled[-1] + 7] if scaled else []
+    return any(c.word in ("what", "as", "the", "their", "its") for c in after[:2]) and any(c.tag == "usual" for c in after)
 
 
 def load_bounded(clause: Clause, tags: set[str], links: bool) -> bool:

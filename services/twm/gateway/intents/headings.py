@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from twm.gateway.intents.clauses import Clause
-from twm.gateway.intents.cores import KPI_TAGS, dims, figures
+from twm.gateway.intents.cores import KPI_TAGS, core_of, dims, figures
 from twm.gateway.intents.units import COUNT, FRACTION, NOMINAL, RATIO
 
 REMAINING = frozenset({"remaining", "remain", "remains", "left", "residual"})
@@ -86,6 +87,14 @@ def is_title(clause: Clause) -> bool:
     """ "Reliability.", "Mean delay.": a KPI and nothing said of it."""
     told = clause.tags & KPI_TAGS and not figures(clause)
     return bool(told) and clause.tags <= KPI_TAGS | {"filler", "punct", "packet"} and clause.ends == "."
+
+
+def bare_figure(sentence: Sequence[Clause], heading: Clause) -> bool:
+    """Whether a figure that belongs to nothing else follows the heading."""
+    following = next((c for i, c in enumerate(sentence) if i and sentence[i - 1] is heading), None)
+    if following is None or following.slices:
+        return False
+    return core_of(following) == "figure" or any(q.dim == "count" and 0 < q.value < 1 for _, q in following.quantities())
 
 
 def resource_only(clause: Clause) -> bool:

@@ -17,7 +17,7 @@ from twm.gateway.intents.clauses import Clause, sentences
 from twm.gateway.intents.context import Context, Understood
 from twm.gateway.intents.cores import FULL, KPI_TAGS, core_of, counted_too, dims, figures
 from twm.gateway.intents.drafts import ConstraintDraft, EventDraft, Item, MaintenanceDraft, ObjectiveDraft, SurgeDraft, Where
-from twm.gateway.intents.headings import LENT, is_title, of_heading, remainder, resource_only
+from twm.gateway.intents.headings import LENT, bare_figure, is_title, of_heading, remainder, resource_only
 from twm.gateway.intents.lines import ITEM
 from twm.gateway.intents.moods import beyond_scope, hangs_on_question, no_goal
 from twm.gateway.intents.names import CELL, LINK, Name, NameIndex
@@ -58,6 +58,7 @@ from twm.gateway.intents.shared import (
     share_risk,
 )
 from twm.gateway.intents.times import Part
+from twm.gateway.intents.topics import is_topic, of_topic, risks_joined, spoken_to, topic_of
 from twm.gateway.intents.units import COUNT
 
 MAX_PLAIN_LOSS = 0.25
@@ -113,12 +114,17 @@ class Reader:
         self.names_links = False
         """Whether any clause of the text names a link."""
         self._today = today
+        self._topic: list[Chunk] = []
+        self._topics: list[list[Clause]] = []
 
     def read(self, clauses: Sequence[Clause]) -> Understood:
         """Drafts and questions."""
         self.names_links = any(clause.links for clause in clauses)
         for sentence in sentences(clauses):
             self._sentence(sentence)
+        for topic in self._topics:
+            if topic[0].slices and not spoken_to(topic, self.out.items) and not self.out.questions:
+                statements_kpi.kpi_open(self, topic[0])
         if all(isinstance(item, EventDraft) for item in self.out.items):
             self.out.questions += self.out.asides
         return self.out
@@ -149,6 +155,14 @@ class Reader:
         for clause in sentence:
             notice(self, clause)
             beyond_scope(self, clause)
+        if is_topic(sentence):
+            self._topic, self.context.mentioned = topic_of(sentence), sentence[0].slices or self.context.mentioned
+            self._topics.append(sentence)
+            self.out.touched = True
+            self._spoken_of(sentence)
+            return
+        if any(c.tags & KPI_TAGS for c in sentence):
+            self._topic = []
         merged = lend_subject(self._merge(sentence))
         self._last = merged[-1] if merged else self._last
         if sentence[-1].heading and not merged and sentence[0].opener != ITEM:
@@ -219,8 +233,10 @@ class Reader:
 
     def _head(self, clause: Clause) -> None:
         """Take a heading; the heading of the list it is in says what it does not."""
-        above = self.context.above
+        above, last = self.context.above, self.context.heading
         own = {n.kind for c in clause.chunks if c.tag == "name" for n in c.value}
+        if not own and clause.tags & KPI_TAGS and last is not None and last.tags & KPI_TAGS:
+            clause = replace(clause, chunks=[*(c for c in last.chunks if c.tag == "name"), *clause.chunks])
         if above is not None:
             more = [c for c in above.chunks if c.tag != "name" or not {n.kind for n in c.value} & own]
             clause = replace(clause, chunks=[*clause.chunks, *more])
@@ -230,14 +246,14 @@ class Reader:
         """Statements of a sentence: what has no core of its own goes to a neighbour."""
         out: list[tuple[Clause, str]] = []
         waiting: list[Chunk] = []
-        for said in sentence:
-            clause = of_heading(self.context.heading, said)
+        for said in risks_joined(sentence):
+            clause = of_topic(self._topic, of_heading(self.context.heading, said))
             core = core_of(clause)
             if clause.heading:
                 strange_heading(self, clause, sentence)
             if clause.heading and core == "figure" and "capacity" in clause.tags and not clause.links:
                 continue  # "The relay loses half its capacity: ...": which links that is comes after it
-            if clause.heading and core == "save" and not figures(clause) and _bare_figure(sentence, said):
+            if clause.heading and core == "save" and not figures(clause) and bare_figure(sentence, said):
                 self._head(clause)
                 self.context.core = "save"
                 continue
@@ -298,6 +314,8 @@ class Reader:
                 if "unknown" in clause.tags:  # "visitors stream video, so ..."
                     kept = [c for c in kept if c.tag != "slicetype"]
                 kept = without_others(kept, clause, out[-1][0]) if out and not waiting else kept
+                if risk_of(clause) and clause.chunks[0].tag != "with":
+                    kept = [Chunk("apart", clause.chunks[0].start, clause.chunks[0].start), *kept]
                 if out and not waiting:
                     last, last_core = out[-1]
                     out[-1] = (replace(last, chunks=[*last.chunks, *kept]), last_core)
@@ -402,6 +420,8 @@ class Reader:
         self.context.core = core
         if clause.slices:
             self.context.slices = clause.slices
+        elif self.context.heading is not None and self.context.heading.slices:
+            self.context.slices = self.context.heading.slices
         if clause.zones:
             self.context.zone, self.context.cells, self.context.links = clause.zones[-1], [], []
         elif clause.cells or clause.links:
@@ -518,14 +538,6 @@ class Reader:
         draft = ObjectiveDraft(clause=clause.chunks[0].start)
         self.add(draft, clause)
         return draft
-
-
-def _bare_figure(sentence: Sequence[Clause], heading: Clause) -> bool:
-    """Whether a figure that belongs to nothing else follows the heading."""
-    following = next((c for i, c in enumerate(sentence) if i and sentence[i - 1] is heading), None)
-    if following is None or following.slices:
-        return False
-    return core_of(following) == "figure" or any(q.dim == "count" and 0 < q.value < 1 for _, q in following.quantities())
 
 
 def _what_is_left(clause: Clause, core: str) -> bool:

@@ -13,10 +13,18 @@ PHRASES: dict[str, str] = {
     "overmorrow": "the day after tomorrow | day after tomorrow",
     "after": "not before | no earlier than | not earlier than | no sooner than | not sooner than",
     "holiday": "new year 's eve | new year's eve | christmas eve | new year | bank holiday",
-    "orbetter": "or better",
-    "pin": "no more no less | no more , no less | no more and no less | not more and not less | no less and no more",
+    "orbetter": "or better | or quicker | or faster | or sooner | or shorter | or swifter",
+    "below": "south of | inferior to | shy of | shorter than | on the good side of | on the right side of",
+    "above": "north of | superior to | in excess of",
+    "pin": """
+        neither more nor less | neither less nor more | no less no more | not more not less | no more no less |
+        no more , no less | no more and no less | not more and not less | no less and no more
+    """,
     "atleast": """
-        no less | not less | not a bit less | nothing less | nothing below |
+        no less | not less |
+        greater or equal | greater than or equal to | more or equal | more than or equal to | higher or equal | equal or more |
+        equal or higher | equal or above | bigger or equal | not inferior to | no poorer than |
+        not a bit less | nothing less | nothing below |
         at least | no less than | not less than | no fewer than | not under | not below | no lower than |
         not lower than | not fewer than | never less than | or more | or higher | or above | or greater | and above |
         and more |
@@ -24,8 +32,13 @@ PHRASES: dict[str, str] = {
         no smaller than | at or above
     """,
     "atmost": """
-        no more | not more | not a bit more | nothing above | nothing more than | make do with | makes do with |
+        no more | not more | not a bit more | not a point more | not one point more | not a percent more |
+        not one percent more | nothing above | nothing more than | make do with | makes do with |
         get by with | live with |
+        is fine with | are fine with | fine with | is happy with | are happy with | content with | is ok with | is okay with |
+        less or equal | less than or equal to | less or equal to | smaller or equal | smaller or equal to | equal or less |
+        equal or lower | equal or below | lower or equal | lower or equal to | not superior to | no worse than |
+        not worse than | no slower than | not slower than |
         at most | no more than | not more than | not exceed | not exceeding | not over | not above |
         no higher than | not higher than | no greater than | not greater than | no larger than | not larger than |
         or less | or lower | or below | or under |
@@ -137,6 +150,7 @@ PHRASES: dict[str, str] = {
     """,
     "over": "ahead of | rather than | in preference to | with precedence over | precedence over | priority over",
     "filler": """
+        off the ceiling | off its ceiling | off the limit | off its limit | off the red |
         make sure | making sure | made sure | makes sure | be sure | please ensure | for sure | as regards |
         at once | once more | once again | once a | just in case | even if | as if |
         if not already | good morning | good afternoon | good evening | good night |

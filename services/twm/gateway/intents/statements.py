@@ -99,9 +99,30 @@ def share(reader: Reader, clause: Clause) -> None:
             low = value if side in (AT_LEAST, EXACT) else None
             high = value if side in (AT_MOST, EXACT) else None
             reader.context.side = side
+            if side == EXACT and not clause.first:
+                for item in [i for i in reader.out.items if isinstance(i, LimitDraft) and _said_again(i, where, value)]:
+                    where, resource = item.where, resource or item.resource
+                    reader.out.items.remove(item)
         for place in reader.zones(clause, where):
-            reader.add(LimitDraft(clause=clause.chunks[0].start, where=place, low=low, high=high, resource=resource), clause)
+            draft = LimitDraft(clause=clause.chunks[0].start, where=place, low=low, high=high, resource=resource)
+            if not any(_same(item, draft) for item in reader.out.items):
+                reader.add(draft, clause)
     reader.context.where = where
+
+
+def _same(item: Item, draft: LimitDraft) -> bool:
+    """ "12 PRBs, i.e. 24 %": the same share in another unit."""
+    if not isinstance(item, LimitDraft) or (item.low, item.high) != (draft.low, draft.high) or item.change is not None:
+        return False
+    return item.where == draft.where and draft.resource in ("", item.resource)
+
+
+def _said_again(item: LimitDraft, where: Where, value: float) -> bool:
+    """ "a quarter of the PRBs, exactly a quarter": the share before, told more sharply."""
+    if item.change is not None or item.low == item.high:
+        return False
+    placed = where.zone or where.cells or where.links
+    return item.where.slices == where.slices and (item.where == where or not placed) and value in (item.low, item.high)
 
 
 def _frozen(item: Item, where: Where) -> bool:
@@ -163,6 +184,9 @@ def _share_value(reader: Reader, quantity: Quantity) -> float:
 def change(reader: Reader, clause: Clause) -> None:
     """The largest change per step."""
     where = reader.where(clause, ellipsis="pronoun" in clause.tags)
+    goes_on = not clause.first and reader.context.core == "share" and not clause.tags & {"all", "share"}
+    if goes_on and not (where.slices or where.all_slices or where.zone or where.cells or where.links):
+        where = reader.context.where.copy()  # "..., with no step larger than 2 points": of the share before
     risk = risk_of(clause)
     found = [i for i in figures(clause) if clause.chunks[i].tag == "quantity"]
     if not found:
@@ -187,11 +211,23 @@ def change(reader: Reader, clause: Clause) -> None:
             ("at most", "drop it"),
         )
         return
+    if _ordered_by(clause, found[0]) and not bound.said:
+        reader.ask(
+            "relative_bound", "limits", "Shares are not moved by hand. Is it the largest change per step?", ("at most", "no")
+        )
+        return
     for place in reader.zones(clause, where):
         draft = LimitDraft(
             clause=clause.chunks[0].start, where=place, change=bound.quantity.value, resource=_resource(clause, where)
         )
         reader.add(draft, clause)
+
+
+def _ordered_by(clause: Clause, position: int) -> bool:
+    """ "raise skiers by 10 points per step": an order to move a share, and no bound on its moves."""
+    before = clause.chunks[:position]
+    moved = any(c.tag in ("raise", "reduce") for c in before)
+    return moved and before[-1].tag == "by" and not {c.tag for c in before} & {"neg", "allow", "atmost", "cap", "only"}
 
 
 _ASIDE = frozenset({",", "(", "-", "--", "–", "—", "so"})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from twm.gateway.intents.bounds import AT_LEAST, AT_MOST, EXACT, Bound, bound_of, risk_of
 from twm.gateway.intents.chunks import UNKNOWN, Chunk
 from twm.gateway.intents.clauses import Clause
-from twm.gateway.intents.cores import FULL, KPI_TAGS, dims, figures, of_packets
+from twm.gateway.intents.cores import FULL, KPI_TAGS, dims, elliptic, figures, of_packets
 from twm.gateway.intents.drafts import ConstraintDraft, Where
 from twm.gateway.intents.growth import MULTIPLES
 from twm.gateway.intents.notices import unknown
@@ -272,6 +272,8 @@ def _kpi_name(reader: Reader, clause: Clause, position: int, quantity: Quantity,
         return "loss_ratio", False
     if quantity.dim in (DELAY, SECONDS) and "delivered" in found and not found & {"loss", "throughput", "util"}:
         return ("delay_mean_ms" if "mean" in clause.tags else "delay_p99_ms"), False
+    if quantity.dim in (DELAY, SECONDS) and _another_of_loss(clause, position):
+        return ("delay_mean_ms" if "mean" in clause.tags else "delay_p99_ms"), False
     if "util" in found and quantity.dim in (RATIO, FRACTION, COUNT) and "loss" not in found:
         return "utilisation_ratio", False
     loaded = any(c.tag == "demand" and c.word in ("load", "loads") for c in clause.chunks)
@@ -292,7 +294,10 @@ def _kpi_name(reader: Reader, clause: Clause, position: int, quantity: Quantity,
     if found & {"throughput"} or quantity.dim in (RATE, BYTES):
         return "throughput_mbps", False
     if quantity.dim in (DELAY, SECONDS):
-        return ("delay_mean_ms" if "mean" in clause.tags else "delay_p99_ms"), False
+        mean = "mean" in clause.tags or (
+            reader.context.kpi == "delay_mean_ms" and reader.context.core == "kpi" and elliptic(clause)
+        )
+        return ("delay_mean_ms" if mean else "delay_p99_ms"), False
     if (
         reader.context.core == "kpi"
         and not clause.links
@@ -307,6 +312,15 @@ def _kpi_name(reader: Reader, clause: Clause, position: int, quantity: Quantity,
     if quantity.dim == COUNT and reader.context.kpi:
         return reader.context.kpi, False
     return "", False
+
+
+def _another_of_loss(clause: Clause, position: int) -> bool:
+    """ "35 ms or less with no more than 0.8 % lost": the loss has a figure of its own, and a time is none of it."""
+    chunks = clause.chunks
+    ratios = [i for i in figures(clause) if chunks[i].tag == "quantity" and chunks[i].value.dim in (RATIO, FRACTION)]
+    told = [i for i, c in enumerate(chunks) if c.tag in ("loss", "lose", "delivered")]
+    apart = all(min((abs(i - t) for i in ratios), default=99) <= abs(position - t) for t in told)
+    return bool(ratios and told) and apart
 
 
 def _within(clause: Clause) -> float | None:

@@ -299,7 +299,8 @@ values vehicle vehicles versus very via vital vs wants was watch watching way wa
 well were west whenever wherever whether whichever whoever whom will winter wise wish wishes wishing woman women wonder
 world worried worries worry worrying worth would would've yeah yes you you're your yourself
 nines dozen million mille permille promille procent subject reminder remainder update fyi info todo greet enjoy re fwd
-god gods sake hell damn bloody damned sick tired boss mate guys lads chief cheers regards sincerely respectfully
+god gods ones wanted promised promises sake hell damn bloody damned sick tired boss mate guys lads chief cheers
+regards sincerely respectfully
 yours honestly
 meeting meetings mover vice voices wide wise rice race fund funds lunch coffee visitor visitors guest guests citizen
 citizens

@@ -1,0 +1,97 @@
+"""Figures in the word orders and company people give them, and what is said of them apart: topics, places, risks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from intent_reading import codes, plain, read
+
+from twm.core.network import NetworkSpec, load_network
+from twm.core.paths import find_network
+
+
+@pytest.fixture(scope="module")
+def spec() -> NetworkSpec:
+    return load_network(find_network("poc-city"))
+
+
+@pytest.mark.parametrize(
+    ("text", "bound"),
+    [
+        ("As set out in clause 12, urllc loss must not be above 0.5 %.", 0.005),
+        ("Ticket no. 88172: keep embb throughput at 50 Mbps or above.", 50.0),
+        ("Per annex 3 of the contract, the fwa slice gets no less than 20 Mbps.", 20.0),
+        ("The urllc delay must not 9 ms exceed.", 9.0),
+        ("embb loss must not over 4 % climb.", 0.04),
+        ("urllc must not drop more than 1 in 200.", 0.005),
+        ("fwa may drop at most two percent.", 0.02),
+        ("No cell may be fuller than 75 %.", 0.75),
+        ("Get down-1 below 0.85 please.", 0.85),
+        ("fwa can do with a latency until 80 ms.", 80.0),
+        ("urllc should see 8 ms or quicker.", 8.0),
+        ("embb loss should stay south of 3 %.", 0.03),
+        ("embb throughput may drop to 20 Mbps, no further.", 20.0),
+        ("Keep up-3 off the ceiling, i.e. at 82 % or less.", 0.82),
+    ],
+)
+def test_figures_in_other_word_orders_are_bounds(spec: NetworkSpec, text: str, bound: float) -> None:
+    assert [c.bound for c in read(spec, text).constraints] == pytest.approx([bound])
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("up-1 runs with 300 of its 1000 Mbps until 18:00 today.", 0.3),
+        ("down-2 has only 2 out of 10 Gbps left tonight.", 0.2),
+        ("up-3: capacity down by 20 % tonight.", 0.8),
+        ("up-3: capacity down to 20 % tonight.", 0.2),
+    ],
+)
+def test_what_is_left_is_a_part_of_the_whole(spec: NetworkSpec, text: str, left: float) -> None:
+    assert [m.capacity_factor for m in read(spec, text).context.maintenance] == pytest.approx([left])
+
+
+@pytest.mark.parametrize(
+    ("text", "limit"),
+    [
+        ("embb gets min 10, max 40 % of the PRBs.", {"min_share": 0.1, "max_share": 0.4, "resource": "prb"}),
+        ("Give embb a quarter of the PRBs, exactly a quarter.", {"min_share": 0.25, "max_share": 0.25, "resource": "prb"}),
+        (
+            "Let the embb radio share lie between 20 and 40 %, with no step above 3 points.",
+            {"min_share": 0.2, "max_share": 0.4, "max_change": 0.03, "resource": "prb"},
+        ),
+        ("embb is happy with a fifth of the PRBs.", {"max_share": 0.2, "resource": "prb"}),
+    ],
+)
+def test_what_is_said_of_one_share_is_one_limit(spec: NetworkSpec, text: str, limit: dict[str, Any]) -> None:
+    assert plain(spec, text) == {"limits": [{"scope": {"slices": ["embb"]}, **limit}]}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "up-1 may be used up to 85 %, and the chance of going beyond that shall be 2 % at most.",
+        "up-1 at most 85 % utilised. Probability of breaking this bound: 2 percent or less.",
+    ],
+)
+def test_a_risk_in_words_of_its_own_is_of_the_bound_before(spec: NetworkSpec, text: str) -> None:
+    (bound,) = read(spec, text).constraints
+    assert (bound.bound, bound.max_violation_probability) == pytest.approx((0.85, 0.02))
+
+
+def test_a_topic_lends_its_kpi_and_asks_for_nothing(spec: NetworkSpec) -> None:
+    said = read(spec, "Reliability targets. urllc: 99.99 %. embb: 98 %.")
+    assert [c.bound for c in said.constraints] == pytest.approx([0.0001, 0.02])
+    assert len(read(spec, "Subject: urllc latency. Wanted: 9 ms or less for urllc.").constraints) == 1
+    assert codes(spec, "URLLC latency. Freeze fwa.") == {"missing_bound"}
+
+
+def test_a_place_said_of_both_is_of_both(spec: NetworkSpec) -> None:
+    said = read(spec, "Mean latency of urllc: 6 ms tops. p99: 12 ms tops. Both in the corridor.")
+    assert [c.scope.zone for c in said.constraints] == ["corridor", "corridor"]
+
+
+def test_a_load_cut_by_so_much_is_relative(spec: NetworkSpec) -> None:
+    assert codes(spec, "Cut the load of up-1 by a fifth.") == {"relative_bound"}
+    assert codes(spec, "Raise urllc by 5 points per step.") == {"relative_bound"}
