@@ -134,13 +134,13 @@ class Chunker:
         token, names = tokens[i], self._names
         if token.kind != "symbol":
             listed = self._numbered(tokens, words, i)
-            if listed is not None:
-                return listed
             found = names.match(tokens, words, i)
+            if listed is not None and (found is None or found[1] < listed.end):
+                return listed
             dictated = names.spoken.match(tokens, i) if token.kind == "word" else None
             if dictated is not None and (found is None or dictated[1] > found[1]):
                 said = tuple(dict.fromkeys(Name(s.kind, s.id) for s in dictated[0]))
-                return Chunk(NAME, i, dictated[1], said, token.text)
+                return Chunk(NAME, i, dictated[1], said)
             between = self._between(tokens, words, i)
             if between is not None and (found is None or between.end > found[1]):
                 return between
@@ -149,7 +149,7 @@ class Chunker:
                 return Chunk(UNKNOWN_NAME, i, found[1] + 2, (CELL, text, []), text)
             if found is not None:
                 chosen = self._chosen(found[0], words, i, found[1])
-                return self._row(tokens, words, Chunk(NAME, i, found[1], chosen, token.text))
+                return self._row(tokens, words, Chunk(NAME, i, found[1], chosen))
             if [t.text for t in tokens[i : i + 3]] == ["v", "2", "x"] and tokens[i + 1].glued and tokens[i + 2].glued:
                 return Chunk("slicetype", i, i + 3, None, "v2x")
             stray = self._stray(tokens, i)

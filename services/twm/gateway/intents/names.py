@@ -28,6 +28,7 @@ _PERCENTILE = re.compile(r"p\d+|x\d+|\d.*", re.IGNORECASE)
 _RISING = frozenset({"demand", "throughput", "util", "loss", "delay", "cost", "share"})
 """Before "up two" these make it a rise, and no name."""
 _LETTERED = re.compile(r"[-_][a-zA-Z]$")
+_LARGE = frozenset({"a", "ten", "twenty", "fifty", "hundred", "thousand", "every"})
 _SPOKEN = {word: str(value) for word, value in ONES.items()}
 _NUMBERED = re.compile(r"[-_.]?(\d{1,9})$")
 
@@ -91,7 +92,8 @@ class NameIndex:
         known = lexicon.words()
         parts = tuple(t.text for t in words)
         own = lexicon.naming_parts() if sum(p.isalpha() for p in parts) > 1 else lexicon.naming()
-        if all(known.get(p, "" if p.isalpha() else "number") not in _FREE and p not in own for p in parts):
+        plain = len(parts) > 1 and any(known.get(p) == "filler" and len(p) > 3 for p in parts)
+        if not plain and all(known.get(p, "" if p.isalpha() else "number") not in _FREE and p not in own for p in parts):
             self._reserved.add(name.id)
         if _PERCENTILE.fullmatch(name.id) or parts in lexicon.phrases():
             self._reserved.add(name.id)
@@ -180,7 +182,7 @@ class NameIndex:
         tokens = [t for t in tokenize(name.id) if t.kind != "symbol"]
         if tuple(t.text for t in tokens) in lexicon.phrases() or _PERCENTILE.fullmatch(name.id):
             return False
-        return hyphened or (name.kind == CELL and len(tokens) > 1 and lexicon.words().get(tokens[0].text) == "cellnoun")
+        return hyphened or (len(tokens) > 1 and _NOUNS.get(lexicon.words().get(tokens[0].text, "")) == name.kind)
 
     def near(self, text: str) -> list[Name]:
         """Names that differ from the joined words `text` by a slip of the pen, but do differ."""
@@ -215,8 +217,10 @@ def _figure(tokens: Sequence[Token], words: Sequence[str], j: int) -> bool:
 
 def _no_figure(words: Sequence[str], j: int) -> bool:
     """Whether no unit follows the number."""
-    after = words[j + 1] if j + 1 < len(words) else ""
-    return after not in UNITS and after not in ("per", "point", "hundred", "thousand", "in", "out", "-")
+    after, then = (words[k] if k < len(words) else "" for k in (j + 1, j + 2))
+    if after == "in":  # "2 in 100", but "tenant 2 in the harbour"
+        return not (then[:1].isdigit() or then in _LARGE)
+    return after not in UNITS and after not in ("per", "point", "hundred", "thousand", "out", "-")
 
 
 def _glued_word(token: Token) -> bool:

@@ -325,6 +325,8 @@ vehicles west
 ward wards clinic shop shops mall malls hotel hotels ferry ferries tram trams metro subway taxi taxis gate gates
 hall halls
 stage ring loop quay mast offices hill hills lake river coast island guest guests visitor visitors voice client clients
+admin dispatch citizen citizens employee employees authority avenue beaches emergency finances floors friends installers
+liaison mayor nursing race rings stages streaming truckers alarm alarms
 """
 """Of those, what things are named after: a name of the network made of them is read as a name wherever it stands."""
 
