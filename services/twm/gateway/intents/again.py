@@ -34,7 +34,8 @@ def named_again(chunks: Sequence[Chunk]) -> list[Chunk]:
             last[chunk.value[0].kind] = chunk
         meant = last.get(_NOUNS.get(chunk.word, "")) if chunk.tag in ("linknoun", "cellnoun") else None
         zone = last.get(ZONE)
-        if zone is not None and len(zone.value) == 1 and _ending(zone.value[0].id) == chunk.word and out[-1].word in _SAID:
+        again = zone is not None and len(zone.value) == 1 and chunk.word and _ending(zone.value[0].id) == chunk.word
+        if zone is not None and again and out and out[-1].word in _SAID:
             out.append(replace(chunk, tag=NAME, value=zone.value))
             continue
         other = i + 1 < len(chunks) and chunks[i + 1].tag == NAME and chunks[i + 1].value[0].kind == SLICE

@@ -135,6 +135,8 @@ class Chunker:
         if token.kind != "symbol":
             listed = self._numbered(tokens, words, i)
             found = names.match(tokens, words, i)
+            if listed is not None and listed.tag == UNKNOWN_NAME:
+                found = found or names.match(tokens, words, i, kind=ZONE)  # a zone called "sector-7"
             if listed is not None and (found is None or found[1] < listed.end):
                 return listed
             dictated = names.spoken.match(tokens, i) if token.kind == "word" else None

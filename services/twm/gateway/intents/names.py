@@ -217,10 +217,11 @@ def _figure(tokens: Sequence[Token], words: Sequence[str], j: int) -> bool:
 
 def _no_figure(words: Sequence[str], j: int) -> bool:
     """Whether no unit follows the number."""
-    after, then = (words[k] if k < len(words) else "" for k in (j + 1, j + 2))
-    if after == "in":  # "2 in 100", but "tenant 2 in the harbour"
-        return not (then[:1].isdigit() or then in _LARGE)
-    return after not in UNITS and after not in ("per", "point", "hundred", "thousand", "out", "-")
+    after, then, last = (words[k] if k < len(words) else "" for k in (j + 1, j + 2, j + 3))
+    if after in ("in", "out"):  # "2 in 100", "2 out of 100", but "tenant 2 in the harbour" and "fibre 3 out of service"
+        many = last if after == "out" and then == "of" else then
+        return not (many[:1].isdigit() or many in _LARGE)
+    return after not in UNITS and after not in ("per", "point", "hundred", "thousand", "-")
 
 
 def _glued_word(token: Token) -> bool:

@@ -134,7 +134,7 @@ WORDS: dict[str, str] = {
     "prb": "prb prbs radio spectrum carrier",
     "resource": "resource resources",
     "bandwidth": "bandwidth bandwidths bw",
-    "share": "share shares portion allotments slicequota quota quotas",
+    "share": "share shares portion slicequota quota quotas",
     "transport": "transport backhaul fronthaul",
     "cellnoun": "cell cells site sites sector sectors",
     "zonenoun": "zone zones area areas region regions district districts",
