@@ -1,4 +1,4 @@
-"""Names of other networks: ordinary words, words of several kinds, numbers; a name is no word of the grammar where it stands."""
+"""Names of other networks: ordinary words, words of several kinds, numbers; where a name stands, its words mean nothing."""
 
 from __future__ import annotations
 
