@@ -6,16 +6,16 @@ import datetime as dt
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 from twm.gateway.intents import lexicon
 from twm.gateway.intents.clocks import read_clock
+from twm.gateway.intents.corrections import correct
 from twm.gateway.intents.dates import read_date, read_days, starts_date
 from twm.gateway.intents.names import CELL, LINK, NODE, SLICE, ZONE, Name, NameIndex
 from twm.gateway.intents.numbers import NUMBER_WORDS, ONES
 from twm.gateway.intents.quantities import read_quantity
-from twm.gateway.intents.spelling import Speller
+from twm.gateway.intents.references import like_an_id, ticket
 from twm.gateway.intents.tokens import Token
 from twm.gateway.intents.units import UNIT_WORDS
 
@@ -53,15 +53,8 @@ pull stop tune work cut draw low scaled settle spin split stocking straight size
 """
 _BEFORE_UP = frozenset(_VERBS_UP.split())
 """Before "-up" and "-down" these make ordinary words: "warm-up"."""
-_TICKET_WORDS = (
-    "cr inc chg req tkt ticket case wo rfc sr jira ref reference request change incident order task id po tt itsm ritm case"
-)
-_TICKETS = frozenset(_TICKET_WORDS.split())
 _RANGE_WORDS = ("-", "–", "—", "to", "through", "thru", "until", "till")
 _LIST_WORDS = (",", "and", "&", "+", "or", "/", "nor")
-_COMPARED_WORDS = "less more lower higher greater smaller bigger larger longer shorter faster slower fewer"
-_COMPARED = frozenset(_COMPARED_WORDS.split())
-"""Before these "then" is a slip for "than"."""
 
 
 @dataclass(slots=True)
@@ -77,40 +70,6 @@ class Chunk:
     """Names: tuple of Name; quantities: Quantity; ..."""
     word: str = ""
     """The word as corrected."""
-
-
-@lru_cache(maxsize=1)
-def _units() -> Speller:
-    return Speller(UNIT_WORDS)
-
-
-def correct(tokens: Sequence[Token]) -> list[str]:
-    """The tokens' words with misspelt ones put right; names are not touched where they are matched, which uses the tokens."""
-    known, ordinary, speller, units = lexicon.words(), lexicon.fixed(), lexicon.speller(), _units()
-    out: list[str] = []
-    for i, token in enumerate(tokens):
-        word = token.text
-        if token.raw == "n" and 0 < i < len(tokens) - 1 and not token.glued and not tokens[i + 1].glued:
-            word = "and"
-        if word == "then" and out and out[-1] in _COMPARED:
-            word = "than"
-        if token.kind == "word" and not (word in known or word in ordinary or word in NUMBER_WORDS):
-            after_number = i > 0 and (tokens[i - 1].kind == "number" or out[i - 1] in NUMBER_WORDS)
-            found, _ = units.nearest(word) if after_number else ([], 0)
-            if not found and len(word) > 2:
-                found, _ = speller.nearest(word)
-            if found:
-                word = _likeliest(word, found)
-            elif word.endswith("'s") and word[:-2] in known:
-                word = word[:-2]
-        out.append(word)
-    return out
-
-
-def _likeliest(word: str, found: list[str]) -> str:
-    """Of equally near words: one with the same letters first, then one that means something, then the alphabet."""
-    known = lexicon.words()
-    return min(found, key=lambda f: (sorted(f) != sorted(word), f[0] != word[0], known.get(f) == "filler", f))
 
 
 class Chunker:
@@ -172,9 +131,9 @@ class Chunker:
         dated = _dates(tokens, words, i, today) if starts_date(words[i]) else None
         if dated is not None:
             return dated
-        ticket = _ticket(tokens, words, i)
-        if ticket:
-            return Chunk(FILLER, i, ticket, None, "ticket")
+        referred = ticket(tokens, words, i)
+        if referred:
+            return Chunk(FILLER, i, referred, None, "ticket")
         ranked = _ranked(tokens, words, i)
         if ranked is not None:
             return ranked
@@ -338,7 +297,7 @@ class Chunker:
         if tokens[i].text == "p" and j == i + 1:  # a percentile, whatever a cell is called
             return None
         kind = self._names.family(tokens[i].text)
-        if kind is None and tokens[i + 1].text in "-_" and _like_an_id(tokens, i):
+        if kind is None and tokens[i + 1].text in "-_" and like_an_id(tokens, i):
             kind = LINK if {lexicon.words().get(t.text) for t in tokens} & _LINK_TALK else CELL
         if kind is None:
             return None
@@ -422,27 +381,6 @@ def _lettered(tokens: Sequence[Token], j: int) -> bool:
         return False
     ends = j + 2 >= len(tokens) or not tokens[j + 2].glued or tokens[j + 2].text in ",.;:!?)"
     return len(tokens[j + 1].text) == 1 and tokens[j + 1].text.isalpha() and ends
-
-
-def _ticket(tokens: Sequence[Token], words: Sequence[str], i: int) -> int:
-    """ "INC-88120", "ticket no. 4711", "case 48812": the token after a reference; 0 where there is none."""
-    if tokens[i].text not in _TICKETS:
-        return 0
-    j = i + 1
-    while j < len(tokens) and j < i + 4 and tokens[j].text in ("-", "_", "#", "no", "nr", "number", ".", ":"):
-        j += 1
-    if j >= len(tokens) or tokens[j].kind != "number" or not tokens[j].text.isdigit() or len(tokens[j].text) < 3:
-        return 0
-    after = words[j + 1] if j + 1 < len(tokens) else ""
-    return 0 if after in UNIT_WORDS or after in ("%", ":", "s", "h") else j + 1
-
-
-def _like_an_id(tokens: Sequence[Token], i: int) -> bool:
-    """ "CEN-01", "TN-3" in a network without such names; not "CR-20931", "Nov-27" or "covid-19"."""
-    word, before = tokens[i], tokens[i - 1].text if i else ""
-    known = lexicon.words().get(word.text)
-    ticket = word.text in _TICKETS or before in _TICKETS
-    return word.raw.isupper() and len(word.raw) <= 6 and not ticket and known in (None, "filler", "linknoun", "nodenoun")
 
 
 def _ranked(tokens: Sequence[Token], words: Sequence[str], i: int) -> Chunk | None:
