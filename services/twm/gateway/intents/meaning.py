@@ -22,15 +22,7 @@ from twm.gateway.intents.lines import ITEM
 from twm.gateway.intents.moods import beyond_scope, hangs_on_question, no_goal
 from twm.gateway.intents.names import CELL, LINK, Name, NameIndex
 from twm.gateway.intents.notices import action, leftover, notice
-from twm.gateway.intents.places import (
-    places,
-    strange_heading,
-    strange_zone,
-    stray_partner,
-    stray_place,
-    where_of,
-    zones_of,
-)
+from twm.gateway.intents.places import where_of, zones_of
 from twm.gateway.intents.questions import question
 from twm.gateway.intents.referents import referred
 from twm.gateway.intents.repeated import again
@@ -57,6 +49,7 @@ from twm.gateway.intents.shared import (
     share_resources,
     share_risk,
 )
+from twm.gateway.intents.strangers import places, strange_heading, strange_zone, stray_partner, stray_place
 from twm.gateway.intents.times import Part
 from twm.gateway.intents.topics import is_topic, of_topic, risks_joined, spoken_to, topic_of
 from twm.gateway.intents.units import COUNT

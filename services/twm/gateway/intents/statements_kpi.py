@@ -13,8 +13,9 @@ from twm.gateway.intents.cores import FULL, KPI_TAGS, dims, elliptic, figures, o
 from twm.gateway.intents.drafts import ConstraintDraft, Where
 from twm.gateway.intents.growth import MULTIPLES
 from twm.gateway.intents.notices import unknown
-from twm.gateway.intents.places import nowhere, of_all_slices, plain_word, strange_place, strange_words
+from twm.gateway.intents.places import nowhere, of_all_slices, plain_word
 from twm.gateway.intents.questions import quoted
+from twm.gateway.intents.strangers import strange_place, strange_words
 from twm.gateway.intents.units import (
     BYTES,
     COUNT,
