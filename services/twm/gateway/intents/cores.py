@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from twm.gateway.intents.asides import beside_slas, cost_aside, seen_by_users, talk_of_cost
 from twm.gateway.intents.bounds import risk_of
 from twm.gateway.intents.chunks import NAME, UNKNOWN_NAME, Chunk
 from twm.gateway.intents.clauses import Clause
@@ -61,12 +62,6 @@ FULL = frozenset({"full", "filled", "fill", "fills", "filling", "fuller", "hot",
 """How full a cell or link is, where a share of it is named."""
 _FREE = frozenset({"free", "headroom", "unused", "idle", "spare", "slack", "margin"})
 _PACKET_WORDS = frozenset({"packet", "packets", "pkt", "pkts", "frame", "frames", "message", "messages", "datagrams"})
-_COST_TALK = frozenset(
-    {"mind", "matter", "matters", "role", "object", "issue", "care", "worry", "concern", "bother", "important"}
-)
-_COST_ASIDE = frozenset(
-    {"secondary", "irrelevant", "regardless", "irrespective", "whatever", "spared", "unimportant", "immaterial"}
-)
 
 
 def figures(clause: Clause) -> list[int]:
@@ -126,14 +121,14 @@ def core_of(clause: Clause) -> str:
         found, kinds = [], set()  # "they have called two times"
     if _things_lost(clause, kinds):
         return ""
-    if ("anycost" in tags or (not found and _cost_aside(clause, tags))) and "sla" not in tags:
+    if ("anycost" in tags or (not found and cost_aside(clause, tags))) and "sla" not in tags:
         return "anycost"
     if not found and "performance" in tags and tags & {"win", "over", "before", "moreimportant"} and tags & {"save", "cost"}:
         return "anycost"
     if (
         "sla" in tags
         and not kinds & {RATIO, FRACTION, DELAY, RATE}
-        and all(_compound(chunks, i) for i, c in enumerate(chunks) if c.tag == "sla")
+        and all(beside_slas(chunks, i) for i, c in enumerate(chunks) if c.tag == "sla")
     ):
         return ""
     if ("sla" in tags or "slagood" in tags) and not (slices and found and kinds & {DELAY, RATE}):
@@ -205,7 +200,7 @@ def core_of(clause: Clause) -> str:
         return "surge"
     if shares and "more" in tags and not hard_kpi and plainly_more(clause, tags):
         return "surge"
-    if "freeze" in tags and not found and _picture(clause, words):
+    if "freeze" in tags and not found and seen_by_users(clause, words):
         return ""
     if "freeze" in tags and not found:
         if tags & {"delay", "loss", "throughput", "delivered"} and any(c.word.startswith("as ") for c in chunks):
@@ -227,7 +222,7 @@ def core_of(clause: Clause) -> str:
         return "rank"
     if slices and not kinds - {FACTOR, FRACTION} and _ranked(clause, tags):
         return "rank"
-    if "cost" in tags and "save" not in tags and not found and _talk_of_cost(clause, tags):
+    if "cost" in tags and "save" not in tags and not found and talk_of_cost(clause, tags):
         return ""
     if ("cost" in tags or "save" in tags) and not kpi and not slices and not kinds & {DELAY, RATE}:
         return "save"
@@ -360,14 +355,6 @@ def _filled(clause: Clause, words: set[str]) -> bool:
     return cells and not clause.tags & {"share", "prb", "change", "reserve", "freeze"}
 
 
-def _cost_aside(clause: Clause, tags: set[str]) -> bool:
-    """ "I don't mind what it costs", "cost is of no concern"."""
-    words = {c.word for c in clause.chunks}
-    if "cost" not in tags or "save" in tags:
-        return False
-    return bool(words & _COST_ASIDE) or (bool(words & _COST_TALK) and "neg" in tags)
-
-
 def _weighed(clause: Clause, kinds: set[str]) -> bool:
     """ "URLLC weight 3", "a weight of 3 for FWA", "weigh it threefold"."""
     scaled = kinds & {COUNT, FACTOR} or clause.tags & MULTIPLES.keys()
@@ -399,48 +386,11 @@ def _done_without(clause: Clause, bounded: bool) -> bool:
     return not bounded and clause.opener == "without" and "window" in clause.tags and "overload" not in clause.tags
 
 
-_SLA_MATTERS = """
-credit credits penalty penalties report reports review reviews team manager managers meeting dashboard fine fines clause clauses
-payment payments refund refunds board office contract contracts renewal audit
-"""
-_OF_SLAS = frozenset(_SLA_MATTERS.split())
-_PRICED = "free cheap cheaper cheapest expensive dear dearer costly scarce short pricey high higher rising soaring"
-_CHEAP = frozenset(_PRICED.split())
-
-
-def _compound(chunks: Sequence[Chunk], i: int) -> bool:
-    """ "SLA credits cost us a lot", "the SLA team": not the SLAs."""
-    return i + 1 < len(chunks) and chunks[i + 1].word in _OF_SLAS
-
-
-def _talk_of_cost(clause: Clause, tags: set[str]) -> bool:
-    """ "wind power is nearly free tonight", "there is no budget for new optics": said of cost, and nothing is to be saved."""
-    words = [c.word for c in clause.chunks]
-    if tags & {"reduce", "less", "low", "down", "below", "hold"}:
-        return False
-    costs = [w for c, w in zip(clause.chunks, words, strict=True) if c.tag == "cost"]
-    told = any(w in ("is", "are", "was", "gets", "becomes") for w in words) and bool(_CHEAP & set(words))
-    return told or ("neg" in tags and bool({"budget", "money"} & set(costs)) and "no" in words)
-
-
 def _unfrozen(chunks: Sequence[Chunk]) -> bool:
     """ "don't freeze", "no freezing": the negation stands right before it."""
     at = next(i for i, c in enumerate(chunks) if c.tag == "freeze")
     before = [c for c in chunks[:at] if c.tag not in ("filler", "hold", "name", "pronoun")]
     return bool(before) and before[-1].tag == "neg" and "change" not in {c.tag for c in chunks}
-
-
-_SEEN_WORDS = "picture pictures image images screen screens video videos stream streams feed feeds app apps footage"
-_SEEN = frozenset(_SEEN_WORDS.split())
-
-
-def _picture(clause: Clause, words: set[str]) -> bool:
-    """ "else the picture is freezing", "our tills freeze": told of what users see, and no order."""
-    states = {c.word for c in clause.chunks if c.tag == "freeze"} <= {"freezing", "freezes", "froze", "frozen", "freeze"}
-    if clause.slices or clause.zones or clause.cells or clause.links or not states:
-        return False
-    subject = clause.chunks[0].word in ("the", "our", "their", "his", "her", "my") or clause.chunks[0].tag == "unknown"
-    return bool(words & _SEEN) or (subject and not clause.tags & {"all", "pronoun", "share", "prb", "hold", "neg"})
 
 
 def _compared(clause: Clause) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from twm.api.intent.v1 import intent_pb2
 from twm.core.network import NetworkSpec
-from twm.gateway.intents import statements, statements_kpi, statements_objective
+from twm.gateway.intents import statements, statements_kpi, statements_maintenance, statements_objective
 from twm.gateway.intents.background import only_told, without_background
 from twm.gateway.intents.bounds import risk_of
 from twm.gateway.intents.chunks import NAME, Chunk
@@ -390,7 +390,7 @@ class Reader:
             "kpi": statements_kpi.kpi,
             "share": statements.share,
             "surge": statements.surge,
-            "maintenance": statements.maintenance,
+            "maintenance": statements_maintenance.maintenance,
             "freeze": statements.freeze,
             "change": statements.change,
             "rank": statements_objective.rank,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from twm.gateway.intents.bounds import AT_LEAST, AT_MOST, EXACT, bound_of, risk_of
 from twm.gateway.intents.clauses import Clause
 from twm.gateway.intents.cores import figures
-from twm.gateway.intents.drafts import ConstraintDraft, Item, LimitDraft, MaintenanceDraft, SurgeDraft, Where
+from twm.gateway.intents.drafts import ConstraintDraft, Item, LimitDraft, SurgeDraft, Where
 from twm.gateway.intents.growth import MULTIPLES
 from twm.gateway.intents.places import nowhere
 from twm.gateway.intents.questions import quoted
@@ -16,10 +16,8 @@ from twm.gateway.intents.units import (
     COUNT,
     FACTOR,
     FRACTION,
-    NOMINAL,
     POINTS,
     PRB,
-    RATE,
     RATIO,
     Quantity,
 )
@@ -230,7 +228,8 @@ def _ordered_by(clause: Clause, position: int) -> bool:
     return moved and before[-1].tag == "by" and not {c.tag for c in before} & {"neg", "allow", "atmost", "cap", "only"}
 
 
-_ASIDE = frozenset({",", "(", "-", "--", "–", "—", "so"})
+ASIDE = frozenset({",", "(", "-", "--", "–", "—", "so"})
+"""Openers of what is said beside a statement."""
 
 
 def freeze(reader: Reader, clause: Clause) -> None:
@@ -246,7 +245,7 @@ def freeze(reader: Reader, clause: Clause) -> None:
             reader.ask("ambiguous_scope", "limits.scope", "What is to stay as it is there?", reader.names.ids["slice"])
             return
         where.slices = list(spoken)
-    if not named and clause.opener in _ASIDE and reader.context.core == "freeze" and reader.out.items:
+    if not named and clause.opener in ASIDE and reader.context.core == "freeze" and reader.out.items:
         reader.out.items[-1].parts += clause.windows()  # "freeze it (no changes)", "..., nobody touches anything": said already
         return
     if not named and not clause.tags & {"all"} and not any(c.word in ("nothing", "none", "no") for c in clause.chunks):
@@ -349,136 +348,6 @@ def surge_open(reader: Reader, clause: Clause) -> None:
         "How much more traffic than usual is expected?",
         ("30 % more", "twice as much"),
     )
-
-
-def maintenance(reader: Reader, clause: Clause) -> None:
-    """Links with less capacity."""
-    links = clause.links
-    if _work_again(reader, clause) or _no_work(clause):
-        return
-    if not links:
-        stated = any(isinstance(item, MaintenanceDraft) for item in reader.out.items) or reader.names_links
-        told = _said_of_work(reader, clause) or (stated and _only_told(clause))
-        if not any(c.tag in ("fuzzy", "unknown_name") for c in clause.chunks) and not told:
-            reader.ask("missing_link", "context.maintenance.link_index", "Work on which link?", reader.names.ids["link"])
-        return
-    capacity = 0.0
-    partly = any(c.tag == "degrade" or (c.tag in ("lose", "capacity") and "capacity" in c.word) for c in clause.chunks)
-    halved = any(c.word.startswith("halv") for c in clause.chunks)
-    if partly and not halved and not figures(clause) and not clause.tags & {"down", "maint", "fail", "neg", "all"}:
-        text = "How much of the capacity is left?"
-        reader.ask("missing_bound", "context.maintenance.capacity_factor", text, ("50 %", "0 %"))
-        return
-    if halved:
-        capacity = 0.5
-    for i in figures(clause):
-        chunk = clause.chunks[i]
-        if chunk.tag == "range":
-            continue
-        quantity: Quantity = chunk.value
-        if quantity.dim in (RATIO, FRACTION, POINTS):
-            before = {c.tag for c in clause.chunks[max(i - 3, 0) : i]}
-            lost = (i + 1 < len(clause.chunks) and clause.chunks[i + 1].tag == "less") or (
-                not _is_left(clause, i)
-                and (
-                    ("by" in before and clause.tags & {"reduce", "degrade", "lose", "less", "down"})
-                    or (clause.tags & {"lose", "loss"} and "to" not in before)
-                    or quantity.signed < 0
-                    or (
-                        quantity.of == NOMINAL
-                        and bool({"gone", "missing"} & {w for c in clause.chunks for w in c.word.split()})
-                    )
-                )
-            )
-            capacity = round(1 - quantity.value if lost else quantity.value, 9)
-        elif quantity.dim == RATE:
-            nominal = {link.id: link.capacity_mbps for link in reader.spec.transport.links}
-            capacity = round(min(quantity.value / max(nominal[link] for link in links), 1.0), 9)
-        elif quantity.dim == COUNT:
-            reader.ask(
-                "missing_unit", "context.maintenance.capacity_factor", "How much of the capacity is left?", ("0 %", "50 %")
-            )
-            return
-    if all(part.back for part in clause.windows()) and any(
-        isinstance(item, MaintenanceDraft) and item.links == links and item.capacity == capacity for item in reader.out.items
-    ):
-        return  # "splicing on down-4 tonight, and meanwhile that link carries nothing": said already
-    for item in reader.out.items:
-        told = isinstance(item, MaintenanceDraft) and item.links == links and item.capacity == capacity and not item.parts
-        if told and isinstance(item, MaintenanceDraft) and any(c.word in ("it", "them", "they") for c in clause.chunks):
-            item.parts = clause.windows()  # "L1 is dead. Count it out until 10:00."
-            return
-    reader.add(MaintenanceDraft(clause=clause.chunks[0].start, links=links, capacity=capacity), clause)
-
-
-_CALLED_OFF = frozenset({"cancelled", "canceled", "scrapped"})
-_MENDED = frozenset({"repaired", "replaced", "serviced", "spliced", "upgraded", "respliced"})
-
-
-def _no_work(clause: Clause) -> bool:
-    """ "No work on L1 tonight", "L1 will not be down", "the works are cancelled", "L1 repaired": nothing is missing."""
-    words = {c.word for c in clause.chunks}
-    if words & _CALLED_OFF:
-        return True
-    if words & _MENDED and not clause.windows() and not words & {"being", "be", "will", "to", "getting"}:
-        return not figures(clause)
-    for i, chunk in enumerate(clause.chunks):
-        if chunk.tag != "neg":
-            continue
-        after = [c for c in clause.chunks[i + 1 :] if c.tag not in ("filler", "hold", "window")][:1]
-        if after and after[0].tag in ("maint", "down", "fail") and after[0].word not in ("working", "worked"):
-            return not figures(clause)
-    return False
-
-
-def _only_told(clause: Clause) -> bool:
-    """ "Fibre cut at the gate", "the repair crew says 23:30": of work on links that are named elsewhere."""
-    words = {c.word for c in clause.chunks}
-    return not figures(clause) and not words & {"link", "links", *_READY} and not clause.tags & {"expect", "transport"}
-
-
-_READY = frozenset({"ready", "done", "finished", "complete", "completed", "over"})
-_WORK_NOUNS = ("repair", "maint", "splic", "replac", "work", "outage", "swap", "upgrade", "failure", "servic")
-
-
-def _work_again(reader: Reader, clause: Clause) -> bool:
-    """ "..., the repair will last until 19:45", "... go dark at 5 am (fibre splice)": of the links of before, said already."""
-    last = reader.out.items[-1] if reader.out.items else None
-    chunks = [c for c in clause.chunks if not (c.tag == "name" and c.value[0].kind == "link")]
-    own = len(chunks) == len(clause.chunks) or reader.context.heading is not None
-    at = next((i for i, c in enumerate(chunks) if c.tag in ("maint", "fail") and c.word.startswith(_WORK_NOUNS)), -1)
-    if not isinstance(last, MaintenanceDraft) or at < 0 or figures(clause) or not own:
-        return False
-    ready = {c.word for c in chunks} & _READY
-    if ready or (clause.links and set(clause.links) != set(last.links)):
-        return False
-    pointed = at > 0 and chunks[at - 1].word in ("the", "this", "that", "its", "their", "these")
-    if not pointed and not (clause.opener in _ASIDE and not clause.windows() and len(chunks) <= 3):
-        return False
-    for item in reader.out.items:
-        if isinstance(item, MaintenanceDraft) and item.clause == last.clause:
-            item.parts += clause.windows()
-    return True
-
-
-def _said_of_work(reader: Reader, clause: Clause) -> bool:
-    """ "... go dark on Friday (fibre splice)", "..., fibre cut at the gate": of the work that was announced right before."""
-    last = reader.out.items[-1] if reader.out.items else None
-    return isinstance(last, MaintenanceDraft) and not clause.windows() and not figures(clause)
-
-
-_LEFT_WORDS = "left remain remains remaining available stays stay usable keeps keep has have still with carries retains runs"
-_LEFT = frozenset(_LEFT_WORDS.split())
-
-
-def _is_left(clause: Clause, position: int) -> bool:
-    """ "lost a fibre pair and has 60 % of its capacity left": the figure is what remains, whatever was lost."""
-    chunks = clause.chunks
-    told = [c.word for c in chunks[max(position - 2, 0) : position] if c.tag in ("loss", "lose") or c.word in _LEFT]
-    if told:
-        return told[-1] in _LEFT
-    after = next((i for i in range(position + 1, len(chunks)) if chunks[i].tag in ("quantity", "range")), len(chunks))
-    return bool(_LEFT & {c.word for c in chunks[position + 1 : after]})
 
 
 def relieve(reader: Reader, clause: Clause) -> None:
