@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -12,15 +11,16 @@ from twm.core.network import NetworkSpec
 from twm.gateway.intents import statements, statements_kpi, statements_maintenance, statements_objective
 from twm.gateway.intents.background import only_told, without_background
 from twm.gateway.intents.bounds import risk_of
-from twm.gateway.intents.chunks import NAME, Chunk
+from twm.gateway.intents.chunks import Chunk
 from twm.gateway.intents.clauses import Clause, sentences
 from twm.gateway.intents.context import Context, Understood
-from twm.gateway.intents.cores import FULL, KPI_TAGS, core_of, counted_too, dims, figures
+from twm.gateway.intents.continued import DOUBTFUL, settled
+from twm.gateway.intents.cores import KPI_TAGS, core_of, counted_too, dims, figures
 from twm.gateway.intents.drafts import ConstraintDraft, EventDraft, Item, MaintenanceDraft, ObjectiveDraft, SurgeDraft, Where
-from twm.gateway.intents.headings import LENT, bare_figure, is_title, of_heading, remainder, resource_only
+from twm.gateway.intents.headings import bare_figure, is_title, of_heading, remainder, resource_only
 from twm.gateway.intents.lines import ITEM
 from twm.gateway.intents.moods import beyond_scope, hangs_on_question, no_goal
-from twm.gateway.intents.names import CELL, LINK, Name, NameIndex
+from twm.gateway.intents.names import Name, NameIndex
 from twm.gateway.intents.notices import action, leftover, notice
 from twm.gateway.intents.places import where_of, zones_of
 from twm.gateway.intents.questions import question
@@ -52,10 +52,7 @@ from twm.gateway.intents.shared import (
 from twm.gateway.intents.strangers import places, strange_heading, strange_zone, stray_partner, stray_place
 from twm.gateway.intents.times import Part
 from twm.gateway.intents.topics import is_topic, of_topic, risks_joined, spoken_to, topic_of
-from twm.gateway.intents.units import COUNT
 
-MAX_PLAIN_LOSS = 0.25
-"""Up to here "at most N %" right after a bound on loss is one on loss; above, it may be a share."""
 _LEFT_WORDS = "remain remains remaining left leave leaves leaving carry carries carrying only available run runs running"
 _LEFT = frozenset(_LEFT_WORDS.split())
 _CARRIED = frozenset(
@@ -369,16 +366,8 @@ class Reader:
 
     def _statement(self, clause: Clause, core: str) -> None:
         places(self, clause, core)
-        if core == "figure":
-            core = self._continued(clause)
-            core = "kpi" if core == "share" and self._of_cells(clause) else core
-        elif core == "share" and self._filled_link(clause):
-            clause, core = self._about_spoken(clause), "kpi"
-        elif core == "kpi" and self._of_share(clause):
-            core = "share"
-        elif core == "share" and (self._of_kpi(clause) or self._of_cells(clause)):
-            core = "kpi"
-        elif core == "share" and self._doubtful(clause):
+        clause, core = settled(self.context, clause, core, self._mentioned)
+        if core == DOUBTFUL:
             self.ask(
                 "not_understood",
                 "",
@@ -420,99 +409,6 @@ class Reader:
         elif clause.cells or clause.links:
             self.context.cells, self.context.links = clause.cells, clause.links
 
-    def _filled_link(self, clause: Clause) -> bool:
-        """ "L1 is our bottleneck. 85 % fill is the ceiling.": of the links or cells that were spoken of."""
-        own = (
-            clause.slices or clause.links or clause.cells or clause.zones or clause.tags & {"all", "share", "prb", "bandwidth"}
-        )
-        full = {c.word for c in clause.chunks} & FULL
-        return bool(full) and not own and bool(self._mentioned) and {n.kind for n in self._mentioned} <= {LINK, CELL}
-
-    def _about_spoken(self, clause: Clause) -> Clause:
-        at = clause.chunks[0].start
-        return replace(clause, chunks=[Chunk(NAME, at, at, self._mentioned, "it"), *clause.chunks])
-
-    def _continued(self, clause: Clause) -> str:
-        """A bare figure goes on with the statement before."""
-        kinds = dims(clause, figures(clause))
-        core, heading = self.context.core, self.context.heading
-        own = clause.slices or clause.links or clause.tags & (KPI_TAGS | {"share", "prb", "bandwidth", "reserve", "cap"})
-        if core == "save" and kinds & {"ratio", "fraction"} and (clause.tags & {"reduce", "down", "pronoun"} or not own):
-            return "save"
-        if core == "surge" and kinds & {"ratio", "factor", "fraction"}:
-            return "surge"
-        if kinds == {"factor"} and clause.slices and self._at_a_place(clause):
-            return "surge"
-        if kinds == {"factor"} and clause.slices and core == "rank":
-            return "rank"
-        if heading is not None and heading.tags & KPI_TAGS:
-            return "kpi"
-        if core == "kpi" and self.context.kpi in ("loss_ratio", "utilisation_ratio") and kinds & {"ratio", "fraction"}:
-            return "kpi"
-        if kinds & {"delay", "rate"}:
-            return "kpi"
-        if heading is not None and heading.slices and kinds & {"ratio", "fraction"}:
-            return "share"
-        return "share" if kinds & {"ratio", "fraction", "prb"} else ""
-
-    def _at_a_place(self, clause: Clause) -> bool:
-        """ "village tonight: silver x3", "silver x3 in the village": so much more of a slice at a place is demand."""
-        heading = self.context.heading
-        headed = heading is not None and bool(heading.zones or heading.cells) and not heading.tags & LENT
-        scaled = clause.tags & {
-            "reserve",
-            "cap",
-            "share",
-            "prb",
-            "bandwidth",
-            "important",
-            "moreimportant",
-            "prio",
-            "neg",
-            "hold",
-        }
-        return (headed or bool(clause.zones or clause.cells)) and not scaled
-
-    def _doubtful(self, clause: Clause) -> bool:
-        """Whether "at most 40 %" of a slice goes on with a loss of before or is a share: nothing says."""
-        return self._goes_on(clause) and not self._of_kpi(clause)
-
-    def _goes_on(self, clause: Clause) -> bool:
-        on = clause.opener in ("and", ",", "but", "or", "while", ";") and clause.tags & {"atmost", "below", "less", "allow"}
-        bare = not clause.tags & {"atleast", "share", "prb", "resource", "bandwidth", "cap", "pin"}
-        return bool(on and bare and clause.slices and self.context.core == "kpi" and self.context.kpi == "loss_ratio")
-
-    def _of_share(self, clause: Clause) -> bool:
-        """ "at most 50 % of the radio, 45 % of transport": goes on with shares of the slice of before."""
-        if {c.word for c in clause.chunks} & FULL:
-            return False
-        if clause.links and self.context.where.links and clause.opener in ("and", ",") and not clause.slices:
-            return self.context.core == "share" and not clause.tags & (KPI_TAGS | {"capacity", "maint", "down", "fail", "lose"})
-        own = clause.slices or clause.links or clause.tags & KPI_TAGS or not clause.tags & {"transport", "bandwidth"}
-        return not own and self.context.core == "share" and bool(self.context.slices)
-
-    def _of_cells(self, clause: Clause) -> bool:
-        """ "keep cells 4 and 8 under 75 %" where no slice was spoken of: their utilisation."""
-        own = clause.slices or clause.tags & (
-            KPI_TAGS | {"share", "prb", "bandwidth", "resource", "reserve", "cap", "pin", "atleast"}
-        )
-        spoken = self.context.slices or self.context.mentioned or self.context.heading is not None
-        upper = clause.tags & {"below", "atmost"} or (clause.tags & {"above", "over"} and "neg" in clause.tags)
-        cells = bool(clause.cells) or _cells_of_zone(clause)
-        return bool(cells and upper) and not own and not spoken
-
-    def _of_kpi(self, clause: Clause) -> bool:
-        """Whether a ratio goes on with the KPI of before: "loss 1 % for URLLC and 5 % for eMBB"."""
-        if clause.tags & {"share", "prb", "resource", "bandwidth", "reserve", "cap", "pin"}:
-            return False
-        if self.context.heading is not None and self.context.heading.tags & KPI_TAGS:
-            return True
-        ratios = [q.value for _, q in clause.quantities() if q.dim in ("ratio", "fraction")]
-        if self._goes_on(clause) and ratios and max(ratios) <= MAX_PLAIN_LOSS:
-            return True
-        bare = not clause.tags & {"atleast", "atmost", "neg", "above"} and clause.opener in ("and", ",", "but", "or")
-        return bare and self.context.core == "kpi" and self.context.kpi in ("loss_ratio", "utilisation_ratio")
-
     def where(self, clause: Clause, *, ellipsis: bool = True) -> Where:
         """Scope of a clause: its own names, else what "there", "it" or a heading stands for."""
         return where_of(self, clause, ellipsis=ellipsis)
@@ -552,15 +448,6 @@ def _comparator_only(clause: Clause) -> bool:
 def _bare_count(clause: Clause) -> bool:
     """ "(8)", "embb 2": a plain figure, alone or beside a name."""
     return clause.tags <= {"name", "quantity", "punct"} and not any("of" in c.word for c in clause.chunks)
-
-
-def _cells_of_zone(clause: Clause) -> bool:
-    """ "The expo cells", "all three cells of the expo"; not "the first cell", "two of the cells"."""
-    words = [c.word for c in clause.chunks]
-    plural = any(c.tag == "cellnoun" and c.word.endswith("s") for c in clause.chunks)
-    pairs = itertools.pairwise(clause.chunks)
-    some = any(c.tag == "quantity" and c.value.dim == COUNT and after.tag == "of" for c, after in pairs)
-    return bool(clause.zones) and plural and not some and not {"first", "last", "second", "some", "other"} & set(words)
 
 
 def _bare_kpi(clause: Clause) -> bool:
