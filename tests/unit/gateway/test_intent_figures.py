@@ -95,3 +95,58 @@ def test_otherwise_may_be_a_reason(spec: NetworkSpec) -> None:
 )
 def test_a_part_of_the_day_tells_the_hour(spec: NetworkSpec, text: str, start: str, end: str) -> None:
     assert window(spec, text) == (start, end)
+
+
+@pytest.mark.parametrize(
+    ("text", "kpis"),
+    [
+        ("URLLC delay no longer than 9 ms on average", ["delay_mean_ms"]),
+        ("urllc latency at most 9 ms on average, 15 ms at the 99th percentile", ["delay_mean_ms", "delay_p99_ms"]),
+        ("keep the delay of urllc below 15 ms in the 99th percentile", ["delay_p99_ms"]),
+    ],
+)
+def test_the_statistic_may_stand_behind_the_figure(spec: NetworkSpec, text: str, kpis: list[str]) -> None:
+    assert [c["kpi"] for c in plain(spec, text)["constraints"]] == kpis
+
+
+@pytest.mark.parametrize(
+    ("text", "bound"),
+    [
+        ("up-3 must not run hotter than 70 %", 0.7),
+        ("keep a 20 % reserve on up-3", 0.8),
+        ("keep 20 % of up-3 in reserve", 0.8),
+        ("avoid congestion on up-3, keep it at 75 % or less", 0.75),
+    ],
+)
+def test_links_are_bounded_and_not_under_work(spec: NetworkSpec, text: str, bound: float) -> None:
+    assert plain(spec, text) == {
+        "constraints": [
+            {"kpi": "utilisation_ratio", "scope": {"links": ["up-3"]}, "comparator": "at_most", "bound": pytest.approx(bound)}
+        ]
+    }
+
+
+def test_a_lost_link_is_no_loss_of_packets(spec: NetworkSpec) -> None:
+    found = plain(spec, "we lost up-4, keep FWA above 20 Mbps anyway")
+    assert found["context"] == {"maintenance": [{"link": "up-4", "capacity_factor": 0.0}]}
+    assert [c["kpi"] for c in found["constraints"]] == ["throughput_mbps"]
+
+
+def test_who_is_spoken_of_before_does_not_come_first(spec: NetworkSpec) -> None:
+    found = plain(spec, "eMBB should get what it needs, but URLLC comes first")
+    assert found == {"objective": {"slice_weights": {"urllc": 2.0}}}
+
+
+def test_one_bound_or_another_is_asked_about(spec: NetworkSpec) -> None:
+    assert "clashing_bounds" in codes(spec, "URLLC under 8 ms or at worst 10 ms in the hospital")
+
+
+def test_a_heading_of_a_surge_makes_a_multiple_demand(spec: NetworkSpec) -> None:
+    found = read(spec, "Tonight's surge: double eMBB in the corridor. During it URLLC stays under 9 ms.")
+    assert [s.factor for s in found.context.surges] == [2.0]
+    assert found.constraints[0].window.occasion
+
+
+def test_an_end_behind_an_event_is_of_its_day(spec: NetworkSpec) -> None:
+    text = "There's a football match on Saturday at 15:30; expect double eMBB traffic in the corridor until 18:00"
+    assert window(spec, text) == ("11-28 15:30", "11-28 18:00")

@@ -60,6 +60,7 @@ _ORDER = frozenset(
 )
 FULL = frozenset({"full", "filled", "fill", "fills", "filling", "fuller", "hot", "hotter", "packed", "run", "runs", "running"})
 """How full a cell or link is, where a share of it is named."""
+_THAN_FULL = frozenset({"fuller", "hotter", "busier", "warmer"})
 _FREE = frozenset({"free", "headroom", "unused", "idle", "spare", "slack", "margin"})
 _PACKET_WORDS = frozenset({"packet", "packets", "pkt", "pkts", "frame", "frames", "message", "messages", "datagrams"})
 
@@ -135,7 +136,8 @@ def core_of(clause: Clause) -> str:
         return "sla"
     if links and not slices and any(chunks[i].tag == "quantity" and chunks[i].value.of == NOMINAL for i in found):
         return "maintenance"
-    if shares and not slices and words & _FREE and placed and not kpi and not tags & {"expect", "fail"}:
+    spare = bool(words & _FREE) or _kept_back(chunks)
+    if shares and not slices and spare and placed and not kpi and not tags & {"expect", "fail"}:
         return "headroom"
     if "relieve" in tags and not found:
         return "relieve"
@@ -150,6 +152,8 @@ def core_of(clause: Clause) -> str:
         and not slices
         and (_capacity_lost(tags, shares or _halved(clause), bool(found)) or _done_without(clause, kpi or bool(found)))
     ):
+        return "maintenance"
+    if links and not slices and not found and _link_lost(chunks):
         return "maintenance"
     if links and not slices and not kpi:
         if not found and "neg" in tags and words & {"service", "traffic", "light", "signal"}:
@@ -347,6 +351,20 @@ def _things_lost(clause: Clause, kinds: set[str]) -> bool:
 _EDGES = frozenset({"ceiling", "floor", "minimum", "maximum"})
 
 
+def _link_lost(chunks: Sequence[Chunk]) -> bool:
+    """ "we lost up-4", "up-4 is lost": no packets, but the link."""
+    at = next((i for i, c in enumerate(chunks) if c.tag == NAME and c.value[0].kind == LINK), -1)
+    before = [c for c in chunks[max(at - 3, 0) : at] if c.tag not in ("filler", "linknoun")]
+    after = [c.word for c in chunks[at + 1 : at + 4]]
+    return (bool(before) and before[-1].word == "lost") or after[:2] in (["is", "lost"], ["was", "lost"], ["got", "lost"])
+
+
+def _kept_back(chunks: Sequence[Chunk]) -> bool:
+    """ "a 20 % reserve on down-4", "20 % in reserve": what is left free, and no share for anybody."""
+    at = next((i for i, c in enumerate(chunks) if c.word in ("reserve", "reserves")), 0)
+    return at > 0 and (chunks[at - 1].tag in ("quantity", "in") or chunks[at - 1].word == "in")
+
+
 def _filled(clause: Clause, words: set[str]) -> bool:
     """ "no cell above 85 %", "up-3 no more than 80 % full": what bounds a share of cells or links is their utilisation."""
     if words & FULL:
@@ -394,7 +412,7 @@ def _unfrozen(chunks: Sequence[Chunk]) -> bool:
 
 
 def _compared(clause: Clause) -> bool:
-    if any(c.word == "fuller" for c in clause.chunks):
+    if any(c.word in _THAN_FULL for c in clause.chunks):
         return True
     return bool(clause.tags & {"atleast", "atmost", "below", "above", "less", "more", "cap", "pin", "over"})
 

@@ -41,6 +41,8 @@ class ConstraintDraft(Draft):
     side: str
     bound: float
     probability: float | None = None
+    default: bool = False
+    """The bound was not said, but follows from the word ("overload")."""
 
 
 @dataclass(slots=True, kw_only=True)

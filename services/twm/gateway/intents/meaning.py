@@ -17,10 +17,11 @@ from twm.gateway.intents.context import Context, Understood
 from twm.gateway.intents.continued import DOUBTFUL, settled
 from twm.gateway.intents.cores import KPI_TAGS, core_of, counted_too, dims, figures
 from twm.gateway.intents.drafts import ConstraintDraft, EventDraft, Item, MaintenanceDraft, ObjectiveDraft, SurgeDraft, Where
+from twm.gateway.intents.growth import MULTIPLES
 from twm.gateway.intents.headings import bare_figure, is_title, of_heading, remainder, resource_only
 from twm.gateway.intents.lines import ITEM
 from twm.gateway.intents.moods import beyond_scope, hangs_on_question, no_goal
-from twm.gateway.intents.names import Name, NameIndex
+from twm.gateway.intents.names import SLICE, Name, NameIndex
 from twm.gateway.intents.notices import action, leftover, notice
 from twm.gateway.intents.places import where_of, zones_of
 from twm.gateway.intents.questions import question
@@ -48,6 +49,7 @@ from twm.gateway.intents.shared import (
     share_places,
     share_resources,
     share_risk,
+    without_defaults,
 )
 from twm.gateway.intents.strangers import places, strange_heading, strange_zone, stray_partner, stray_place
 from twm.gateway.intents.times import Part
@@ -117,6 +119,7 @@ class Reader:
                 statements_kpi.kpi_open(self, topic[0])
         if all(isinstance(item, EventDraft) for item in self.out.items):
             self.out.questions += self.out.asides
+        without_defaults(self.out.items)
         return self.out
 
     def ask(self, code: str, field_name: str, text: str, choices: Sequence[str] = ()) -> None:
@@ -259,6 +262,7 @@ class Reader:
                 more = Chunk("important", clause.chunks[0].start, clause.chunks[0].start, None, "weight")
                 out.append((replace(clause, chunks=[more, *clause.chunks]), "rank"))
                 continue
+            core = core or ("surge" if self._of_a_surge(clause) else "")
             repeated = again(said, out[-1] if out else self._last, apart=not out) if not core else None
             if repeated is not None:
                 out.append(repeated)
@@ -329,6 +333,9 @@ class Reader:
                 continue
             if not out and _what_is_left(said, core) and left_of_last(self.out.items, said):
                 continue
+            if core == "rank" and clause.slices and clause.opener in ("but", "and", ";", "while", ","):
+                # "A ..., but B comes first"
+                waiting = [c for c in waiting if not (c.tag == "name" and c.value[0].kind == SLICE)]
             whole = replace(clause, chunks=[*waiting, *clause.chunks]) if waiting else clause
             out.append((whole, core_of(whole) or core))
             waiting = []
@@ -346,6 +353,11 @@ class Reader:
             else:
                 self.out.items[-1].parts += parts
         return out
+
+    def _of_a_surge(self, clause: Clause) -> bool:
+        """ "Tonight's surge: double eMBB in the corridor"."""
+        heading = self.context.heading
+        return heading is not None and "demand" in heading.tags and bool(clause.tags & MULTIPLES.keys())
 
     def _turned(self, clause: Clause) -> bool:
         """ "... anything below 25 Mbps; make that the floor": the side of the bound before, said after it."""

@@ -50,6 +50,9 @@ def during(chunks: Sequence[Chunk], i: int) -> tuple[Part, int] | None:
     tag = chunks[i].tag
     if chunks[i].word in ("meanwhile", "in the meantime", "in the mean time", "at that time", "meantime"):
         return Part(back="occasion"), i + 1
+    pointed = tag == "during" and i + 1 < len(chunks) and chunks[i + 1].word in ("it", "that", "this")
+    if pointed and (i + 2 >= len(chunks) or chunks[i + 2].tag in (NAME, "punct", "hold")):
+        return Part(back="occasion"), i + 2
     lasting = _while_it_lasts(chunks, i) if tag in ("while", "provided") else None
     if lasting is not None:
         return lasting

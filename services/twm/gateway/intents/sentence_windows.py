@@ -116,8 +116,15 @@ def take_day(items: Sequence[Item], day: Sequence[Part], today: dt.date, *, even
             item.parts = list(day)
         elif whole and first is not None and first >= today:
             item.parts = [p for p in day if p.day] or [Part(day=first)]
+        elif event and first is not None and first > today and _until_alone(total):
+            item.parts = [*(p for p in day if not p.until), *(replace(p, from_now=False) for p in item.parts)]
         elif first is not None and first >= today and ((clocks and not dated) or announced):
             item.parts = [*(p for p in day if p.day), *item.parts]
+
+
+def _until_alone(total: Part | None) -> bool:
+    """ "until 18:00" behind "The match is on Saturday at 15:30": an end of that day, and not of today."""
+    return total is not None and total.end is not None and not (total.start or total.day or total.start_day or total.end_day)
 
 
 def _back(context: Context, parts: Sequence[Part]) -> list[Part]:

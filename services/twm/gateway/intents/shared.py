@@ -39,7 +39,7 @@ def share_places(trail: Trail) -> None:
         if (old.links or new.links) and (kinds != {LimitDraft} or (old.links and new.links)):
             continue
         told, tells = (bool(w.zone or w.cells or w.links) for w in (old, new))
-        if told != tells and any(_otherwise_bounded(a, b) for a in earlier for b in later):
+        if told != tells and clause.opener != "or" and any(_otherwise_bounded(a, b) for a in earlier for b in later):
             continue
         if told and not tells and len(earlier) == 1:
             _put_place(later, old)
@@ -57,6 +57,12 @@ def _otherwise_bounded(a: Item, b: Item) -> bool:
     if not isinstance(a, ConstraintDraft) or not isinstance(b, ConstraintDraft):
         return False
     return (a.kpi, a.side) == (b.kpi, b.side) and a.bound != b.bound and not (a.parts or b.parts)
+
+
+def without_defaults(items: list[Item]) -> None:
+    """ "Avoid congestion on up-3, keep it at 75 % or less": the figure is the bound, and not what the word alone would mean."""
+    said = [i.where for i in items if isinstance(i, ConstraintDraft) and i.kpi == "utilisation_ratio" and not i.default]
+    items[:] = [i for i in items if not (isinstance(i, ConstraintDraft) and i.default and i.where in said)]
 
 
 def _surges_together(one: tuple[Clause, list[Item]], other: tuple[Clause, list[Item]]) -> None:

@@ -365,7 +365,12 @@ def relieve(reader: Reader, clause: Clause) -> None:
     for place in reader.zones(clause, where):
         reader.add(
             ConstraintDraft(
-                clause=clause.chunks[0].start, kpi="utilisation_ratio", where=place, side=AT_MOST, bound=OVERLOAD_RATIO
+                clause=clause.chunks[0].start,
+                kpi="utilisation_ratio",
+                where=place,
+                side=AT_MOST,
+                bound=OVERLOAD_RATIO,
+                default=True,
             ),
             clause,
         )

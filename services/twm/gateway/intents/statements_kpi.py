@@ -158,6 +158,9 @@ def _constraints(
     if name == "utilisation_ratio" and nowhere_known and strange_place(clause):
         reader.ask("ambiguous_scope", "constraints.scope", "Utilisation of what?", (*reader.names.ids["zone"], "everything"))
         return
+    if clause.opener == "or" and not clause.slices and (reader.context.kpi, reader.context.side) == (name, side):
+        reader.ask("clashing_bounds", "constraints.bound", f"One {KPI_WORDS[name]} or another: which bound holds?")
+        return
     sides = (AT_LEAST, AT_MOST) if side == EXACT else (side,)
     for one in sides:
         for place in reader.zones(clause, where):
@@ -257,6 +260,8 @@ def _kpi_name(reader: Reader, clause: Clause, position: int, quantity: Quantity,
         (i for i in range(position) if chunks[i].tag in ("quantity", "range") and chunks[i].value is not quantity), default=-1
     )
     tags = [c.tag for c in chunks[low + 1 : position]]
+    if set(tags) & KPI_TAGS == {"delay"}:
+        tags += _statistic_after(chunks, position)
     if not set(tags) & KPI_TAGS:
         tags = [c.tag for c in chunks[position + 1 :]]
     if not set(tags) & KPI_TAGS:
@@ -322,6 +327,16 @@ def _another_of_loss(clause: Clause, position: int) -> bool:
     told = [i for i, c in enumerate(chunks) if c.tag in ("loss", "lose", "delivered")]
     apart = all(min((abs(i - t) for i in ratios), default=99) <= abs(position - t) for t in told)
     return bool(ratios and told) and apart
+
+
+def _statistic_after(chunks: Sequence[Chunk], position: int) -> list[str]:
+    """ "delay of 9 ms on average", "15 ms at the 99th percentile": the statistic that stands behind the figure."""
+    for chunk in chunks[position + 1 : position + 5]:
+        if chunk.tag in ("mean", "p99", "percentile", "median"):
+            return [chunk.tag]
+        if chunk.tag not in ("filler", "at", "on", "in", "of", "all", "atmost", "atleast", "orbetter"):
+            break
+    return []
 
 
 def _within(clause: Clause) -> float | None:
