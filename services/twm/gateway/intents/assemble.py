@@ -160,8 +160,21 @@ class Assembler:
             objective.saving_weight = draft.saving_weight
         objective.hold_slas = objective.hold_slas or draft.hold_slas
         weights.update(draft.weights)
-        if draft.parts and not objective.HasField("window"):
-            self._window(objective, draft, "objective.window")
+        if not draft.parts:
+            return
+        if objective.HasField("window"):
+            other, said = intent_pb2.Objective(), combine(draft.parts)
+            if said is not None and not said.problem:
+                self._window(other, draft, "objective.window")
+                if other.window != objective.window:
+                    self.questions.append(_one_time())
+            return
+        self._window(objective, draft, "objective.window")
+
+
+def _one_time() -> intent_pb2.Question:
+    text = "Savings, priorities and SLAs hold in one window; two were named. Which one?"
+    return question("ambiguous_window", "objective.window", text)
 
 
 def _asked_twice(objective: intent_pb2.Objective) -> bool:

@@ -191,7 +191,7 @@ class Reader:
         if not starts:
             give_to_those_before(self.out.items, window_of_those_before(sentence))
             give_place(self.out.items, sentence)
-            if not self.out.items:
+            if all(isinstance(item, EventDraft) for item in self.out.items):
                 self.context.parts = windows_told(sentence)
         made = self.out.items[before:]
         for item in made:

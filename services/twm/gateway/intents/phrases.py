@@ -154,7 +154,7 @@ PHRASES: dict[str, str] = {
         make sure | making sure | made sure | makes sure | be sure | please ensure | for sure | as regards |
         at once | once more | once again | once a | just in case | even if | as if |
         if not already | good morning | good afternoon | good evening | good night |
-        good day | after all | after that | look after |
+        good day | after all | look after |
         looking after | looks after | after you | quite a while | once in a while |
         has to | have to | had to | by any means | by all means | people are |
         at all | in total | in short | at the moment | in place | by all means | on top of that | on top |
@@ -233,6 +233,14 @@ PHRASES: dict[str, str] = {
         during that time | during this time | during that period | during this period | during which |
         in that time | in this period | in that period | during that window | over that period |
         during those hours | during these hours
+    """,
+    "thatday": """
+        that day | all that day | that whole day | all of that day | on that day | during that day | that same day |
+        on the same day | the whole of that day | all day that day | throughout that day
+    """,
+    "afterthat": """
+        from then on | from then onwards | from that time on | from that moment on | from that point on | as of then |
+        from that time onwards | from there on | after that | in between | in-between
     """,
     "rush": """
         a while | a short while | some time | a few hours | a few minutes | a couple of hours | some hours |

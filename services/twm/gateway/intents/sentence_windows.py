@@ -31,19 +31,27 @@ def give_windows(context: Context, items: Sequence[Item], starts: Sequence[tuple
         tail = own[-1][1]
     maintained = [c for c, a, b in starts if any(isinstance(i, MaintenanceDraft) for i in items[a:b]) and c.opener == "while"]
     back: list[Part] = []
+    before = _day_of(context.parts)
+    head = [*before, *head] if head and all(p.weak and p.part for p in head) else head
     for clause, start, end in starts:
         back = back if begins_with_back(starts[0][0]) else []
         for item in items[start:end]:
             parts = item.parts
-            if any(p.back for p in parts):
+            if any(p.back == "day" for p in parts):
+                parts = _that_day(head or context.parts, [p for p in parts if not p.back])
+            elif any(p.back for p in parts):
                 parts = [p for p in parts if not p.back] or _back(context, parts)
                 back = back or parts
             elif not parts:
                 parts = _resolved(context, head or _before_figures(starts, clause) or tail or heading) or back
                 if maintained and clause not in maintained and not parts:
                     parts = [Part(occasion=intent_pb2.OCCASION_MAINTENANCE)]
+            elif head and all(p in head for p in parts):
+                parts = head
             elif head and parts != head and not any(p in head for p in parts):
                 parts = [*head, *parts] if _of_that_day(head, parts) or not _complete(parts) else parts
+            elif not head and all(p.weak and p.part for p in parts):
+                parts = [*before, *parts]
             item.parts = _event_times(parts, work=isinstance(item, MaintenanceDraft))
             if item.parts:
                 context.parts = item.parts
@@ -55,7 +63,7 @@ def _whole_of_that_day(items: Sequence[Item]) -> None:
     days = [p for item in items for p in item.parts if p.day is not None and not p.weak]
     for item in items:
         if len({p.day for p in days}) == 1 and item.parts and all(p.weak for p in item.parts):
-            item.parts = days[:1]
+            item.parts = [*days[:1], *(p for p in item.parts if p.part)]
 
 
 def begins_with_back(clause: Clause) -> bool:
@@ -115,7 +123,7 @@ def take_day(items: Sequence[Item], day: Sequence[Part], today: dt.date, *, even
         if timed and total is None:
             item.parts = list(day)
         elif whole and first is not None and first >= today:
-            item.parts = [p for p in day if p.day] or [Part(day=first)]
+            item.parts = [*([p for p in day if p.day] or [Part(day=first)]), *(p for p in item.parts if p.part)]
         elif event and first is not None and first > today and _until_alone(total):
             item.parts = [*(p for p in day if not p.until), *(replace(p, from_now=False) for p in item.parts)]
         elif first is not None and first >= today and ((clocks and not dated) or announced):
@@ -130,12 +138,60 @@ def _until_alone(total: Part | None) -> bool:
 def _back(context: Context, parts: Sequence[Part]) -> list[Part]:
     if any(p.back == "time" for p in parts):
         return context.parts
-    if any(p.back == "end" for p in parts):
-        total = combine(context.parts)
-        plain = total is not None and total.end is not None and total.start is None
-        return context.parts if plain else [Part(problem="ambiguous_window")]
+    if any(p.back == "day" for p in parts):
+        return _that_day(context.parts, [])
+    if any(p.back in ("end", "after", "between") for p in parts):
+        return _beside(context.parts, next(p.back for p in parts if p.back))
     occasion = context.occasion
     return [Part(occasion=occasion)] if occasion else context.parts
+
+
+def _day_of(told: Sequence[Part]) -> list[Part]:
+    """ "On Friday ... in the morning. In the evening ...": the day that was spoken of."""
+    total = combine(told)
+    first = (
+        None if total is None or total.weak or total.days > 1 or total.until or total.problem else total.day or total.start_day
+    )
+    return [] if first is None else [Part(day=first)]
+
+
+def _that_day(told: Sequence[Part], own: Sequence[Part]) -> list[Part]:
+    """ "As they land on Friday at 14:00, ... all that day", "on 10 April: ... from 09:00 to 15:00 that day"."""
+    here = combine(own)
+    dated = here is not None and (here.day is not None or here.start_day is not None) and not here.weak
+    if dated and here is not None and here.start is not None and here.end is not None:
+        return list(own)
+    total = here if dated else combine(told)
+    first = None if total is None else total.day or total.start_day
+    if first is None:
+        return list(own) or list(told)
+    return [Part(day=first), *([] if dated else own)]
+
+
+def _beside(told: Sequence[Part], back: str) -> list[Part]:
+    """ "Until then", "from then on", "after that": one moment was said, or a window that ends."""
+    total = combine(told)
+    unsure = [Part(problem="ambiguous_window")]
+    if total is None:
+        return unsure if back == "end" else []
+    if total.problem or total.occasion or total.duration_s is not None or total.delay_s is not None or total.back:
+        return unsure
+    moment = total.start is not None and total.end is None
+    if back == "end":
+        if total.end is not None and total.start is None:
+            return list(told)
+        day = total.start_day or total.day
+        return [Part(end=total.start, end_day=day, from_now=True)] if moment else unsure
+    if back == "between" or (total.end is None and not moment):
+        return unsure
+    if moment:
+        return [replace(total, open_end=True)]
+    first = total.start_day or total.day
+    over = total.start is not None and total.end is not None and total.end.minutes <= total.start.minutes
+    last = total.end_day or (first + dt.timedelta(days=1) if first is not None and over else first)
+    if total.next_day or (last is None and over) or total.part == "night":
+        return unsure
+    return [Part(start=total.end, start_day=last, open_end=True)]
 
 
 def _event_times(parts: Sequence[Part], *, work: bool) -> list[Part]:
@@ -227,6 +283,8 @@ def _of_that_day(head: Sequence[Part], parts: Sequence[Part]) -> bool:
     day, own = combine(head), combine(parts)
     if day is None or own is None or day.day is None or day.days > 1 or day.start or day.end or day.until or day.occasion:
         return False
+    if own.weak and own.part:
+        return not day.part
     return bool(own.start and own.end) and own.day is None and own.start_day is None and own.end_day is None
 
 

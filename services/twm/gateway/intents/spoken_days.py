@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import calendar
 import re
+from collections.abc import Callable
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DAY = r"(?:mon|tues|wednes|thurs|fri|satur|sun)day|mon|tue|tues|wed|thu|thur|thurs|fri|sat|sun"
@@ -40,6 +41,30 @@ _HELD = (
     r"(?:market|party|fireworks|concert|gala|run|race|event|show|celebrations?|ball|dinner|shopping|parade|swim|service|mass)"
 )
 _AT = r"(?:\s\d?\d:\d\d)?"
+_ENDS = r"(?=\s{0,2}(?:[.,;!)]|$))"
+_TWO_LETTERS = r"(?-i:Mo|Tu|We|Th|Fr|Sa|Su)"
+_HOURS_BEHIND = r"\d{1,2}(?::\d\d)?\s?(?:h\b|-|–|to\s|until\s)|\d{1,2}:\d\d"
+
+
+def _on_part(found: re.Match[str]) -> str:
+    """ "until the morning of the 30th" as "until the 30th at 06:00"."""
+    the = "the " if re.fullmatch(r"\d{1,2}(?:st|nd|rd|th)?", found[3]) else ""
+    return f"{found[1]} {the}{found[3]} at {_BEGINS[found[2].casefold()]}:00"
+
+
+def _in_full(found: re.Match[str]) -> str:
+    """ "Fr 13-15h"."""
+    return next(day for day in _FULL if day.startswith(found[1].casefold())).capitalize() + " "
+
+
+def _in_a_row(found: re.Match[str]) -> str:
+    """ "1, 2 and 3 December": days in a row are a span."""
+    days = [int(found[k]) for k in (1, 2, 3)]
+    return f"{days[0]} to {days[2]} " if days == [*range(days[0], days[0] + 3)] else "for a while "
+
+
+_BEGINS = {"morning": "06", "afternoon": "12", "evening": "18", "night": "20"}
+_FULL = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _RULES = [
     (re.compile("(?i)" + pattern), words)
     for pattern, words in (
@@ -70,7 +95,24 @@ _RULES = [
             rf"\b(?:for|in|over|during|within)\sthe\s(?:last|past|previous)\s(?:(?:few|couple\sof)\s|(?:{SOME})\s)?(?:{UNITS})\b(?!\sof\b)",
             "",
         ),
+        # Nights, and parts of a day.
+        (rf"\b((?:{DAY}))\snight\s(?:into|through\sto|on\sto|onto)\s(?:{DAY})\b(?:\smorning)?", r"night of \1"),
+        (
+            rf"\b((?:this|tomorrow|(?:{DAY}))\s(?:{PART})),?\s(?=\d{{1,2}}\s?(?:-|–|to|till|until)\s?\d{{1,2}}{_ENDS})",
+            r"\1 from ",
+        ),
+        (r"\b(\d{1,2}(?:[:.]\d\d)?)\sUhr\b", r"\1 o'clock"),
+        (r"(\d\so'clock\s)bis\s(?=\d)", r"\1to "),
         # What was said before.
+        (
+            r"\b(?:for|during|throughout|over)\s(?:all\sof\s)?its\s(?:(?:whole|entire|full)\s)?(?:duration|length|run)\b",
+            "during that time",
+        ),
+        (
+            r"\b(?:up\sto|until|till)\s(?:that|this)\s(?:moment|point|time|hour)(?:\sin\stime)?\b"
+            r"|\b(?:up\sto|till|before)\s(?:then|that)(?=\s{0,2}[,;:.]|\s(?:keep|hold|give|let)\b|$)",
+            "until then",
+        ),
         (
             rf"\b(?:in|during|for|over|throughout|within)\s(?:all\s)?(?:of\s)?(?:those|these|the\ssame|that|this)\s"
             rf"(?:(?:whole|entire|same)\s)?(?:(?:{SOME}|few)\s)?(?:half[\s-])?(?:hours?|minutes?|days|times?|slots?|time\sslots?|windows?"
@@ -82,6 +124,18 @@ _RULES = [
             "during that time",
         ),
         # What lies ahead.
+        (
+            r"\b(in|over|during|within|for)\sthe\s(?:next|coming|following)\s(?:half[\s-](?:an\s)?hour)\b",
+            r"\1 the next 30 minutes",
+        ),
+        (
+            r"\b(in|over|during|within|for)\sthe\s(?:next|coming|following)\s(?:quarter[\s-]hour|quarter\sof\san\shour)\b",
+            r"\1 the next 15 minutes",
+        ),
+        (
+            rf"\b(?:on\s|over\s|during\s|for\s)?the\s(?:first|second|third|fourth|last)\s(?:weekend|week-end)\s(?:of|in)\s(?:{MONTH}|the\smonth)\b",
+            "for a while",
+        ),
         (
             rf"\b(?:the\s)({SOME})\s(?:coming|next|following|upcoming)\s(?={UNITS})",
             r"the next \1 ",
@@ -118,6 +172,17 @@ _RULES = [
         ),
     )
 ]  # fmt: skip
+_MADE: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
+    (
+        re.compile(
+            rf"(?i)\b(until|till|before|from)\s(?:the\s)?({PART})\s(?:of|on)\s(?:the\s(?=\d))?"
+            rf"((?:{DAY})\b|\d{{1,2}}(?:st|nd|rd|th)?(?:\s(?:of\s)?(?:{MONTH}))?\b(?!:)|(?:{MONTH})\s\d{{1,2}}(?:st|nd|rd|th)?\b)"
+        ),
+        _on_part,
+    ),
+    (re.compile(rf"(?i)\b({_TWO_LETTERS})\.?\s(?={_HOURS_BEHIND})"), _in_full),
+    (re.compile(rf"(?i)\b(\d{{1,2}}),\s(\d{{1,2}})\s(?:and|&)\s(\d{{1,2}})\s(?={MONTH})"), _in_a_row),
+)
 _MONTH_WORD = "(?-i:May)|" + "|".join(name for name in MONTH.split("|") if name != "may")
 _YEARED = re.compile(rf"(?i)\b(?:in|during|for|over|throughout|through)\s({MONTH})\s(20\d\d)\b(?!\s?(?:h|hrs|hours)\b)")
 _MONTHS = re.compile(
@@ -127,6 +192,7 @@ _MONTHS = re.compile(
 _MONTH_AS_END = re.compile(
     rf"(?i)\b(until|till|before|from|as\sof|since|starting(?:\sin)?|beginning(?:\sin)?)\s({_MONTH_WORD})\s(20\d\d)\b"
 )
+_NIGHT_TO = re.compile(rf"(?i)\b(?:in|on|during|for)\sthe\snight\s(?:to|into|onto|before)\s({DAY})\b")
 _NIGHT = re.compile(
     rf"(?i)\bnight\s(?:from|of|between)\s(?:the\s)?(?:({DAY})\s?(?:to|on|onto|into|and|/|-|–)\s?(?:the\s)?({DAY})"
     rf"|(\d{{1,2}})(?:st|nd|rd|th)?\s?(?:to|on|and|/|-|–)\s?(?:the\s)?(\d{{1,2}})(?:st|nd|rd|th)?\s(?:of\s)?({MONTH}))\b"
@@ -143,11 +209,14 @@ _UP_TO = re.compile(rf"(?i)\b(?:until|till)\s(?=\d[\d.,]{{0,8}}\s?{_MEASURES}(?!
 def days_told(text: str) -> str:
     """The text with its days put plainly."""
     text = _HOLIDAY.sub(_on_holiday, text)
+    for pattern, made in _MADE:
+        text = pattern.sub(made, text)
     for pattern, words in _RULES:
         text = pattern.sub(words, text)
     text = _MONTHS.sub(_whole_months, text)
     text = _YEARED.sub(_whole_month, text)
     text = _MONTH_AS_END.sub(r"\1 1 \2 \3", text)
+    text = _NIGHT_TO.sub(lambda m: f"on the night of {_FULL[(WEEKDAYS.index(m[1].casefold()[:3]) - 1) % 7]}", text)
     text = _NIGHT.sub(_one_night, text)
     text = _SAME_DAY.sub(_on_one_day, text)
     return _UP_TO.sub("up to ", text)

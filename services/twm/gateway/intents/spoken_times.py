@@ -184,7 +184,7 @@ _RULES = _rules(
     (rf"\buntil\s((?:{_SOME})\s(?:{UNITS}))\sfrom\snow\b", r"for \1"),
     (rf"\b(?:with\s)?(?:a\s)?duration(?:\sof|\sis|\s?[:=])?\s(?=(?:{_SOME})\s?(?:{UNITS})\b)", "for "),
     (
-        rf"\bfor\s(?:a\s(?:maximum|max|minimum)\sof|at\smost|up\sto|approx\.?|approximately|roughly|no\smore\sthan|not\smore\sthan|max\.?)\s"
+        rf"\bfor\s(?:a\s(?:maximum|max|minimum)\sof|at\smost|up\sto|approx\.?|approximately|roughly|(?:no|not)\s(?:more|longer)\sthan|max\.?)\s"
         rf"(?=(?:{_SOME})\s?(?:{UNITS})\b)",
         "for ",
     ),

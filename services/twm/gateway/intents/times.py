@@ -45,9 +45,10 @@ class Part:
     event: str = ""
     """Name of the event that the occasion is."""
     weak: bool = False
-    """The day is only today for want of another ("all day")."""
+    """The day is only today for want of another ("all day", "in the morning")."""
     back: str = ""
-    """Points back: "time" to the window, "end" to its end, "occasion" to the thing that was spoken of last."""
+    """Points back: "time" to the window, "end" to its end, "after" to what follows it, "between" to its moments, "day"
+    to its day, "occasion" to the thing that was spoken of last."""
     problem: str = ""
     """Why it fixes no moment: a question code."""
 
@@ -116,6 +117,8 @@ def combine(parts: Sequence[Part]) -> Part | None:
     for part in parts[1:]:
         clash = part.start is not None and total.start is not None and part.start != total.start
         clash = clash and bool(part.end) == bool(total.end)
+        apart = [p.day for p in (total, part) if not (p.weak or p.until or p.open_end or p.from_now)]
+        clash = clash or (None not in apart and len(set(apart)) == 2)
         total = Part(
             day=total.day if part.weak and total.day else part.day or total.day,
             part=part.part or total.part,
@@ -132,6 +135,7 @@ def combine(parts: Sequence[Part]) -> Part | None:
             delay_s=part.delay_s if part.delay_s is not None else total.delay_s,
             from_now=part.from_now or total.from_now,
             occasion=part.occasion or total.occasion,
+            weak=part.weak and total.weak,
             back=part.back or total.back,
             problem=part.problem or total.problem or ("ambiguous_window" if clash else ""),
         )

@@ -180,6 +180,7 @@ WORDS: dict[str, str] = {
     "or": "or",
     "but": "but however though although yet",
     "then": "then",
+    "afterthat": "thereafter afterwards afterward",
     "until": "until till til",
     "between": "between",
     "after": "after since",

@@ -22,6 +22,7 @@ _BEFORE_HOLIDAYS = frozenset(
 )
 _FIGURE_OF = frozenset({"of", "with", "important", "priority", "prio", "to", "atmost", "atleast", "below", "above"})
 """Before a bare figure that is no hour: "a weight of 3 until Friday"."""
+_OF_TODAY = frozenset({"this", "today", "today's", "tonight", "overnight", "coming"})
 _DAYS = frozenset({"morning", "afternoon", "evening", "night", "weekend", "weekday", DATE, DATES})
 
 
@@ -68,6 +69,8 @@ class WindowReader(MomentReader):
             "whole": self._rest,
             "throughout": self._today,
             "thattime": self._back,
+            "afterthat": self._back,
+            "thatday": self._back,
             "rush": self._rush,
             "holiday": self._holiday,
             "throughput": self._thru,
@@ -110,7 +113,9 @@ class WindowReader(MomentReader):
             at = self.moment(chunks, j, bare=True)
             if at is not None and at.said:
                 return Part(start=at.clock, start_day=at.day), at.after
-        part = Part(day=found.date, part=found.part, days=found.days)
+        bare = chunks[j].tag in PARTS_OF_DAY and found.date == self._now.date() and chunks[j].word not in _OF_TODAY
+        bare = bare and (j == 0 or chunks[j - 1].word not in _OF_TODAY)
+        part = Part(day=found.date, part=found.part, days=found.days, weak=bare)
         nxt = found.after
         if nxt < len(chunks) and chunks[nxt].tag in PARTS_OF_DAY and not part.part and found.days == 1:
             part, nxt = replace(part, part=chunks[nxt].tag), nxt + 1
@@ -275,7 +280,7 @@ class WindowReader(MomentReader):
         return None
 
     def _by(self, chunks: Sequence[Chunk], i: int) -> tuple[Part, int] | None:
-        found = self.moment(chunks, i + 1, bare=False)
+        found = self.moment(chunks, i + 1, bare=False) or self.day(chunks, i + 1)
         return None if found is None else (Part(problem="ambiguous_window"), found.after)
 
     def _coming(self, chunks: Sequence[Chunk], i: int) -> tuple[Part, int] | None:
@@ -390,7 +395,9 @@ class WindowReader(MomentReader):
         return (Part(problem="ambiguous_window"), i + 1) if timed else None
 
     def _back(self, chunks: Sequence[Chunk], i: int) -> tuple[Part, int] | None:
-        return Part(back="time"), i + 1
+        told = {"thattime": "time", "thatday": "day"}.get(chunks[i].tag, "after")
+        back = "between" if "between" in chunks[i].word else told
+        return Part(back=back), i + 1
 
     def _in(self, chunks: Sequence[Chunk], i: int) -> tuple[Part, int] | None:
         j = skip(chunks, i + 1)
