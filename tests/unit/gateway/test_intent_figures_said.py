@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from intent_reading import codes, plain, read
 
+from twm.api.intent.v1 import intent_pb2
 from twm.core.network import NetworkSpec, load_network
 from twm.core.paths import find_network
 
@@ -32,7 +33,19 @@ def spec() -> NetworkSpec:
         ("urllc should see 8 ms or quicker.", 8.0),
         ("embb loss should stay south of 3 %.", 0.03),
         ("embb throughput may drop to 20 Mbps, no further.", 20.0),
-        ("Keep up-3 off the ceiling, i.e. at 82 % or less.", 0.82),
+        ("Mind down-2: keep its fill off the ceiling, at 78 % or below.", 0.78),
+        ("urllc 8 ms, and not one millisecond more.", 8.0),
+        ("Never, ever, let embb loss pass 4 %.", 0.04),
+        ("fwa must - and I mean must - stay under 70 ms.", 70.0),
+        ("Anything slower than 11 ms is unacceptable for urllc.", 11.0),
+        ("Less than 25 Mbps is not OK for embb.", 25.0),
+        ("Delays over 20 ms spoil the picture, so urllc has to stay below 14 ms.", 14.0),
+        ("Anything above 6 % loss gets us calls, so embb in the corridor has to be at or under 6 %.", 0.06),
+        ("up-2 should never carry more than 72 percent of its capacity.", 0.72),
+        ("Don't let up-1 run hotter than 88 %.", 0.88),
+        ("PRB utilisation of cell-1: 0.8 max", 0.8),
+        ("SLO: urllc delivery ratio >= 0.998.", 0.002),
+        ("down-2 needs a reserve of 30 %.", 0.7),
     ],
 )
 def test_figures_in_other_word_orders_are_bounds(spec: NetworkSpec, text: str, bound: float) -> None:
@@ -61,6 +74,14 @@ def test_what_is_left_is_a_part_of_the_whole(spec: NetworkSpec, text: str, left:
             "Let the embb radio share lie between 20 and 40 %, with no step above 3 points.",
             {"min_share": 0.2, "max_share": 0.4, "max_change": 0.03, "resource": "prb"},
         ),
+        ("embb's part of the radio: anywhere from 15 up to 35 %.", {"min_share": 0.15, "max_share": 0.35, "resource": "prb"}),
+        (
+            "A minimum of 15 and a maximum of 35 % of the radio for embb.",
+            {"min_share": 0.15, "max_share": 0.35, "resource": "prb"},
+        ),
+        ("embb's PRB share: steps no bigger than 4 points each.", {"max_change": 0.04, "resource": "prb"}),
+        ("At most 40 % of the bandwidth of any link for embb.", {"max_share": 0.4, "resource": "bandwidth"}),
+        ("embb stays frozen, nobody alters its shares.", {"max_change": 0.0}),
         ("embb is happy with a fifth of the PRBs.", {"max_share": 0.2, "resource": "prb"}),
     ],
 )
@@ -72,6 +93,8 @@ def test_what_is_said_of_one_share_is_one_limit(spec: NetworkSpec, text: str, li
     "text",
     [
         "up-1 may be used up to 85 %, and the chance of going beyond that shall be 2 % at most.",
+        "up-1 at most 85 % utilised, P(breach) <= 0.02",
+        "Hold up-1 at or below 85 % utilisation 98 times out of 100.",
         "up-1 at most 85 % utilised. Probability of breaking this bound: 2 percent or less.",
     ],
 )
@@ -95,3 +118,38 @@ def test_a_place_said_of_both_is_of_both(spec: NetworkSpec) -> None:
 def test_a_load_cut_by_so_much_is_relative(spec: NetworkSpec) -> None:
     assert codes(spec, "Cut the load of up-1 by a fifth.") == {"relative_bound"}
     assert codes(spec, "Raise urllc by 5 points per step.") == {"relative_bound"}
+
+
+def test_a_rate_with_a_delay_of_its_own_is_two_bounds(spec: NetworkSpec) -> None:
+    said = read(spec, "embb needs at least 25 Mbps with a mean delay of 60 ms at most.")
+    assert [(c.kpi, c.bound) for c in said.constraints] == [
+        (intent_pb2.KPI_THROUGHPUT_MBPS, 25.0),
+        (intent_pb2.KPI_DELAY_MEAN_MS, 60.0),
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Get embb loss down to half of what it is now.",
+        "Bring urllc delay 20 % below what it is today.",
+        "embb: 8 points more PRBs than it has today.",
+    ],
+)
+def test_a_figure_against_now_is_relative(spec: NetworkSpec, text: str) -> None:
+    assert codes(spec, text) == {"relative_bound"}
+
+
+def test_a_range_of_bandwidth_is_a_share_and_no_work(spec: NetworkSpec) -> None:
+    said = read(spec, "urllc: between 12 and 25 % of the bandwidth on up-1 and up-3.")
+    (limit,) = said.limits
+    assert (limit.min_share, limit.max_share, list(limit.scope.links)) == (0.12, 0.25, [0, 2])
+
+
+def test_what_is_counted_on_of_a_fading_link_is_left(spec: NetworkSpec) -> None:
+    (work,) = read(spec, "up-1 is fading in the fog: count on 60 % of it until 18:00.").context.maintenance
+    assert work.capacity_factor == pytest.approx(0.6)
+
+
+def test_a_cost_that_was_told_is_cut(spec: NetworkSpec) -> None:
+    assert plain(spec, "Consumption is too high. Cut it by a tenth.") == {"objective": {"saving_target_ratio": 0.1}}

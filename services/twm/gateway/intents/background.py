@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from twm.gateway.intents.chunks import NAME, Chunk
 from twm.gateway.intents.clauses import Clause
-from twm.gateway.intents.cores import core_of, dims, figures
+from twm.gateway.intents.cores import KPI_TAGS, core_of, dims, figures
 from twm.gateway.intents.times import Part
 from twm.gateway.intents.units import COUNT
 
@@ -35,7 +35,24 @@ def without_background(sentence: Sequence[Clause]) -> list[Clause]:
     """The clauses that may ask for something; what a price is loses its words of cost and keeps its window."""
     kept = [clause if not _priced(clause) else replace(clause, chunks=_plain(clause)) for clause in sentence]
     kept = [clause if not _reported(clause) else replace(clause, chunks=_named(clause)) for clause in kept]
+    told = _threshold_told(kept)
+    if told and not kept[told].tags & KPI_TAGS:
+        lent = [c for c in kept[told - 1].chunks if c.tag in KPI_TAGS]
+        kept[told] = replace(kept[told], chunks=[*lent, *kept[told].chunks])
+    kept = kept[told:]
     return [clause for clause in kept if not _over(clause)]
+
+
+def _threshold_told(sentence: Sequence[Clause]) -> int:
+    """ "Anything above 0.01 % loss shows on screen, so ...": how many clauses tell why, and ask for nothing."""
+    at = next((i for i, clause in enumerate(sentence) if i and clause.opener in _THEREFORE), 0)
+    told, rest = sentence[:at], sentence[at:]
+    if not at or not any(figures(clause) for clause in rest) or not told[0].first or any(c.heading for c in told):
+        return 0
+    first = next((c for c in told[0].chunks if c.tag not in ("filler", "punct")), told[0].chunks[0])
+    ordered = any(_words(c) & _ORDERS or c.tags & {"window", "neg", "atmost", "atleast", "expect", "demand"} for c in told)
+    passing = any(c.tags & {"above", "over", "more", "below", "less"} for c in told)
+    return at if passing and not ordered and first.tag not in _IMPERATIVE and core_of(told[0]) in ("kpi", "figure") else 0
 
 
 def _words(clause: Clause) -> set[str]:
@@ -117,7 +134,7 @@ _IMPERATIVE = frozenset(
     {"action", "hold", "reserve", "cap", "pin", "prio", "deprio", "relieve", "reduce", "raise", "save", "change", "expect"}
 )
 _POINTING = frozenset({"it", "that", "this", "these", "those", "only", "then", "but", "not"})
-_THEREFORE = frozenset({"so", "therefore", "hence", "thus"})
+_THEREFORE = frozenset({"so", "therefore", "hence", "thus", "consequently"})
 _REASON = frozenset({"because"})
 _ARTICLES = frozenset({"the", "our", "their", "his", "her", "my", "your", "all", "every"})
 

@@ -54,7 +54,8 @@ def bound_of(clause: Clause, position: int, taken: set[int]) -> Bound:
             if tag not in ("above", "below") and not _near(chunks, i, position):
                 i -= 1
                 continue
-            negated = any(c.tag == "neg" for c in chunks[:i]) or clause.opener in ("nor", "without")
+            denied = any(c.tag == "neg" for c in chunks[:i]) or clause.opener in ("nor", "without")
+            negated = denied or _condemned(chunks, i, position)
             permitted = not negated and any(c.tag == "allow" or c.word in ("can", "could", "might") for c in chunks[:i])
             side = (AT_MOST if negated else AT_LEAST) if up else (AT_LEAST if negated else AT_MOST)
             break
@@ -78,6 +79,22 @@ def bound_of(clause: Clause, position: int, taken: set[int]) -> Bound:
         elif "reserve" in tags and not ("hold" in before and before.index("hold") < position and "reserve" not in before):
             side = AT_LEAST
     return Bound(quantity, side, position, said, permitted)
+
+
+_BAD = frozenset({"unacceptable", "intolerable", "forbidden", "prohibited", "banned", "disallowed", "unusable", "useless"})
+_GOOD = frozenset(
+    {"acceptable", "accepted", "ok", "okay", "fine", "allowed", "tolerable", "tolerated", "good", "permitted", "on"}
+)
+
+
+def _condemned(chunks: Sequence[Chunk], i: int, position: int) -> bool:
+    """ "Anything slower than 12 ms is unacceptable", "less than 20 Mbps is not acceptable": what is on that side may not be."""
+    told = any(
+        c.word in ("anything", "everything", "whatever", "is", "are", "counts") for c in (*chunks[:i], *chunks[position + 1 :])
+    )
+    words = [w for c in chunks[position + 1 :] if c.tag not in (NAME, QUANTITY) for w in c.word.split()]
+    denied = any(w in ("not", "no", "isn't", "never") and _GOOD & set(words[k + 1 : k + 4]) for k, w in enumerate(words))
+    return told and (bool(_BAD & set(words)) or denied)
 
 
 def _upward(chunks: Sequence[Chunk], i: int, quantity: Quantity) -> bool | None:
@@ -111,6 +128,28 @@ def _after(chunks: Sequence[Chunk], position: int) -> str:
         if chunks[k].word == "floor" or chunks[k].word in _GIVEN:
             return AT_LEAST
     return ""
+
+
+_NOWADAYS = frozenset({"current", "present", "existing", "currently", "presently", "today's", "actual", "yesterday's", "now"})
+_IS = frozenset({"is", "has", "gets", "was", "had", "uses", "sees", "have", "are", "were", "did", "does", "loses", "takes"})
+
+
+def against_now(clause: Clause, position: int) -> bool:
+    """ "half of what it is now", "20 % below today's loss", "10 points more than it has today": no bound."""
+    after: list[str] = []
+    for chunk in clause.chunks[position + 1 : position + 9]:
+        if chunk.tag in (QUANTITY, "range", "punct"):
+            break
+        after += ["today"] if chunk.tag == "window" else [chunk.word]
+    if not after or after[0] not in _COMPARING or "capacity" in after:
+        return False
+    told = next((i for i, w in enumerate(after) if w in ("what", "it", "they", "than", "of", "below", "above", "under")), -1)
+    known = bool(_NOWADAYS & set(after)) or ("than" in after and after[-1:] == ["today"])
+    is_so = any(a in ("what", "it", "they", "we", "level") and _IS & set(after[i : i + 4]) for i, a in enumerate(after))
+    return told >= 0 and (known or is_so)
+
+
+_COMPARING = frozenset({"of", "below", "above", "under", "over", "less", "more", "lower", "higher", "than", "better", "the"})
 
 
 @dataclass(slots=True)

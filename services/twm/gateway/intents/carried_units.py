@@ -47,7 +47,7 @@ def carried_units(found: list[Clause]) -> list[Clause]:
 
 def _bare_side(clause: Clause, *, anywhere: bool = False) -> bool:
     """ "gets min 20, max 45 %": a side and a plain figure at the end; of the second, at its head."""
-    chunks = [c for c in clause.chunks if c.tag != "filler"]
+    chunks = [c for c in clause.chunks if c.tag not in ("filler", "of")]
     if anywhere:
         return len(chunks) > 1 and chunks[0].tag in _SIDES and chunks[1].tag == QUANTITY
     ends = len(chunks) > 1 and chunks[-1].tag == QUANTITY and chunks[-2].tag in _SIDES

@@ -10,7 +10,7 @@ from twm.gateway.intents import lexicon
 from twm.gateway.intents.chunks import NAME, QUANTITY, Chunk
 from twm.gateway.intents.names import CELL, LINK, SLICE, ZONE
 from twm.gateway.intents.times import Part
-from twm.gateway.intents.units import COUNT, RATIO, Quantity
+from twm.gateway.intents.units import COUNT, DELAY, RATE, RATIO, Quantity
 
 _SENTENCE = frozenset(".;!?")
 _BREAKS = frozenset({",", "(", ")", "--", "—", "–", "so", "because", "except", "•", "/", "|", "..", "...", "…"})
@@ -23,6 +23,7 @@ _BEFORE_KPI = frozenset({"min", "max", "avg"})
 _AUXILIARIES = "should shall must may will would can could is are to has have please and but it they we i"
 _BEFORE_ALSO = frozenset(_AUXILIARIES.split())
 """Behind these "also" begins nothing: "it should also stay below 70 %"."""
+_THEREFORE = frozenset({"therefore", "hence", "thus", "consequently"})
 MAX_LEAD = 6
 
 
@@ -109,6 +110,7 @@ def _range(chunks: Sequence[Chunk], i: int) -> tuple[tuple[Quantity, Quantity], 
     if j + 2 >= len(chunks) or chunks[j].tag != QUANTITY or chunks[j + 2].tag != QUANTITY:
         return None
     joint = chunks[j + 1]
+    led = i > 0 and chunks[i - 1].tag == "from" and joint.word == "up to"  # "from 15 up to 35 %"
     if (
         i
         and chunks[i - 1].word in ("[", "(")
@@ -117,13 +119,13 @@ def _range(chunks: Sequence[Chunk], i: int) -> tuple[tuple[Quantity, Quantity], 
         and chunks[j + 3].word in "])"
     ):
         return (chunks[j].value, chunks[j + 2].value), j + 3
-    if not (joint.word in ("-", "–", "to", "..", "...", "…") or (joint.tag == "and" and j > i)):
+    if not (led or joint.word in ("-", "–", "to", "..", "...", "…") or (joint.tag == "and" and j > i)):
         return None
     low, high = chunks[j].value, chunks[j + 2].value
     if low.dim == COUNT and high.dim != COUNT:
         scale = 0.01 if high.dim in (RATIO, "points") else 1.0
         low = Quantity(low.value * scale, high.dim)
-    if low.dim != high.dim or (low.dim == COUNT and j == i):
+    if low.dim != high.dim or (low.dim == COUNT and j == i and not led):
         return None
     return (low, high), j + 3
 
@@ -161,6 +163,8 @@ def clauses(chunks: Sequence[Chunk]) -> list[Clause]:
                 out[-1].heading = True  # "cells 4 and 5 (the big ones): ..."
             close(heading=True)
             opener = ":"
+        elif word in _THEREFORE and not current and out and not first:
+            opener = word
         elif word == "also" and current and current[-1].word in _BEFORE_ALSO:
             continue
         elif chunk.tag in _BREAK_TAGS or word in _BREAKS or (chunk.tag == "punct" and word == "-" and _spaced(chunks, i)):
@@ -206,7 +210,14 @@ def _anew(current: Sequence[Chunk], after: Sequence[Chunk]) -> bool:
     ordered = (
         len(told) > 1 and told[0].tag == NAME and told[1].tag in ("over", "before", "win", "first", "prio", "moreimportant")
     )
-    return bool(told) and (told[0].tag == "sla" or ordered)
+    bound = [c for c in after if c.tag in _BESIDE_RATE]
+    begun = bool(told) and told[0].tag in _BESIDE_RATE | {QUANTITY, "atmost", "atleast", "below", "less", "neg", "no"}
+    rated = begun and any(c.tag == QUANTITY and c.value.dim in (RATE, DELAY) for c in current)
+    return bool(told) and (told[0].tag == "sla" or ordered or (rated and bool(bound)))
+
+
+_BESIDE_RATE = frozenset({"mean", "delay", "p99", "loss", "throughput", "delivered"})
+"""KPIs that stand behind a figure of another: "25 Mbps with a mean delay of 60 ms at most"."""
 
 
 def _denied(clause: Clause) -> bool:

@@ -134,6 +134,8 @@ def core_of(clause: Clause) -> str:
         return ""
     if ("sla" in tags or "slagood" in tags) and not (slices and found and kinds & {DELAY, RATE}):
         return "sla"
+    if links and not slices and not tags & {"share", "bandwidth"} and _may_carry(clause, kinds):
+        return "kpi"
     if links and not slices and any(chunks[i].tag == "quantity" and chunks[i].value.of == NOMINAL for i in found):
         return "maintenance"
     spare = bool(words & _FREE) or _kept_back(chunks)
@@ -160,6 +162,13 @@ def core_of(clause: Clause) -> str:
             return "maintenance"
         if not found and any(c.word in GONE and not _kept_off(chunks, i) for i, c in enumerate(chunks)):
             return "maintenance"
+        if (
+            all(chunks[i].tag == "range" for i in found)
+            and found
+            and tags & {"share", "bandwidth", "util"}
+            and not tags & _WORK
+        ):
+            return "share" if tags & {"bandwidth", "share"} else "kpi"
         if tags & _WORK or ("capacity" in tags and found) or ("reduce" in tags and shares) or _carried(clause, kinds):
             return "maintenance"
         given = {"reserve", "bandwidth", "for", "pronoun"} <= tags  # "reserve 35 % of the bandwidth for them on L1"
@@ -362,7 +371,9 @@ def _link_lost(chunks: Sequence[Chunk]) -> bool:
 def _kept_back(chunks: Sequence[Chunk]) -> bool:
     """ "a 20 % reserve on down-4", "20 % in reserve": what is left free, and no share for anybody."""
     at = next((i for i, c in enumerate(chunks) if c.word in ("reserve", "reserves")), 0)
-    return at > 0 and (chunks[at - 1].tag in ("quantity", "in") or chunks[at - 1].word == "in")
+    linked = any(c.tag == NAME and c.value[0].kind == LINK for c in chunks)
+    noun = linked and chunks[at - 1].word in ("a", "the", "some")  # "down-2 needs a reserve of 30 %"
+    return at > 0 and (chunks[at - 1].tag in ("quantity", "in") or chunks[at - 1].word == "in" or noun)
 
 
 def _filled(clause: Clause, words: set[str]) -> bool:
@@ -392,6 +403,22 @@ def _carried(clause: Clause, kinds: set[str]) -> bool:
     """ "up-4 can carry only 300 Mbps": what a link still does."""
     words = {c.word for c in clause.chunks}
     return bool(kinds & {RATE, *_SHAREABLE}) and bool(words & _CARRIES) and "neg" not in clause.tags
+
+
+_MODALS = frozenset({"should", "must", "shall", "may", "let", "never", "don't", "dont", "do", "mustn't", "shouldn't"})
+
+
+def _may_carry(clause: Clause, kinds: set[str]) -> bool:
+    """ "up-3 should never carry more than 75 % of its capacity", "L1 may run at up to 80 %": how full it may be."""
+    words = {c.word for c in clause.chunks}
+    upper = (
+        bool(words & (_MODALS - {"may"}))
+        and "neg" in clause.tags
+        and bool(clause.tags & {"more", "above", "over"} or words & FULL)
+    )
+    allowed = "may" in words and "neg" not in clause.tags and "atmost" in clause.tags
+    carried = words & (_CARRIES | {"take", "use", "be"}) or "util" in clause.tags
+    return kinds <= {RATIO, FRACTION} and bool(kinds) and bool(carried) and (upper or allowed) and not clause.tags & _WORK
 
 
 def _capacity_lost(tags: set[str], shares: bool, figures_named: bool) -> bool:

@@ -30,6 +30,7 @@ from twm.gateway.intents.figures_said import (
     verbs_last,
 )
 from twm.gateway.intents.forms import formed
+from twm.gateway.intents.insertions import inserted, nothing_more, violations
 from twm.gateway.intents.lines import lined
 from twm.gateway.intents.listings import listed
 from twm.gateway.intents.meaning import Reader
@@ -46,6 +47,9 @@ from twm.gateway.screening.intents import signs_in_intent
 NAME = "grammar/1"
 MAX_SPECS = 8
 _JOINED = (
+    inserted,
+    nothing_more,
+    violations,
     references,
     until_figures,
     verbs_last,

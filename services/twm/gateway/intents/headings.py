@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from twm.gateway.intents.clauses import Clause
-from twm.gateway.intents.cores import KPI_TAGS, core_of, dims, figures
+from twm.gateway.intents.cores import FULL, KPI_TAGS, core_of, dims, figures
 from twm.gateway.intents.units import COUNT, FRACTION, NOMINAL, RATIO
 
 REMAINING = frozenset({"remaining", "remain", "remains", "left", "residual"})
 """What is said of the capacity of a link under work."""
+MAX_LABEL = 3
 LENT = frozenset({"ranking", "important", "perstep", "change"})
 """What a heading says of the figures and names after it."""
 
@@ -40,6 +41,10 @@ def of_heading(heading: Clause | None, clause: Clause) -> Clause:
             c for c in heading.chunks if c.tag in ("bandwidth", "share") or (c.tag == "name" and c.value[0].kind == "slice")
         ]
         return replace(clause, chunks=[*lent, *clause.chunks])
+    counted = {"count", "assume", "reckon", "plan", "calculate"} & {word for c in clause.chunks for word in c.word.split()}
+    fading = heading is not None and heading.tags & {"degrade", "maint", "fail", "down", "lose"}
+    if heading is not None and fading and counted and not clause.slices and clause.tags <= _COUNTED_ON:
+        return replace(clause, chunks=[*(c for c in heading.chunks if c.tag in ("name", "degrade")), *clause.chunks])
     work = clause.tags & {"maint", "down", "fail", "lose", "degrade", "capacity"} or {c.word for c in clause.chunks} & REMAINING
     if heading is not None and heading is not clause and _headed_link(heading, clause):
         return replace(clause, chunks=[*(c for c in heading.chunks if c.tag == "name"), *clause.chunks])
@@ -47,6 +52,11 @@ def of_heading(heading: Clause | None, clause: Clause) -> Clause:
     if heading is None or not heading.links or not (work or nominal) or clause.links or clause.slices or heading is clause:
         return clause
     return replace(clause, chunks=[*(c for c in heading.chunks if c.tag == "name"), *clause.chunks])
+
+
+_COUNTED_ON = frozenset(
+    {"filler", "expect", "quantity", "pronoun", "name", "on", "of", "with", "window", "punct", "only", "about"}
+)
 
 
 def _first_come(heading: Clause, clause: Clause) -> bool:
@@ -59,7 +69,8 @@ def _headed_figure(heading: Clause, clause: Clause) -> bool:
     """ "Enterprise loss ratio: max 0.002": a plain figure with a side is of the KPI of the heading."""
     own = clause.tags & KPI_TAGS or clause.zones or clause.cells or clause.links
     plain = dims(clause, figures(clause)) == {COUNT} and bool(clause.tags & {"atmost", "atleast", "below", "above"})
-    return bool(heading.tags & KPI_TAGS and heading.slices) and plain and not own
+    filled = "util" in heading.tags and bool(heading.cells or heading.links or heading.zones)
+    return bool(heading.tags & KPI_TAGS) and bool(heading.slices or filled) and plain and not own
 
 
 def _headed_link(heading: Clause, clause: Clause) -> bool:
@@ -68,7 +79,8 @@ def _headed_link(heading: Clause, clause: Clause) -> bool:
     own = (
         clause.slices or clause.links or clause.tags & (KPI_TAGS | {"prb", "bandwidth", "share", "change", "reserve", "demand"})
     )
-    return bool(alone) and not own and "atmost" in clause.tags and dims(clause, figures(clause)) <= {RATIO, FRACTION}
+    upper = "atmost" in clause.tags or ("neg" in clause.tags and any(c.word in FULL for c in clause.chunks))
+    return bool(alone) and not own and upper and dims(clause, figures(clause)) <= {RATIO, FRACTION}
 
 
 def _headed_share(heading: Clause, clause: Clause) -> bool:
@@ -87,6 +99,13 @@ def is_title(clause: Clause) -> bool:
     """ "Reliability.", "Mean delay.": a KPI and nothing said of it."""
     told = clause.tags & KPI_TAGS and not figures(clause)
     return bool(told) and clause.tags <= KPI_TAGS | {"filler", "punct", "packet"} and clause.ends == "."
+
+
+def labelled(sentence: Sequence[Clause], heading: Clause) -> bool:
+    """ "SLO: research delivery ratio >= 0.9995": a bound called by what it is."""
+    following = next((c for i, c in enumerate(sentence) if i and sentence[i - 1] is heading), None)
+    bare = heading.tags <= {"sla", "filler", "punct"} and len(heading.chunks) <= MAX_LABEL
+    return bare and following is not None and core_of(following) == "kpi" and bool(figures(following))
 
 
 def bare_figure(sentence: Sequence[Clause], heading: Clause) -> bool:

@@ -18,7 +18,7 @@ from twm.gateway.intents.continued import DOUBTFUL, settled
 from twm.gateway.intents.cores import KPI_TAGS, core_of, counted_too, dims, figures
 from twm.gateway.intents.drafts import ConstraintDraft, EventDraft, Item, MaintenanceDraft, ObjectiveDraft, SurgeDraft, Where
 from twm.gateway.intents.growth import MULTIPLES
-from twm.gateway.intents.headings import bare_figure, is_title, of_heading, remainder, resource_only
+from twm.gateway.intents.headings import bare_figure, is_title, labelled, of_heading, remainder, resource_only
 from twm.gateway.intents.lines import ITEM
 from twm.gateway.intents.moods import beyond_scope, hangs_on_question, no_goal
 from twm.gateway.intents.names import SLICE, Name, NameIndex
@@ -246,6 +246,8 @@ class Reader:
                 strange_heading(self, clause, sentence)
             if clause.heading and core == "figure" and "capacity" in clause.tags and not clause.links:
                 continue  # "The relay loses half its capacity: ...": which links that is comes after it
+            if clause.heading and core == "sla" and not clause.slices and labelled(sentence, said):
+                continue
             if clause.heading and core == "save" and not figures(clause) and bare_figure(sentence, said):
                 self._head(clause)
                 self.context.core = "save"
@@ -269,6 +271,8 @@ class Reader:
                 continue
             if not core:
                 self.context.mentioned = clause.slices or self.context.mentioned
+                if "cost" in clause.tags and not self.out.items:
+                    self.context.core = "save"  # "Consumption is too high. Cut it by a tenth."
                 if action(self, clause) or leftover(self, clause):
                     continue
                 if out and out[-1][1] == "rank" and dims(clause, figures(clause)) == {"count"} and _bare_count(clause):
@@ -447,6 +451,7 @@ def _what_is_left(clause: Clause, core: str) -> bool:
         return False
     kinds = dims(clause, figures(clause))
     left = "capacity" in clause.tags or any(c.word in _LEFT for c in clause.chunks)
+    left = left or {"expect", "of", "pronoun"} <= clause.tags  # "reckon with half of it"
     return left and bool(kinds & {"ratio", "fraction", "rate"}) and not clause.tags & {*KPI_TAGS, "share", "prb", "demand"}
 
 

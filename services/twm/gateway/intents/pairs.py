@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from twm.gateway.intents.chunks import NAME, QUANTITY, Chunk
 from twm.gateway.intents.names import LINK
-from twm.gateway.intents.units import COUNT, NOMINAL, PACKETS, RATE, RATIO, Quantity
+from twm.gateway.intents.units import COUNT, FACTOR, NOMINAL, PACKETS, RATE, RATIO, Quantity
 
 _LOST = frozenset({"packet", "loss", "lose", "delivered"})
 _BETWEEN = frozenset({"filler", "name", "packet", "loss", "lose", "of", "slicenoun", "delivered", "reduce", "allow"})
@@ -123,9 +123,29 @@ def signs_before(chunks: Sequence[Chunk]) -> list[Chunk]:
     return out
 
 
+def _times_in(chunks: Sequence[Chunk]) -> list[Chunk]:
+    """ "99 times out of 100", "nine times in ten" as a ratio of times."""
+    out: list[Chunk] = []
+    i = 0
+    while i < len(chunks):
+        chunk = chunks[i]
+        k = i + 1
+        while k < len(chunks) and chunks[k].word in ("out", "of", "in", "every", "a", "each") and k < i + 4:
+            k += 1
+        scaled = chunk.tag == QUANTITY and chunk.value.dim == FACTOR and i + 1 < k < len(chunks) and chunks[k].tag == QUANTITY
+        if scaled and chunks[k].value.dim == COUNT and chunks[k].value.value > chunk.value.value:
+            ratio = Quantity(chunk.value.value / chunks[k].value.value, RATIO)
+            out += [replace(chunk, value=ratio), Chunk("confidence", chunks[k].start, chunks[k].end, None, "times")]
+            i = k + 1
+            continue
+        out.append(chunk)
+        i += 1
+    return out
+
+
 def cases(chunks: Sequence[Chunk]) -> list[Chunk]:
-    """ "in 99 out of 100 cases", "95 % of times": how sure one wants to be."""
-    out = list(chunks)
+    """ "in 99 out of 100 cases", "95 % of times", "99 times out of 100": how sure one wants to be."""
+    out = _times_in(chunks)
     for i, chunk in enumerate(out):
         before = [c for c in out[max(i - 3, 0) : i] if c.tag not in ("filler", "of", "all")]
         if chunk.word in _CASES and before and before[-1].tag == QUANTITY and before[-1].value.dim == RATIO:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twm.gateway.intents.bounds import AT_LEAST, AT_MOST, EXACT, bound_of, risk_of
+from twm.gateway.intents.bounds import AT_LEAST, AT_MOST, EXACT, against_now, bound_of, risk_of
 from twm.gateway.intents.clauses import Clause
 from twm.gateway.intents.cores import figures
 from twm.gateway.intents.drafts import ConstraintDraft, Item, LimitDraft, SurgeDraft, Where
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 OVERLOAD_RATIO = 0.9
 """Utilisation above which a cell or link counts as overloaded where no figure was named."""
+
+
+_RELATIVE = "A change of a share relative to now was read; a limit needs a share. Which one?"
 
 
 def _resource(clause: Clause, where: Where) -> str:
@@ -58,6 +61,8 @@ def share(reader: Reader, clause: Clause) -> None:
         reader.ask("ambiguous_scope", "limits.scope", "Where is that?", (*reader.names.ids["zone"], "the whole area"))
         return
     resource = _resource(clause, where) or (_resource(heading, where) if heading is not None else "")
+    if where.links == reader.names.ids["link"] and not clause.links:
+        where.links = []  # "of any link": a share of the bandwidth, wherever it is
     for position in figures(clause):
         chunk = clause.chunks[position]
         low: float | None
@@ -76,6 +81,9 @@ def share(reader: Reader, clause: Clause) -> None:
                 continue
             if not side and heading is not None and not bound.said:
                 side = _headed(heading)
+            if more_than_now(clause, position) or against_now(clause, position):
+                reader.ask("relative_bound", "limits", _RELATIVE)
+                continue
             if not side or (bound.permitted and side == AT_LEAST):
                 reader.ask(
                     "missing_comparator",
@@ -84,12 +92,8 @@ def share(reader: Reader, clause: Clause) -> None:
                     ("at least", "at most", "exactly"),
                 )
                 continue
-            if _by(clause, position) or more_than_now(clause, position) or _of_another(clause, position):
-                reader.ask(
-                    "relative_bound",
-                    "limits",
-                    "A change of a share relative to now was read; a limit needs a share. Which one?",
-                )
+            if _by(clause, position) or _of_another(clause, position):
+                reader.ask("relative_bound", "limits", _RELATIVE)
                 continue
             if "raise" in clause.tags and any(_frozen(item, where) for item in reader.out.items):
                 reader.ask("clashing_change", "limits", "A share is to stay as it is and to be raised: which one holds?")
@@ -214,10 +218,10 @@ def change(reader: Reader, clause: Clause) -> None:
             "relative_bound", "limits", "Shares are not moved by hand. Is it the largest change per step?", ("at most", "no")
         )
         return
+    heading = reader.context.heading
+    resource = _resource(clause, where) or (_resource(heading, where) if heading is not None else "")
     for place in reader.zones(clause, where):
-        draft = LimitDraft(
-            clause=clause.chunks[0].start, where=place, change=bound.quantity.value, resource=_resource(clause, where)
-        )
+        draft = LimitDraft(clause=clause.chunks[0].start, where=place, change=bound.quantity.value, resource=resource)
         reader.add(draft, clause)
 
 
@@ -260,7 +264,13 @@ def freeze(reader: Reader, clause: Clause) -> None:
         return
     resource = "bandwidth" if where.links and not (where.zone or where.cells) else "prb" if "prb" in clause.tags else ""
     for place in reader.zones(clause, where):
-        reader.add(LimitDraft(clause=clause.chunks[0].start, where=place, change=0.0, resource=resource), clause)
+        draft = LimitDraft(clause=clause.chunks[0].start, where=place, change=0.0, resource=resource)
+        frozen = [i for i in reader.out.items if isinstance(i, LimitDraft) and i.change == 0.0 and i.where == place]
+        said = frozen[-1] if frozen else None
+        if said is not None and not (said.parts and clause.windows()):
+            said.parts += clause.windows()  # "it is frozen until 18:00, nobody changes its shares"
+            continue
+        reader.add(draft, clause)
     reader.context.where = where
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from twm.gateway.intents.bounds import AT_LEAST, AT_MOST, EXACT, Bound, bound_of, risk_of
+from twm.gateway.intents.bounds import AT_LEAST, AT_MOST, EXACT, Bound, against_now, bound_of, risk_of
 from twm.gateway.intents.chunks import UNKNOWN, Chunk
 from twm.gateway.intents.clauses import Clause
 from twm.gateway.intents.cores import FULL, KPI_TAGS, dims, elliptic, figures, of_packets
@@ -297,6 +297,8 @@ def _kpi_name(reader: Reader, clause: Clause, position: int, quantity: Quantity,
         return ("delay_mean_ms" if "mean" in found and not found & {"p99", "percentile"} else "delay_p99_ms"), False
     if "loss" in found or ("lose" in clause.tags and quantity.dim in (RATIO, FRACTION)):
         return "loss_ratio", False
+    if "util" in clause.tags and quantity.dim == RATE and "throughput" not in clause.tags and not clause.slices:
+        return "utilisation_ratio", False  # asked about: it is no rate
     if found & {"throughput"} or quantity.dim in (RATE, BYTES):
         return "throughput_mbps", False
     if quantity.dim in (DELAY, SECONDS):
@@ -394,6 +396,7 @@ def _in_unit(reader: Reader, clause: Clause, name: str, bound: Bound, position: 
     relative = relative or (after is not None and (after.tag in ("more", "less", "better") or after.word in _THAN_NOW))
     relative = relative or (quantity.dim == FRACTION and not bound.said and _of_the_kpi(chunks, position))
     relative = relative or (quantity.dim in (FRACTION, FACTOR) and name not in ("loss_ratio", "utilisation_ratio"))
+    relative = relative or against_now(clause, position)
     if relative or (clause.tags & MULTIPLES.keys()):
         reader.ask(
             "relative_bound",
