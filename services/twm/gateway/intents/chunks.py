@@ -363,6 +363,8 @@ class Chunker:
                 near = self._names.near_words([t.text for t in tokens[i:j] if t.kind != "symbol"])
             if len(near) == 1 and near[0].id.casefold() == f"{text}s".casefold() and _word_at(words, j) in _BUSY:
                 return Chunk(NAME, i, j, tuple(near), text)  # "camera traffic" of the slice cameras
+            if count == 1 and len(near) == 1 and near[0].kind == SLICE and text == f"{near[0].id.casefold()}s":
+                return Chunk(NAME, i, j, tuple(near), text)  # "for consumers", of the slice consumer
             if near:
                 return Chunk(FUZZY, i, j, (text, tuple(near)), text)
         return None

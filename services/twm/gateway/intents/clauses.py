@@ -161,6 +161,9 @@ def clauses(chunks: Sequence[Chunk]) -> list[Clause]:
             named = bool(out) and out[-1].sentence == sentence and NAME in out[-1].tags
             if named and not any(c.tag not in ("filler", "punct") for c in current):
                 out[-1].heading = True  # "cells 4 and 5 (the big ones): ..."
+            if i and chunks[i - 1].word == ")" and len(out) > 1 and _aside_of_heading(out):
+                out.pop()  # "Dorms (students keep complaining to me): ..."
+                out[-1].heading = True
             close(heading=True)
             opener = ":"
         elif word in _THEREFORE and not current and out and not first:
@@ -174,7 +177,7 @@ def clauses(chunks: Sequence[Chunk]) -> list[Clause]:
                 opener = "nor"
             conceded = i > 0 and chunks[i - 1].word == "even"
             condition = word if word in ("when", "whenever") and not conceded else ""
-        elif chunk.tag == "with" and _anew(current, chunks[i + 1 : i + 5]):
+        elif chunk.tag == "with" and _anew(current, chunks[i + 1 : i + 8]):
             close()
             opener = "with"
         elif word in ("without", "nor"):
@@ -185,6 +188,13 @@ def clauses(chunks: Sequence[Chunk]) -> list[Clause]:
     close()
     out = [part for clause in out for part in _juxtaposed(clause)]
     return out
+
+
+def _aside_of_heading(out: Sequence[Clause]) -> bool:
+    """Whether the last clause says nothing in brackets behind a name alone."""
+    before, aside = out[-2:]
+    told = {NAME, QUANTITY, "range", "window"} & aside.tags
+    return aside.opener == "(" and not told and before.sentence == aside.sentence and NAME in before.tags
 
 
 def _called(current: Sequence[Chunk]) -> bool:
@@ -206,6 +216,8 @@ def _anew(current: Sequence[Chunk], after: Sequence[Chunk]) -> bool:
     """ "save 10 % with URLLC over FWA", "... with all SLAs kept": behind a figure, "with" opens another statement."""
     if not any(c.tag in (QUANTITY, "range", "save") for c in current):
         return False
+    if any(c.tag in (QUANTITY, "range") for c in current) and _bounded_kpi(after):
+        return True
     told = [c for c in after if c.tag not in ("filler", "all", "slicenoun")][:2]
     ordered = (
         len(told) > 1 and told[0].tag == NAME and told[1].tag in ("over", "before", "win", "first", "prio", "moreimportant")
@@ -218,6 +230,14 @@ def _anew(current: Sequence[Chunk], after: Sequence[Chunk]) -> bool:
 
 _BESIDE_RATE = frozenset({"mean", "delay", "p99", "loss", "throughput", "delivered"})
 """KPIs that stand behind a figure of another: "25 Mbps with a mean delay of 60 ms at most"."""
+
+
+def _bounded_kpi(after: Sequence[Chunk]) -> bool:
+    """ "at least 25 Mbps with a mean delay of 60 ms at most": a KPI with a figure of its own."""
+    ends = next((i for i, c in enumerate(after) if c.tag == "punct"), len(after))
+    told = after[:ends]
+    kpi = any(c.tag in ("delay", "p99", "percentile", "loss", "throughput", "util", "delivered") for c in told)
+    return kpi and any(c.tag == QUANTITY for c in told) and not any(c.tag in ("risk", "confidence") for c in told)
 
 
 def _denied(clause: Clause) -> bool:

@@ -58,7 +58,8 @@ _ORDER = frozenset(
         "yield",
     }
 )
-FULL = frozenset({"full", "filled", "fill", "fills", "filling", "fuller", "hot", "hotter", "packed", "run", "runs", "running"})
+_FULL_WORDS = "full filled fill fills filling fuller hot hotter packed run runs running fully laden loaded stressed"
+FULL = frozenset(_FULL_WORDS.split())
 """How full a cell or link is, where a share of it is named."""
 _THAN_FULL = frozenset({"fuller", "hotter", "busier", "warmer"})
 _FREE = frozenset({"free", "headroom", "unused", "idle", "spare", "slack", "margin"})
@@ -149,16 +150,21 @@ def core_of(clause: Clause) -> str:
         return "kpi"
     if shares and not slices and placed and _less_loaded(clause, words):
         return "kpi"
+    if shares and links and not slices and not kpi and _not_to_carry(clause, words):
+        return "kpi"
     if (
         links
         and not slices
         and (_capacity_lost(tags, shares or _halved(clause), bool(found)) or _done_without(clause, kpi or bool(found)))
     ):
         return "maintenance"
-    if links and not slices and not found and _link_lost(chunks):
+    if links and not slices and not found and tags & KPI_TAGS <= {"loss"} and _link_lost(chunks):
         return "maintenance"
     if links and not slices and not kpi:
-        if not found and "neg" in tags and words & {"service", "traffic", "light", "signal"}:
+        silent = words & {"service", "traffic", "light", "signal"} or (
+            "nothing" in words and words & {"left", "through", "on", "over"}
+        )
+        if not found and "neg" in tags and silent:
             return "maintenance"
         if not found and any(c.word in GONE and not _kept_off(chunks, i) for i, c in enumerate(chunks)):
             return "maintenance"
@@ -172,6 +178,7 @@ def core_of(clause: Clause) -> str:
         if tags & _WORK or ("capacity" in tags and found) or ("reduce" in tags and shares) or _carried(clause, kinds):
             return "maintenance"
         given = {"reserve", "bandwidth", "for", "pronoun"} <= tags  # "reserve 35 % of the bandwidth for them on L1"
+        given = given or any(chunks[i].tag == "range" for i in found)
         if shares and not (_compared(clause) or given) and tags & _PUT and "change" not in tags:
             return "maintenance"
     if links and tags & _WORK and not slices and not (kpi and found):
@@ -360,14 +367,6 @@ def _things_lost(clause: Clause, kinds: set[str]) -> bool:
 _EDGES = frozenset({"ceiling", "floor", "minimum", "maximum"})
 
 
-def _link_lost(chunks: Sequence[Chunk]) -> bool:
-    """ "we lost up-4", "up-4 is lost": no packets, but the link."""
-    at = next((i for i, c in enumerate(chunks) if c.tag == NAME and c.value[0].kind == LINK), -1)
-    before = [c for c in chunks[max(at - 3, 0) : at] if c.tag not in ("filler", "linknoun")]
-    after = [c.word for c in chunks[at + 1 : at + 4]]
-    return (bool(before) and before[-1].word == "lost") or after[:2] in (["is", "lost"], ["was", "lost"], ["got", "lost"])
-
-
 def _kept_back(chunks: Sequence[Chunk]) -> bool:
     """ "a 20 % reserve on down-4", "20 % in reserve": what is left free, and no share for anybody."""
     at = next((i for i, c in enumerate(chunks) if c.word in ("reserve", "reserves")), 0)
@@ -378,7 +377,7 @@ def _kept_back(chunks: Sequence[Chunk]) -> bool:
 
 def _filled(clause: Clause, words: set[str]) -> bool:
     """ "no cell above 85 %", "up-3 no more than 80 % full": what bounds a share of cells or links is their utilisation."""
-    if words & FULL:
+    if words & FULL or ("busier" in words and "neg" in clause.tags):
         return True
     cells = any(c.tag == "cellnoun" for c in clause.chunks) and ("all" in clause.tags or "no" in words or "none" in words)
     return cells and not clause.tags & {"share", "prb", "change", "reserve", "freeze"}
@@ -424,6 +423,24 @@ def _may_carry(clause: Clause, kinds: set[str]) -> bool:
 def _capacity_lost(tags: set[str], shares: bool, figures_named: bool) -> bool:
     """ "half the capacity lost", "no capacity": of links, and about no other KPI."""
     return "capacity" in tags and (shares or ("neg" in tags and not figures_named)) and not tags & (KPI_TAGS - {"loss"})
+
+
+_ORDERED = frozenset({"must", "shall", "should", "never", "let", "not", "don't", "dont", "keep", "allow", "allowed", "may"})
+_ABLE = frozenset({"can", "could", "able", "only", "left", "remaining", "still", "cannot", "can't"})
+
+
+def _not_to_carry(clause: Clause, words: set[str]) -> bool:
+    """ "up-3 should never carry more than 75 % of its capacity": an order; "can carry no more than 60 %" is what is left."""
+    asked = words & _ORDERED and not words & _ABLE
+    upper = clause.tags & {"atmost", "below"} or (clause.tags & {"neg"} and clause.tags & {"more", "above", "over"})
+    carried = words & {"carry", "carrying", "use", "using", "exceed", "take", "load", "loaded"} or "above" in clause.tags
+    return bool(asked and upper and carried) and not clause.tags & _WORK
+
+
+def _link_lost(chunks: Sequence[Chunk]) -> bool:
+    """ "leo-down has been lost to the storm", "we lost up-2": a link is gone, and no packets are."""
+    at = next((i for i, c in enumerate(chunks) if c.word == "lost"), -1)
+    return at >= 0 and not any(_PACKET_WORDS & set(c.word.split()) for c in chunks) and "neg" not in {c.tag for c in chunks}
 
 
 def _done_without(clause: Clause, bounded: bool) -> bool:

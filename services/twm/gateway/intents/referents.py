@@ -16,6 +16,10 @@ _PLURAL = frozenset({"them", "they", "their", "both", "they're", "they'll"})
 _OWNED = frozenset({"bandwidth", "prb", "util", "resource"})
 """What a link or a cell has: "60 % of its bandwidth"."""
 _WORK = frozenset({"maint", "down", "fail", "lose", "degrade", "capacity"})
+_TAKING = frozenset(
+    {"treat", "count", "consider", "assume", "regard", "take", "plan", "mark", "log", "deem", "presume", "book"}
+)
+"""Verbs of orders to take a link for one that is down."""
 _IS = frozenset({"is", "are", "was", "were", "will be", "goes", "be"})
 _OF_SLICES = frozenset({"delay", "p99", "percentile", "mean", "median", "loss", "delivered", "throughput", "share", "reserve"})
 
@@ -41,6 +45,10 @@ def _put(clause: Clause, spoken: Sequence[Name], *, fresh: bool, apart: bool) ->
     meant = _things(spoken)
     if not meant or clause.links or clause.cells or clause.zones:
         return clause
+    at = _taken_for(clause) if meant[0].kind == LINK and apart else -1
+    if at >= 0:
+        there = Chunk(NAME, clause.chunks[at].start, clause.chunks[at].start, meant, "it")
+        return replace(clause, chunks=[*clause.chunks[: at + 1], there, *clause.chunks[at + 1 :]])
     words = _PLURAL | _SINGULAR if len(meant) > 1 else _SINGULAR
     for i, chunk in enumerate(clause.chunks):
         if chunk.tag not in ("pronoun", "filler") or chunk.word not in words:
@@ -64,11 +72,24 @@ def _things(spoken: Sequence[Name]) -> tuple[Name, ...]:
     return tuple(n for n in spoken if n.kind in (LINK, CELL))
 
 
+def _taken_for(clause: Clause) -> int:
+    """ "Treat as failed until 18:00", "assume dead": of the link of before, which is not named; where the verb is."""
+    at = next((i for i, c in enumerate(clause.chunks) if c.tag not in ("punct", "window", "so", "then")), -1)
+    if at < 0 or clause.chunks[at].word not in _TAKING or clause.tags & {NAME, "pronoun", QUANTITY, "demand"}:
+        return -1
+    after = [c for c in clause.chunks[at + 1 :] if c.word not in ("as", "for", "to", "be", "is", "fully", "completely", "the")]
+    return at if after and (after[0].tag in ("down", "fail", "lose", "loss") or after[0].word in GONE) else -1
+
+
 def _of_work(clause: Clause, i: int) -> bool:
     """ "It is off", "its capacity is halved", "treat it as dead"; not "the crew is working on it"."""
     chunks = clause.chunks
     if clause.slices:
         return False
+    if any(c.word == "nothing" for c in chunks[:i]) and not figures(clause) and chunks[i - 1].word in ("on", "over", "through"):
+        return True  # "Nothing left on it"
+    if clause.opener == "without" and clause.chunks[0].tag == "neg" and i == 1:
+        return "window" in clause.tags  # "Plan without it until 05:30"
     after = chunks[i + 1 :]
     gone = (len(after) > 1 and after[0].word in _IS and after[1].word in GONE) or (bool(after) and after[0].word in GONE)
     return gone or any(c.tag in _WORK for c in after)

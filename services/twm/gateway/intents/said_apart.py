@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from twm.gateway.intents.chunks import NAME, Chunk
 from twm.gateway.intents.clauses import Clause
 from twm.gateway.intents.drafts import ConstraintDraft, Item, LimitDraft, MaintenanceDraft
-from twm.gateway.intents.names import CELL, ZONE
+from twm.gateway.intents.names import CELL, LINK, SLICE, ZONE
 from twm.gateway.intents.times import Part
 from twm.gateway.intents.units import FRACTION, RATIO
 
@@ -90,7 +90,10 @@ def without_others(kept: Sequence[Chunk], clause: Clause, before: Clause) -> lis
     """ "Cap A at 20 %, I need room for the B cameras": names that are told of somebody are none of the statement before."""
     told = {word for c in clause.chunks if c.tag != NAME for word in c.word.split()} & _SAYING
     own = {n.kind for c in before.chunks if c.tag == NAME for n in c.value}
-    return [c for c in kept if not (told and c.tag == NAME and {n.kind for n in c.value} & own)]
+    kept = [c for c in kept if not (told and c.tag == NAME and {n.kind for n in c.value} & own)]
+    if not own & {LINK, CELL} or own & {ZONE, SLICE} or not clause.chunks or clause.chunks[0].tag in ("in", "at", "on", "for"):
+        return kept
+    return [c for c in kept if c.tag != NAME or c.value[0].kind != ZONE]  # "relieve mw-pit-up, the crusher feed keeps stalling"
 
 
 def begins_with_window(sentence: Sequence[Clause]) -> bool:

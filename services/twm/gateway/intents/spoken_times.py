@@ -136,7 +136,17 @@ _RULES = _rules(
     ),
     (
         rf"\b(?:and\s)?(?:(?:it|they)\s)?(?:(?:will|should|is\sto)\s)?(?:(?:comes?|be|is|are|goes?)\s)?(?:back(?:\s(?:up|on|on\s?line|in\sservice))?"
-        rf"|restored|(?:up|online)\sagain|returns?)\s(?:again\s)?(?:at|by|around)\s(?={_MOMENT})",
+        rf"|restored|fixed|repaired|(?:up|online)\sagain|returns?)\s(?:again\s)?(?:at|by|around)\s(?={_MOMENT})",
+        "until ",
+    ),
+    (
+        rf"\b(?:(?:we\s)?expect(?:ed|ing)?\s)?(?:the\s|a\s)?(?:repairs?|fix|restoration)\s(?:(?:is|are)\s)?"
+        rf"(?:(?:expected|due|planned|promised|estimated|scheduled|to\sbe\s\w+)\s)?by\s(?={_MOMENT})",
+        "until ",
+    ),
+    (
+        rf"\b(?:ETR|repair\sETA|ETA\sfor\s(?:the\s)?(?:repair|fix)|estimated\s(?:repair|restoration)(?:\stime)?)\s?(?::|is)?\s?"
+        rf"(?:at\s|by\s)?(?={_MOMENT})",
         "until ",
     ),
     (

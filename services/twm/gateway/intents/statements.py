@@ -308,6 +308,14 @@ def surge(reader: Reader, clause: Clause) -> None:
                 (*reader.names.ids["zone"], "the whole area"),
             )
             return
+    last = reader.out.items[-1] if reader.out.items else None
+    if (
+        isinstance(last, SurgeDraft)
+        and not clause.slices
+        and "demand" not in clause.tags
+        and clause.opener in (",", "and", "but")
+    ):
+        where.slices = where.slices or list(last.where.slices)  # "... grows by 45 % at the dock, at the airstrip by 20 %"
     for place in reader.zones(clause, where):
         reader.add(SurgeDraft(clause=clause.chunks[0].start, where=place, factor=factor), clause)
 

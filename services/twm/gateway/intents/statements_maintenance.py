@@ -8,6 +8,7 @@ from twm.gateway.intents.clauses import Clause
 from twm.gateway.intents.cores import figures
 from twm.gateway.intents.drafts import MaintenanceDraft
 from twm.gateway.intents.statements import ASIDE
+from twm.gateway.intents.times import Part
 from twm.gateway.intents.units import COUNT, FRACTION, NOMINAL, POINTS, RATE, RATIO, Quantity
 
 if TYPE_CHECKING:
@@ -67,11 +68,19 @@ def maintenance(reader: Reader, clause: Clause) -> None:
     ):
         return  # "splicing on down-4 tonight, and meanwhile that link carries nothing": said already
     for item in reader.out.items:
-        told = isinstance(item, MaintenanceDraft) and item.links == links and item.capacity == capacity and not item.parts
-        if told and isinstance(item, MaintenanceDraft) and any(c.word in ("it", "them", "they") for c in clause.chunks):
-            item.parts = clause.windows()  # "L1 is dead. Count it out until 10:00."
+        if not isinstance(item, MaintenanceDraft) or item.links != links or item.capacity != capacity:
+            continue
+        ends = bool(clause.windows()) and all(part.until or part.end for part in clause.windows())
+        if (not item.parts or ends) and any(c.word in ("it", "them", "they") for c in clause.chunks):
+            begun = [part for part in item.parts if _begins(part)]
+            item.parts = [*begun, *clause.windows()]  # "L1 died at 9:12. Count it out until 10:00."
             return
     reader.add(MaintenanceDraft(clause=clause.chunks[0].start, links=links, capacity=capacity), clause)
+
+
+def _begins(part: Part) -> bool:
+    """Whether it is a beginning, and no end."""
+    return not (part.end or part.until or part.part or part.end_day or part.duration_s)
 
 
 _CALLED_OFF = frozenset({"cancelled", "canceled", "scrapped"})

@@ -42,6 +42,8 @@ industry budget contract agreement letter mail meeting call phone conversation d
 risk cost price expense beginning start back front middle top bottom latter former rest opposite meantime interim behalf
 accordance line touch need favour favor position lead pace rate level degree extent amount number average worst best least most
 review minutes memo decision summary agenda notice resolution appendix annex clause item point paragraph section update status
+reason reasons cause motive grounds owner contact requester requirement requirements target targets request rule rules why what
+who when scope comment comments remark remarks ask asks aim aims purpose details detail info information order orders
 first second last once all any times time full use operation service work place stake issue hand hands charge
 """
 NO_PLACES = frozenset(_NO_PLACES.split())
@@ -72,6 +74,7 @@ def stray_place(reader: Reader, clause: Clause, sentence: Sequence[Clause]) -> b
     if (
         len(said) < 2
         or len(said) > 6
+        or clause.zones
         or not (said[0].tag in ("in", "at") or said[0].word in _NEARBY - {"to", "over", "through"})
     ):
         return False

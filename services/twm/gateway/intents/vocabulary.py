@@ -102,7 +102,7 @@ WORDS: dict[str, str] = {
         maintainance maintenence maintanance
         maintenance maint servicing repair repairs repaired works work upgrade upgraded upgrades downtime
         outage splicing spliced respliced splice swap swapping replacement replaced replacing serviced
-        realign realigning realignment
+        realign realigning realigned realignment swapped overhauled overhaul
     """,
     "down": """
         severed gone down dead dark offline unavailable broken out-of-service disconnected unplugged snapped chopped
@@ -300,6 +300,7 @@ values vehicle vehicles versus very via vital vs wants was watch watching way wa
 well were west whenever wherever whether whichever whoever whom will winter wise wish wishes wishing woman women wonder
 world worried worries worry worrying worth would would've yeah yes you you're your yourself
 nines dozen million mille permille promille procent subject reminder remainder update fyi info todo greet enjoy re fwd
+treat treated regard regarded deem deemed
 god gods ones wanted promised promises sake hell damn bloody damned sick tired boss mate guys lads chief cheers
 regards sincerely respectfully
 yours honestly

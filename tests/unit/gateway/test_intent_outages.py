@@ -1,0 +1,102 @@
+"""Links that died, until when they are out, how full a link may be, and names and places beside the point."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from intent_reading import COMPILER, NOW
+
+from twm.core.network import NetworkSpec, load_network
+from twm.core.paths import find_network
+from twm_bench.language.atoms import compare, items_of, reference_of
+from twm_bench.language.intents import network
+
+
+@pytest.fixture(scope="module")
+def spec() -> NetworkSpec:
+    return load_network(find_network("poc-city"))
+
+
+def bound(kpi: str, value: float, comparator: str = "at_most", **scope: Any) -> dict[str, Any]:
+    return {"kpi": kpi, "scope": scope, "comparator": comparator, "bound": value}
+
+
+def full(value: float, *links: str) -> dict[str, Any]:
+    return {"constraints": [bound("utilisation_ratio", value, links=list(links))]}
+
+
+def out(*links: str, until: str = "") -> dict[str, Any]:
+    ended = {"window": {"end": f"2026-11-25T{until}:00+01:00"}} if until else {}
+    return {"context": {"maintenance": [{"link": link, "capacity_factor": 0.0} for link in links]}, **ended}
+
+
+def check(spec: NetworkSpec, text: str, expected: dict[str, Any]) -> None:
+    result = COMPILER.compile(text, spec, NOW)
+    assert result.HasField("spec"), [q.text for q in result.questions.items]
+    right, count, total, wrong = compare(items_of(expected), items_of(reference_of(result.spec, spec)))
+    assert right == count == total, wrong
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("up-3 died on us. Plan without it until 17:30.", out("up-3", until="17:30")),
+        ("A lorry tore down up-3 at 09:05. Treat as lost until 16:00.", out("up-3", until="16:00")),
+        ("up-3 is dead. Assume down until 15:00.", out("up-3", until="15:00")),
+        ("up-4 snapped. Repair expected by 19:30", out("up-4", until="19:30")),
+        ("up-2 severed, ETR 16:00", out("up-2", until="16:00")),
+        ("up-3 is cut. Nothing gets over it, we expect the repair by 18:00.", out("up-3", until="18:00")),
+        ("up-1 lost power; back by 16:00.", out("up-1", until="16:00")),
+        ("We have lost up-2 to the storm", out("up-2")),
+        ("up-3 should never carry more than 75 percent of its capacity", full(0.75, "up-3")),
+        ("Don't load up-3 beyond 80 % of its capacity", full(0.8, "up-3")),
+        ("up-3 and up-4 must not run hotter than 80 %", full(0.8, "up-3", "up-4")),
+        (
+            "up-3 can carry no more than 60 % of its capacity",
+            {"context": {"maintenance": [{"link": "up-3", "capacity_factor": 0.6}]}},
+        ),
+        (
+            "please don't let cell-1 or cell-2 get busier than 85 percent",
+            {"constraints": [bound("utilisation_ratio", 0.85, cells=["cell-1", "cell-2"])]},
+        ),
+        (
+            "embb at least 25 Mbps with a mean delay of 60 ms at most",
+            {
+                "constraints": [
+                    bound("throughput_mbps", 25.0, "at_least", slices=["embb"]),
+                    bound("delay_mean_ms", 60.0, slices=["embb"]),
+                ]
+            },
+        ),
+        (
+            "embb traffic in the corridor grows by 45 %, in the hospital by 20 %",
+            {
+                "context": {
+                    "surges": [
+                        {"scope": {"slices": ["embb"], "zone": "corridor"}, "factor": 1.45},
+                        {"scope": {"slices": ["embb"], "zone": "hospital"}, "factor": 1.2},
+                    ]
+                }
+            },
+        ),
+        (
+            "Corridor (the police keep calling):\n* urllc: delay at most 9 ms\n* embb: at least 15 Mbps",
+            {
+                "constraints": [
+                    bound("delay_p99_ms", 9.0, slices=["urllc"], zone="corridor"),
+                    bound("throughput_mbps", 15.0, "at_least", slices=["embb"], zone="corridor"),
+                ]
+            },
+        ),
+        ("urllc below 9 ms. Reason: crowd control.", {"constraints": [bound("delay_p99_ms", 9.0, slices=["urllc"])]}),
+        ("relieve up-3, the corridor cameras keep stalling", full(0.9, "up-3")),
+    ],
+)
+def test_read(spec: NetworkSpec, text: str, expected: dict[str, Any]) -> None:
+    check(spec, text, expected)
+
+
+def test_one_of_a_slice_in_the_plural() -> None:
+    mean = {"constraints": [bound("delay_mean_ms", 55.0, slices=["consumer"], zone="north-bank")]}
+    check(network("capital"), "mean delay of the consumers on the north bank at most 55 ms", mean)
