@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
-from intent_reading import codes, plain, read, window
+from intent_reading import BERLIN, codes, plain, read, window
 
 from twm.core.network import NetworkSpec, load_network
 from twm.core.paths import find_network
@@ -150,3 +152,24 @@ def test_a_heading_of_a_surge_makes_a_multiple_demand(spec: NetworkSpec) -> None
 def test_an_end_behind_an_event_is_of_its_day(spec: NetworkSpec) -> None:
     text = "There's a football match on Saturday at 15:30; expect double eMBB traffic in the corridor until 18:00"
     assert window(spec, text) == ("11-28 15:30", "11-28 18:00")
+
+
+@pytest.mark.parametrize(
+    ("text", "start"),
+    [
+        ("Give eMBB half of the PRBs between 18:00 and 20:00 and a third after that", "11-25 20:00"),
+        ("Give eMBB half of the PRBs from 18:00 to 20:00 tomorrow. After that freeze it.", "11-26 20:00"),
+    ],
+)
+def test_after_that_is_behind_the_window_before(spec: NetworkSpec, text: str, start: str) -> None:
+    _, later = plain(spec, text)["limits"]
+    moment = dt.datetime.fromisoformat(later["window"]["start"]).astimezone(BERLIN)
+    assert (f"{moment:%m-%d %H:%M}", later["window"].get("end")) == (start, None)
+
+
+def test_a_word_behind_that_is_for_the_reader_is_no_window(spec: NetworkSpec) -> None:
+    assert window(spec, "freeze fwa until 18:00, and report to me afterwards") == ("", "11-25 18:00")
+
+
+def test_what_comes_after_an_outage_does_not_take_its_place(spec: NetworkSpec) -> None:
+    assert codes(spec, "Up-4 is down until 14:00; after that at half capacity until 16:00")

@@ -131,5 +131,5 @@ def remainder(clause: Clause) -> bool:
         rest
         and bool(clause.slices)
         and not figures(clause)
-        and clause.tags <= {"name", "filler", "reserve", "hold", "slicenoun"}
+        and clause.tags <= {"name", "filler", "reserve", "hold", "slicenoun", "share", "by", "for", "to", "between"}
     )

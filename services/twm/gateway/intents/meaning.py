@@ -309,6 +309,7 @@ class Reader:
                 subject = {"slicetype"} if clause.first and clause.opener != "because" else set()
                 kept = [c for c in clause.chunks if c.tag in _CARRIED | subject or (c.tag == "quantity" and risk_of(clause))]
                 kept = [c for c in kept if c.tag != "window"] if only_told(clause) else kept
+                kept = [c for c in kept if not (c.tag == "window" and c.value.back == "after")]
                 if "unknown" in clause.tags:  # "visitors stream video, so ..."
                     kept = [c for c in kept if c.tag != "slicetype"]
                 kept = without_others(kept, clause, out[-1][0]) if out and not waiting else kept
@@ -330,12 +331,15 @@ class Reader:
                 joined = replace(last, chunks=[*last.chunks, *clause.chunks])
                 out.append((joined, core_of(joined) or core))
                 continue
-            if out and out[-1][1] == "maintenance" and _what_is_left(said, core):
+            earlier = out[-1][0].windows() if out else [p for item in self.out.items[-1:] for p in item.parts]
+            another = bool(earlier) and any(p.back in ("", "after") for p in said.windows())
+            left = _what_is_left(said, core) and not another
+            if out and out[-1][1] == "maintenance" and left:
                 last, last_core = out[-1]
                 rest = [c for i, c in enumerate(last.chunks) if i not in figures(last)]
                 out[-1] = (replace(last, chunks=[*rest, *said.chunks]), last_core)
                 continue
-            if not out and _what_is_left(said, core) and left_of_last(self.out.items, said):
+            if not out and left and left_of_last(self.out.items, said):
                 continue
             if core == "rank" and clause.slices and clause.opener in ("but", "and", ";", "while", ","):
                 # "A ..., but B comes first"
