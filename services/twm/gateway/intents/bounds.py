@@ -149,7 +149,9 @@ def against_now(clause: Clause, position: int) -> bool:
     return told >= 0 and (known or is_so)
 
 
-_COMPARING = frozenset({"of", "below", "above", "under", "over", "less", "more", "lower", "higher", "than", "better", "the"})
+_COMPARING = frozenset(
+    {"of", "on top", "below", "above", "under", "over", "less", "more", "lower", "higher", "than", "better", "the"}
+)
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ from twm.gateway.intents.clauses import Clause
 from twm.gateway.intents.context import Context
 from twm.gateway.intents.cores import FULL, KPI_TAGS, dims, figures
 from twm.gateway.intents.headings import LENT
+from twm.gateway.intents.lines import ITEM
 from twm.gateway.intents.names import CELL, LINK, Name
 from twm.gateway.intents.units import COUNT
 
@@ -32,6 +33,26 @@ def settled(context: Context, clause: Clause, core: str, mentioned: Sequence[Nam
     if core == "share" and (_of_kpi(context, clause) or _of_cells(context, clause)):
         return clause, "kpi"
     return clause, DOUBTFUL if core == "share" and _doubtful(context, clause) else core
+
+
+_RANKING = frozenset({"prio", "ranking", "important"})
+_NEXT = frozenset({NAME, "filler", "next", "slicenoun", "punct"})
+
+
+def in_order(context: Context, clause: Clause, before: str) -> str:
+    """Whether a slice that is only named is the "first" of an order or comes behind it ("second"); `before`: in its sentence.
+
+    "..., then FWA", "Rescue first. Then telemetry.", "ferje comes next", and the lines of a list under "Priorities:".
+    """
+    if not clause.slices or figures(clause):
+        return ""
+    heading = context.heading
+    if clause.opener == ITEM and heading is not None and heading.tags & _RANKING and not heading.slices:
+        return "second" if context.core == "rank" else "first"
+    if before == "rank" and clause.opener in ("then", ","):
+        return "second"
+    after = clause.first and not before and context.core == "rank" and clause.tags <= _NEXT
+    return "second" if after and (clause.opener == "then" or "next" in clause.tags) else ""
 
 
 def _filled_link(clause: Clause, mentioned: Sequence[Name]) -> bool:

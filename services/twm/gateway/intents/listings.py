@@ -85,6 +85,7 @@ def _merge_lists(chunks: list[Chunk]) -> list[Chunk]:
                     and not anew
                     and not paired
                     and not _next_pair(chunks, chunk, i, k)
+                    and not (not listed and _ends_order(chunks, i, k))
                     and k < len(chunks)
                     and chunks[k].tag == NAME
                     and _one_kind(chunks[k])
@@ -142,6 +143,13 @@ def _family(name_id: str) -> str:
     """What cells or links of one row share: "EXP-" of "EXP-02", "pit-" of "pit-b"."""
     cut = max(name_id.rfind(sign) for sign in "-_./")
     return name_id[: cut + 1] if cut >= 0 else name_id.rstrip("0123456789")
+
+
+def _ends_order(chunks: Sequence[Chunk], i: int, k: int) -> bool:
+    """ "A first, then B, C last": B and C stand apart."""
+    after = next((c for c in chunks[k + 1 :] if c.tag not in ("filler", "slicenoun")), None)
+    behind = chunks[i].word == "," and k == i + 1 and after is not None and after.tag in ("last", "third")
+    return behind and any(c.tag in ("then", "first", "next", "second") for c in chunks[:i])
 
 
 def _next_pair(chunks: Sequence[Chunk], chunk: Chunk, i: int, k: int) -> bool:

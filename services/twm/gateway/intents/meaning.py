@@ -14,7 +14,7 @@ from twm.gateway.intents.bounds import risk_of
 from twm.gateway.intents.chunks import Chunk
 from twm.gateway.intents.clauses import Clause, sentences
 from twm.gateway.intents.context import Context, Understood
-from twm.gateway.intents.continued import DOUBTFUL, settled
+from twm.gateway.intents.continued import DOUBTFUL, in_order, settled
 from twm.gateway.intents.cores import KPI_TAGS, core_of, counted_too, dims, figures
 from twm.gateway.intents.drafts import ConstraintDraft, EventDraft, Item, MaintenanceDraft, ObjectiveDraft, SurgeDraft, Where
 from twm.gateway.intents.growth import MULTIPLES
@@ -33,8 +33,10 @@ from twm.gateway.intents.said_apart import (
     give_to_those_before,
     left_of_last,
     of_all,
+    told_of_a_place,
     window_of_those_before,
     without_others,
+    without_reasons,
 )
 from twm.gateway.intents.sentence_windows import carried_day, give_windows, head_parts, take_day, windows_told
 from twm.gateway.intents.shared import (
@@ -278,9 +280,10 @@ class Reader:
                 if out and out[-1][1] == "rank" and dims(clause, figures(clause)) == {"count"} and _bare_count(clause):
                     self.ask("not_understood", "objective", "A figure stands beside an order of slices. Is it a weight?")
                     continue
-                if out and out[-1][1] == "rank" and clause.slices and not figures(clause) and clause.opener in ("then", ","):
-                    second = Chunk("second", clause.chunks[0].start, clause.chunks[0].start, None, "then")
-                    out.append((replace(clause, chunks=[second, *clause.chunks]), "rank"))
+                placed = in_order(self.context, clause, out[-1][1] if out else "")
+                if placed:
+                    begins = Chunk(placed, clause.chunks[0].start, clause.chunks[0].start, None, "then")
+                    out.append((replace(clause, chunks=[begins, *clause.chunks]), "rank"))
                     continue
                 if waiting and core_of(replace(clause, chunks=[*waiting, *clause.chunks])) == "maintenance":
                     out.append((replace(clause, chunks=[*waiting, *clause.chunks]), "maintenance"))
@@ -313,6 +316,10 @@ class Reader:
                 if "unknown" in clause.tags:  # "visitors stream video, so ..."
                     kept = [c for c in kept if c.tag != "slicetype"]
                 kept = without_others(kept, clause, out[-1][0]) if out and not waiting else kept
+                if told_of_a_place(clause) and out:
+                    kept = [c for c in kept if c.tag != "name"]
+                if not clause.quantities() and clause.tags & {"there", "unknown"}:  # "there is a small chance of fog"
+                    kept = [c for c in kept if c.tag not in ("risk", "confidence")]
                 if risk_of(clause) and clause.chunks[0].tag != "with":
                     kept = [Chunk("apart", clause.chunks[0].start, clause.chunks[0].start), *kept]
                 if out and not waiting:
@@ -344,6 +351,7 @@ class Reader:
             if core == "rank" and clause.slices and clause.opener in ("but", "and", ";", "while", ","):
                 # "A ..., but B comes first"
                 waiting = [c for c in waiting if not (c.tag == "name" and c.value[0].kind == SLICE)]
+            waiting = without_reasons(waiting, clause, sentence)
             whole = replace(clause, chunks=[*waiting, *clause.chunks]) if waiting else clause
             out.append((whole, core_of(whole) or core))
             waiting = []

@@ -119,7 +119,8 @@ def _interrogative(sentence: Sequence[Clause]) -> bool:
         if _reports(words, clause):
             return True
         if first in ("why", "how", "what"):
-            return second not in ("about", "i", "we")
+            wanted = first == "what" and not marked and _what_is_wanted(second, sentence)
+            return second not in ("about", "i", "we") and not wanted
         if words[:3] == ["is", "it", "possible"]:
             return False
         if (
@@ -137,6 +138,17 @@ def _interrogative(sentence: Sequence[Clause]) -> bool:
         return False
     last = _words(sentence[-1].chunks)
     return not (last and last[-1] in _ENDINGS) and any(core_of(c) for c in sentence)
+
+
+_WANTING_WORDS = """
+matters counts they he she customers customer clients people users everybody everyone residents visitors management contract
+"""
+_WANTING = frozenset(_WANTING_WORDS.split())
+
+
+def _what_is_wanted(second: str, sentence: Sequence[Clause]) -> bool:
+    """ "What they were promised: ...", "what matters is the mine: ..."; not "what is the loss"."""
+    return second in _WANTING and any(c.heading or figures(c) or core_of(c) == "rank" for c in sentence)
 
 
 def _reports(words: Sequence[str], clause: Clause) -> bool:

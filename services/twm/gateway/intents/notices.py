@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from twm.gateway.intents import lexicon
+from twm.gateway.intents.background import PAST_WINDOW
 from twm.gateway.intents.chunks import FUZZY, UNKNOWN, UNKNOWN_NAME
 from twm.gateway.intents.clauses import Clause
 from twm.gateway.intents.cores import KPI_TAGS, core_of, figures
@@ -128,7 +129,7 @@ def action(reader: Reader, clause: Clause) -> bool:
         if chunk.tag == "action":
             if chunk.word in _NOUNS and i and clause.chunks[i - 1].word in ("the", "this", "that", "our", "an"):
                 return False
-            if clause.condition or _happens(clause, i) or _told_of(clause, i):
+            if clause.condition or PAST_WINDOW in clause.windows() or _happens(clause, i) or _told_of(clause, i):
                 return False
             reader.ask(
                 "unsupported_action",

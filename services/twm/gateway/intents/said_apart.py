@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from twm.gateway.intents.chunks import NAME, Chunk
 from twm.gateway.intents.clauses import Clause
+from twm.gateway.intents.cores import figures
 from twm.gateway.intents.drafts import ConstraintDraft, Item, LimitDraft, MaintenanceDraft
 from twm.gateway.intents.names import CELL, LINK, SLICE, ZONE
 from twm.gateway.intents.times import Part
@@ -33,6 +34,7 @@ def window_of_those_before(sentence: Sequence[Clause]) -> list[Part]:
     others = [c for c in chunks if c.tag not in ("window", "punct")]
     alone = len(others) <= _FEW and chunks[0].tag in ("window", "filler", "all") and not any(c.tag == "unknown" for c in others)
     holding = bool(words & _HOLDING and words & _BACK)
+    holding = holding or ("without" in words and bool(words & {"it", "them", "both"}))  # "plan without it until 23:30"
     return parts if holding or (alone and not words & _SELF) else []
 
 
@@ -94,6 +96,35 @@ def without_others(kept: Sequence[Chunk], clause: Clause, before: Clause) -> lis
     if not own & {LINK, CELL} or own & {ZONE, SLICE} or not clause.chunks or clause.chunks[0].tag in ("in", "at", "on", "for"):
         return kept
     return [c for c in kept if c.tag != NAME or c.value[0].kind != ZONE]  # "relieve mw-pit-up, the crusher feed keeps stalling"
+
+
+_THEREFORE = frozenset({"so", "therefore", "hence", "thus", "consequently", "because"})
+_VERB_WORDS = """
+is are was were isn't aren't has have had will would can can't does do doesn't keeps gets wants needs feels says likes pays
+comes
+"""
+_VERBS = frozenset(_VERB_WORDS.split())
+
+
+def without_reasons(waiting: Sequence[Chunk], clause: Clause, sentence: Sequence[Clause]) -> list[Chunk]:
+    """ "Gold pays well, so silver below 20 ms": what a reason is about is no scope of a statement that has its own."""
+    own = {n.kind for c in clause.chunks if c.tag == NAME for n in c.value}
+    at = next((i for i, c in enumerate(sentence) if c.chunks and c.chunks[-1] is clause.chunks[-1]), len(sentence) - 1)
+    if not any(c.opener in _THEREFORE for c in sentence[: at + 1]):
+        return list(waiting)
+    return [c for c in waiting if not (c.tag == NAME and {n.kind for n in c.value} & own)]
+
+
+def told_of_a_place(clause: Clause) -> bool:
+    """ "..., the crusher feed keeps stalling", "..., as the pit is full of dust": what happens at a place, and no place."""
+    chunks = [c for c in clause.chunks if c.tag != "punct"]
+    if chunks and chunks[0].word in ("as", "since"):
+        chunks = chunks[1:]
+    if chunks and chunks[0].word in ("the", "our", "their", "that"):
+        chunks = chunks[1:]
+    if clause.first or figures(clause) or not chunks or chunks[0].tag != NAME:
+        return False
+    return any(c.tag == "unknown" or set(c.word.split()) & _VERBS for c in chunks[1:])
 
 
 def begins_with_window(sentence: Sequence[Clause]) -> bool:

@@ -64,7 +64,7 @@ def save(reader: Reader, clause: Clause) -> None:
             reader.ask("no_goal", "objective", "Higher cost is no goal. What is to be reached?")
             return
         draft = reader.objective(clause)
-        draft.saving = ratios[0].value
+        draft.saving = round(1.0 - ratios[0].value, 9) if _left_of_cost(clause) else ratios[0].value
     elif asked and "than" in clause.tags and clause.tags & {"lessimportant", "important", "moreimportant"}:
         first = any(c.tag in ("save", "cost") for c in clause.chunks[: clause.find("than")])
         reader.objective(clause).saving_weight = SAVE_WEIGHT if first != _counts_less(clause) else SPEND_WEIGHT
@@ -74,6 +74,15 @@ def save(reader: Reader, clause: Clause) -> None:
             reader.ask("missing_unit", "objective", f"Save {counts[0]:g} of what?", ("per cent of the cost", "a weight"))
             return
         reader.objective(clause).saving_weight = SAVE_WEIGHT
+
+
+def _left_of_cost(clause: Clause) -> bool:
+    """ "Reduce energy use to 80 %": what is left of it, and not what is saved."""
+    position = next(iter(figures(clause)), 0)
+    before = [c for c in clause.chunks[max(position - 3, 0) : position] if c.tag not in ("about", "filler")]
+    if not before:
+        return False
+    return before[-1].word == "down to" or (before[-1].tag == "to" and "reduce" in clause.tags)
 
 
 def _spared(clause: Clause, i: int) -> bool:

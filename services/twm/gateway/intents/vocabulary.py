@@ -251,6 +251,7 @@ WORDS: dict[str, str] = {
 """Tag to words."""
 
 FILLER = """
+regard regards regarded deem deemed
 asap emergency worst far hit hits hitting 's a able accept acceptable acceptance accepted accepts accordingly
 achieve achieved achieves across
 action actions

@@ -1,0 +1,94 @@
+"""Reasons, values told against what is now, orders over several sentences: what is told beside an order is no part of it."""
+
+from __future__ import annotations
+
+import pytest
+from intent_reading import codes, plain
+
+from twm.core.network import NetworkSpec, load_network
+from twm.core.paths import find_network
+
+
+@pytest.fixture(scope="module")
+def spec() -> NetworkSpec:
+    return load_network(find_network("poc-city"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "embb pays little, so urllc p99 below 20 ms.",
+        "Because embb is mostly films, urllc p99 below 20 ms.",
+        "fwa earns more than embb, therefore urllc p99 below 20 ms.",
+    ],
+)
+def test_slices_of_a_reason_are_no_scope(spec: NetworkSpec, text: str) -> None:
+    assert [c["scope"] for c in plain(spec, text)["constraints"]] == [{"slices": ["urllc"]}]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Cap embb at 30 % of the PRBs, the hospital board is fine with it.",
+        "Cap embb at 30 % of the PRBs, as the corridor is full of lorries.",
+    ],
+)
+def test_places_that_are_told_of_are_no_scope(spec: NetworkSpec, text: str) -> None:
+    assert [limit["scope"] for limit in plain(spec, text)["limits"]] == [{"slices": ["embb"]}]
+
+
+def test_chances_of_weather_are_no_risk_of_a_bound(spec: NetworkSpec) -> None:
+    found = plain(spec, "There is a slight chance of hail, so embb loss no more than 2 %.")["constraints"]
+    assert [(c["bound"], "max_violation_probability" in c) for c in found] == [(0.02, False)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Get fwa loss to a third of what it is at present.",
+        "embb loss 15 % below what we have now.",
+        "cell-2 utilisation no higher than 90 % of the current one.",
+        "urllc in the hospital: 5 points more PRBs than it has today.",
+        "Give fwa 10 % on top of its present share.",
+    ],
+)
+def test_values_against_what_is_now_are_asked_about(spec: NetworkSpec, text: str) -> None:
+    assert "relative_bound" in codes(spec, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "saving"),
+    [
+        ("Cut the power bill to 85 %.", 0.15),
+        ("Bring energy use down to 90 % of today's.", 0.1),
+        ("Cut the power bill by 85 %.", 0.85),
+    ],
+)
+def test_what_is_left_of_a_cost_is_not_what_is_saved(spec: NetworkSpec, text: str, saving: float) -> None:
+    assert plain(spec, text)["objective"]["saving_target_ratio"] == pytest.approx(saving)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "urllc first, then embb, fwa last.",
+        "urllc first. Then embb. fwa comes last.",
+        "Priorities:\n1. urllc\n2. embb\n3. fwa",
+        "embb pays for fwa, but it has to be urllc over embb over fwa, says the board.",
+        "What counts in the end: urllc over embb over fwa.",
+    ],
+)
+def test_orders_over_lists_and_sentences(spec: NetworkSpec, text: str) -> None:
+    assert plain(spec, text)["objective"]["slice_weights"] == {"urllc": 4.0, "embb": 2.0}
+
+
+def test_a_heading_of_sla_alone_sets_no_goal(spec: NetworkSpec) -> None:
+    found = plain(spec, "SLO: urllc delivery ratio at least 99.9 % in the hospital")
+    assert "objective" not in found
+    assert found["constraints"][0]["bound"] == pytest.approx(0.001)
+
+
+def test_doing_without_a_link_that_died(spec: NetworkSpec) -> None:
+    found = plain(spec, "up-2 just died. Plan without it until 23:30.")
+    assert found["context"]["maintenance"][0]["link"] == "up-2"
+    assert "end" in found["window"]
