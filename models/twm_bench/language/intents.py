@@ -28,11 +28,12 @@ SETS: Mapping[str, tuple[str, str]] = {
     "third": ("third", "third-unclear"),
     "fourth": ("fourth", "fourth-unclear"),
     "fifth": ("fifth", "fifth-unclear"),
+    "sixth": ("sixth", "sixth-unclear"),
     "dev": ("dev", "dev-unclear"),
     "strangers": ("strangers", "strangers-unclear"),
 }
 """Name to (clear, unclear) files."""
-HELDOUT = ("heldout", "second", "third", "fourth", "fifth")
+HELDOUT = ("heldout", "second", "third", "fourth", "fifth", "sixth")
 TOGETHER = "all"
 """All held-out sets as one."""
 TARGETS = {"field_f1": 0.95, "clarification_recall": 0.90, "false_question_ratio": 0.05}
