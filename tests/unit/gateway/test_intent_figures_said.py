@@ -46,6 +46,7 @@ def spec() -> NetworkSpec:
         ("PRB utilisation of cell-1: 0.8 max", 0.8),
         ("SLO: urllc delivery ratio >= 0.998.", 0.002),
         ("down-2 needs a reserve of 30 %.", 0.7),
+        ("The load of up-1 has to remain at 76 % or lower.", 0.76),
     ],
 )
 def test_figures_in_other_word_orders_are_bounds(spec: NetworkSpec, text: str, bound: float) -> None:
@@ -82,6 +83,8 @@ def test_what_is_left_is_a_part_of_the_whole(spec: NetworkSpec, text: str, left:
         ("embb's PRB share: steps no bigger than 4 points each.", {"max_change": 0.04, "resource": "prb"}),
         ("At most 40 % of the bandwidth of any link for embb.", {"max_share": 0.4, "resource": "bandwidth"}),
         ("embb stays frozen, nobody alters its shares.", {"max_change": 0.0}),
+        ("embb has 20 % of the PRBs, that's the minimum.", {"min_share": 0.2, "resource": "prb"}),
+        ("Put a lid of 40 % on embb's PRBs.", {"max_share": 0.4, "resource": "prb"}),
         ("embb is happy with a fifth of the PRBs.", {"max_share": 0.2, "resource": "prb"}),
     ],
 )
@@ -94,6 +97,8 @@ def test_what_is_said_of_one_share_is_one_limit(spec: NetworkSpec, text: str, li
     [
         "up-1 may be used up to 85 %, and the chance of going beyond that shall be 2 % at most.",
         "up-1 at most 85 % utilised, P(breach) <= 0.02",
+        "up-1 at most 85 % utilised, alpha = 0.02",
+        "up-1 at most 85 % utilised, with a 98 % guarantee",
         "Hold up-1 at or below 85 % utilisation 98 times out of 100.",
         "up-1 at most 85 % utilised. Probability of breaking this bound: 2 percent or less.",
     ],
@@ -111,8 +116,23 @@ def test_a_topic_lends_its_kpi_and_asks_for_nothing(spec: NetworkSpec) -> None:
 
 
 def test_a_place_said_of_both_is_of_both(spec: NetworkSpec) -> None:
-    said = read(spec, "Mean latency of urllc: 6 ms tops. p99: 12 ms tops. Both in the corridor.")
-    assert [c.scope.zone for c in said.constraints] == ["corridor", "corridor"]
+    said = read(spec, "fwa: 4 % loss is the worst we take. Throughput: 18 Mbps or more. Both at the hospital.")
+    assert [c.scope.zone for c in said.constraints] == ["hospital", "hospital"]
+    assert codes(spec, "fwa loss 4 % at most. Throughput of fwa: 18 Mbps or more. Both in the stadium.") == {"unknown_zone"}
+
+
+def test_what_is_feared_is_on_the_wrong_side_of_the_bound(spec: NetworkSpec) -> None:
+    for text in ("I accept a 2 % risk that embb drops below 10 Mbps.", "Chance that embb drops below 10 Mbps: at most 2 %."):
+        (bound,) = read(spec, text).constraints
+        assert (bound.comparator, bound.bound) == (intent_pb2.COMPARATOR_AT_LEAST, 10.0)
+        assert bound.max_violation_probability == pytest.approx(0.02)
+    (loss,) = read(spec, "The risk that fwa loss exceeds 6 % must be under 1 %.").constraints
+    assert (loss.bound, loss.max_violation_probability) == pytest.approx((0.06, 0.01))
+
+
+def test_a_complaint_lends_its_kpi(spec: NetworkSpec) -> None:
+    (bound,) = read(spec, "Our fwa customers complain about latency. 60 ms at most for them.").constraints
+    assert (bound.kpi, bound.bound, len(bound.scope.slices)) == (intent_pb2.KPI_DELAY_P99_MS, 60.0, 1)
 
 
 def test_a_load_cut_by_so_much_is_relative(spec: NetworkSpec) -> None:

@@ -185,7 +185,7 @@ def risk_of(clause: Clause) -> Risk | None:
             chosen, mark = right[-1], m
             break
         if left:
-            chosen, mark = left[0], m
+            chosen, mark = _its_own(chunks, figures, m, left[0]), m
             break
     if chosen < 0:
         if len(figures) != 1:
@@ -200,6 +200,14 @@ def risk_of(clause: Clause) -> Risk | None:
         if chunks[i].tag in ("atmost", "atleast", "below", "less", "than", "neg", "above", "more"):
             taken.add(i)
     return Risk(round(probability, 9), taken)
+
+
+def _its_own(chunks: Sequence[Chunk], figures: Sequence[int], mark: int, first: int) -> int:
+    """ "The risk that loss exceeds 2 % must be under 1 %": of two figures behind the word, the second is how likely."""
+    more = [i for i in figures if i > first]
+    bound = any(c.tag in ("above", "below", "over", "reduce") for c in chunks[mark + 1 : first])
+    sided = bool(more) and any(c.tag in ("atmost", "below", "less", "above", "more") for c in chunks[first + 1 : more[0]])
+    return more[0] if bound and sided else first
 
 
 def _made_sure(chunks: Sequence[Chunk], i: int) -> bool:

@@ -142,6 +142,8 @@ def core_of(clause: Clause) -> str:
     spare = bool(words & _FREE) or _kept_back(chunks)
     if shares and not slices and spare and placed and not kpi and not tags & {"expect", "fail"}:
         return "headroom"
+    if "demand" in tags and shares and load_bounded(clause, tags, links):
+        return "kpi"
     if "relieve" in tags and not found:
         return "relieve"
     if "overload" in tags and not found and (clause.opener == "without" or tags & {"neg"}):
@@ -192,8 +194,6 @@ def core_of(clause: Clause) -> str:
         and not slices
     ):
         return "maintenance" if _real_work(chunks) else ""
-    if "demand" in tags and shares and load_bounded(clause, tags, links):
-        return "kpi"
     if "demand" in tags and not hard_kpi and "cost" not in tags and not ("prb" in tags and kinds & _SHAREABLE):
         if growth(clause, kinds, tags):
             return "surge"

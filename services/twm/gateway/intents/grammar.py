@@ -30,7 +30,7 @@ from twm.gateway.intents.figures_said import (
     verbs_last,
 )
 from twm.gateway.intents.forms import formed
-from twm.gateway.intents.insertions import inserted, nothing_more, violations
+from twm.gateway.intents.insertions import bracketed, inserted, nothing_more, violations
 from twm.gateway.intents.lines import lined
 from twm.gateway.intents.listings import listed
 from twm.gateway.intents.meaning import Reader
@@ -50,6 +50,7 @@ _JOINED = (
     inserted,
     nothing_more,
     violations,
+    bracketed,
     references,
     until_figures,
     verbs_last,

@@ -95,12 +95,6 @@ def _headed_share(heading: Clause, clause: Clause) -> bool:
     )
 
 
-def is_title(clause: Clause) -> bool:
-    """ "Reliability.", "Mean delay.": a KPI and nothing said of it."""
-    told = clause.tags & KPI_TAGS and not figures(clause)
-    return bool(told) and clause.tags <= KPI_TAGS | {"filler", "punct", "packet"} and clause.ends == "."
-
-
 def labelled(sentence: Sequence[Clause], heading: Clause) -> bool:
     """ "SLO: research delivery ratio >= 0.9995": a bound called by what it is."""
     following = next((c for i, c in enumerate(sentence) if i and sentence[i - 1] is heading), None)
@@ -114,6 +108,21 @@ def bare_figure(sentence: Sequence[Clause], heading: Clause) -> bool:
     if following is None or following.slices:
         return False
     return core_of(following) == "figure" or any(q.dim == "count" and 0 < q.value < 1 for _, q in following.quantities())
+
+
+_CEILINGS = frozenset({"cap", "ceiling", "maximum", "limit", "lid", "max"})
+_FLOORS = frozenset({"floor", "minimum", "min"})
+_TELLING = frozenset({"cap", "atmost", "atleast", "filler", "pronoun", "punct", "hold"})
+
+
+def side_told(clause: Clause) -> str:
+    """ "..., that is their cap", "... and that's the minimum": the side of the figure before; "" where none is told."""
+    words = {w for c in clause.chunks for w in c.word.split()}
+    low, high = bool(words & _FLOORS), bool(words & _CEILINGS)
+    pointing = bool(words & {"that", "that's", "this", "which", "it", "it's", "as"})
+    if low == high or not pointing or not clause.tags <= _TELLING:
+        return ""
+    return "atleast" if low else "atmost"
 
 
 def resource_only(clause: Clause) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from twm.gateway.intents.chunks import QUANTITY, Chunk
+from twm.gateway.intents.units import COUNT, FRACTION, RATIO, UNITS, Quantity
 
 _SPLIT = frozenset({"not", "never", "don't", "dont", "must", "should", "shall", "may", "can", "mustn't", "shouldn't", "please"})
 MAX_INSERTED = 6
@@ -56,12 +57,53 @@ _PROBABILITY = frozenset({"p", "pr", "prob", "probability"})
 _HAPPENING = frozenset({"violation", "violated", "breach", "breached", "miss", "missed", "exceed", "exceeded", "break", "fail"})
 
 
+_LETTERS = frozenset({"alpha", "epsilon", "eps", "ε", "α"})
+
+
+def _small(chunks: Sequence[Chunk], i: int) -> bool:
+    """Whether a share or a number below one stands here, behind "=" or not."""
+    at = i + 1 if i < len(chunks) and chunks[i].word in ("=", ":", "of", "is", "<=", "≤", "<") else i
+    if at >= len(chunks) or chunks[at].tag != QUANTITY:
+        return False
+    return chunks[at].value.dim in (RATIO, FRACTION) or (chunks[at].value.dim == COUNT and 0 < chunks[at].value.value < 1)
+
+
+def bracketed(chunks: Sequence[Chunk]) -> list[Chunk]:
+    """ "[10, 40] Mbps": the unit behind the bracket is of both."""
+    out = list(chunks)
+    for i in range(len(out) - 5):
+        left, low, comma, high, right, unit = out[i : i + 6]
+        plain = left.word == "[" and right.word == "]" and comma.word in (",", ";")
+        figures = low.tag == high.tag == QUANTITY and low.value.dim == high.value.dim == COUNT
+        known = UNITS.get(unit.word)
+        if plain and figures and known is not None:
+            dim, scale = known
+            out[i + 1] = replace(low, value=Quantity(low.value.value * scale, dim, scale=scale))
+            out[i + 3] = replace(high, value=Quantity(high.value.value * scale, dim, scale=scale))
+            out[i + 5] = replace(unit, tag="filler")
+    return out
+
+
 def violations(chunks: Sequence[Chunk]) -> list[Chunk]:
-    """ "P(violation) <= 0.01": a risk."""
+    """ "P(violation) <= 0.01", "alpha = 0.05", "with a 95 % guarantee": risks."""
     out: list[Chunk] = []
     i = 0
     while i < len(chunks):
         four = chunks[i : i + 4]
+        if chunks[i].word in _LETTERS and _small(chunks, i + 1):
+            out.append(Chunk("risk", chunks[i].start, chunks[i].end, None, "risk"))
+            i += 1
+            continue
+        sure = (
+            bool(out)
+            and out[-1].tag == QUANTITY
+            and out[-1].value.dim == RATIO
+            and chunks[i].word in ("guarantee", "assurance")
+        )
+        if sure and any(c.tag == "with" for c in out[-3:]):
+            out.append(Chunk("confidence", chunks[i].start, chunks[i].end, None, "guarantee"))
+            i += 1
+            continue
         if (
             len(four) == 4
             and four[0].word in _PROBABILITY

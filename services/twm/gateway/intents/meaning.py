@@ -18,11 +18,11 @@ from twm.gateway.intents.continued import DOUBTFUL, in_order, settled
 from twm.gateway.intents.cores import KPI_TAGS, core_of, counted_too, dims, figures
 from twm.gateway.intents.drafts import ConstraintDraft, EventDraft, Item, MaintenanceDraft, ObjectiveDraft, SurgeDraft, Where
 from twm.gateway.intents.growth import MULTIPLES
-from twm.gateway.intents.headings import bare_figure, is_title, labelled, of_heading, remainder, resource_only
+from twm.gateway.intents.headings import bare_figure, labelled, of_heading, remainder, resource_only, side_told
 from twm.gateway.intents.lines import ITEM
 from twm.gateway.intents.moods import beyond_scope, hangs_on_question, no_goal
 from twm.gateway.intents.names import SLICE, Name, NameIndex
-from twm.gateway.intents.notices import action, leftover, notice
+from twm.gateway.intents.notices import action, leftover, notice, unknown
 from twm.gateway.intents.places import where_of, zones_of
 from twm.gateway.intents.questions import question
 from twm.gateway.intents.referents import referred
@@ -33,6 +33,7 @@ from twm.gateway.intents.said_apart import (
     give_to_those_before,
     left_of_last,
     of_all,
+    strange_place_of_those_before,
     told_of_a_place,
     window_of_those_before,
     without_others,
@@ -97,8 +98,6 @@ class Reader:
         self._trail: Trail = []
         self._unstated: list[Clause] = []
         """The sentence before, where it holds no statement."""
-        self._title: Clause | None = None
-        """A sentence that is a KPI alone, over headings with slices: "Reliability. Gold: 99.9 %. Silver: 99 %."."""
         self._lead: list[Part] = []
         self._last: tuple[Clause, str] | None = None
         """The statement before."""
@@ -132,10 +131,6 @@ class Reader:
 
     def _sentence(self, sentence: list[Clause]) -> None:
         self._open(sentence[0].opener)
-        if sentence[0].heading and sentence[0].slices:
-            self.context.above = self.context.above or self._title
-        else:
-            self._title = sentence[0] if len(sentence) == 1 and is_title(sentence[0]) else None
         if hangs_on_question(sentence):
             self.out.questions, self.out.asides = [*self.out.questions, *self.out.asides], []
         if no_goal(self, sentence):
@@ -193,6 +188,8 @@ class Reader:
         if not starts:
             give_to_those_before(self.out.items, window_of_those_before(sentence))
             give_place(self.out.items, sentence)
+            if self.out.items and (strange := strange_place_of_those_before(sentence)):
+                unknown(self, "zone", strange)
             if all(isinstance(item, EventDraft) for item in self.out.items):
                 self.context.parts = windows_told(sentence)
         made = self.out.items[before:]
@@ -291,6 +288,10 @@ class Reader:
                     continue
                 if out and out[-1][1] == "rank" and clause.tags <= {"rest", "filler"} and "rest" in clause.tags:
                     out.append((clause, "rank"))
+                    continue
+                if out and out[-1][1] in ("share", "kpi", "figure") and (side := side_told(clause)):
+                    told = Chunk(side, clause.chunks[0].start, clause.chunks[0].start, None, side)
+                    out[-1] = (replace(out[-1][0], chunks=[*out[-1][0].chunks, told]), out[-1][1])
                     continue
                 if out and _comparator_only(clause):
                     waiting_for = out[-1][0]

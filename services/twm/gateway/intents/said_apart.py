@@ -57,6 +57,15 @@ def give_place(items: Sequence[Item], sentence: Sequence[Clause]) -> None:
             item.where.cells = [n.id for n in names] if kinds == {CELL} else []
 
 
+def strange_place_of_those_before(sentence: Sequence[Clause]) -> str:
+    """ "... Both in the stadium.": a place that the network does not have; "" where none is told."""
+    words = {word for clause in sentence for c in clause.chunks for word in c.word.split()}
+    chunks = [c for clause in sentence for c in clause.chunks if c.tag not in ("punct", "window", "filler", "hold", "pronoun")]
+    if not words & _BOTH or len(chunks) > _FEW or not chunks or chunks[-1].tag != "place" or len(chunks) < 2:
+        return ""
+    return chunks[-1].word if chunks[-2].tag in ("in", "at", "on", "for") else ""
+
+
 def give_to_those_before(items: Sequence[Item], parts: list[Part]) -> None:
     """Give a window to the statements that have none."""
     for item in items if parts else ():

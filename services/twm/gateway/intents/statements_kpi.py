@@ -134,6 +134,8 @@ def kpi(reader: Reader, clause: Clause) -> None:
                 continue
             if "risk" in clause.tags and name.startswith("delay"):
                 side = AT_MOST
+            elif _feared(clause, position):
+                side = AT_LEAST if name == "throughput_mbps" else AT_MOST
             if delivered:
                 value, side = round(1.0 - value, 12), AT_MOST
             elif side == AT_LEAST and (name.startswith(("delay", "loss")) or _status(clause)):
@@ -440,6 +442,25 @@ def _in_unit(reader: Reader, clause: Clause, name: str, bound: Bound, position: 
             [f"... {unit}" for unit in _UNITS[name]],
         )
     return None
+
+
+_FALLS = frozenset(
+    {"drop", "drops", "fall", "falls", "go", "goes", "sink", "sinks", "dip", "dips", "exceed", "exceeds", "passes"}
+)
+
+
+def _feared(clause: Clause, position: int) -> bool:
+    """ "A 2 % risk that lectures drop below 10 Mbps": what is to be unlikely is on the wrong side of the bound."""
+    before = clause.chunks[:position]
+    at = next((i for i, c in enumerate(before) if c.tag == "risk"), -1)
+    between = before[at + 1 :] if at >= 0 else []
+    tags = {c.tag for c in between}
+    stays = tags & {"neg", "hold", "atleast", "atmost", "cap"}
+    return (
+        bool(tags & {"below", "above", "less", "more"})
+        and any(c.word in _FALLS or c.tag == "reduce" for c in between)
+        and not stays
+    )
 
 
 def _of_the_kpi(chunks: Sequence[Chunk], position: int) -> bool:

@@ -83,9 +83,9 @@ WORDS: dict[str, str] = {
     """,
     "cap": """
         cap caps capped capping limit limits limited limiting restrict restricts restricted throttle
-        throttled bound
+        throttled bound lid
     """,
-    "pin": "pin pins pinned fix fixed exactly precisely set",
+    "pin": "nail nailed pin pins pinned fix fixed exactly precisely set",
     "excluded": "excluding excepting outside",
     "demand": """
         traffic load loads demand demands surge surges surging volume volumes peak peaks crowd crowds
