@@ -173,3 +173,27 @@ def test_a_word_behind_that_is_for_the_reader_is_no_window(spec: NetworkSpec) ->
 
 def test_what_comes_after_an_outage_does_not_take_its_place(spec: NetworkSpec) -> None:
     assert codes(spec, "Up-4 is down until 14:00; after that at half capacity until 16:00")
+
+
+@pytest.mark.parametrize(
+    ("text", "change"),
+    [("never take more than 5 points from eMBB at once", 0.05), ("fwa: 3 points at a time", 0.03)],
+)
+def test_points_that_are_taken_are_a_step(spec: NetworkSpec, text: str, change: float) -> None:
+    (limit,) = plain(spec, text)["limits"]
+    assert (limit["max_change"], "max_share" in limit) == (change, False)
+
+
+def test_points_of_a_slice_alone_are_asked_about(spec: NetworkSpec) -> None:
+    assert codes(spec, "embb at most 30 points")
+
+
+def test_two_links_with_two_figures_have_one_each(spec: NetworkSpec) -> None:
+    found = plain(spec, "up-3 and up-4 will be at 50 % and 70 % of their capacity tonight")
+    works = found["context"]["maintenance"]
+    assert [(w["link"], w["capacity_factor"]) for w in works] == [("up-3", 0.5), ("up-4", 0.7)]
+
+
+def test_the_link_of_an_occasion_is_not_bounded(spec: NetworkSpec) -> None:
+    found = plain(spec, "cap the load on up-5 at 80 percent during the works on up-3")
+    assert [c["scope"] for c in found["constraints"]] == [{"links": ["up-5"]}]

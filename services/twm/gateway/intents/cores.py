@@ -232,7 +232,7 @@ def core_of(clause: Clause) -> str:
         return "change"
     if "change" in tags and not found and _negated(clause, "change"):
         return "change" if tags & {"more", "above", "atmost"} and "than" in tags | {c.word for c in chunks} else "freeze"
-    if POINTS in kinds and not kpi and not slices and not tags & {"share", "prb"}:
+    if POINTS in kinds and not kpi and not tags & {"share", "prb"} and (not slices or _moved(chunks)):
         return "change"
     if _weighed(clause, kinds) and (slices or ("pronoun" in tags and not tags & {"save", "cost"})):
         return "rank"
@@ -365,6 +365,12 @@ def _things_lost(clause: Clause, kinds: set[str]) -> bool:
 
 
 _EDGES = frozenset({"ceiling", "floor", "minimum", "maximum"})
+
+
+def _moved(chunks: Sequence[Chunk]) -> bool:
+    """ "never take more than 5 points from embb at once", "embb: 5 points at a time": a step, and no share."""
+    words = {c.word for c in chunks}
+    return bool(words & {"take", "takes", "taken", "taking", "moved", "away", "at once", "at a time", "in one go"})
 
 
 def _kept_back(chunks: Sequence[Chunk]) -> bool:

@@ -344,6 +344,9 @@ class Reader:
             left = _what_is_left(said, core) and not another
             if out and out[-1][1] == "maintenance" and left:
                 last, last_core = out[-1]
+                if clause.opener == "and" and len(last.links) > 1 and figures(last):  # "at 50 % and 70 % of their capacity"
+                    out[-1] = (replace(last, chunks=[*last.chunks, *said.chunks]), last_core)
+                    continue
                 rest = [c for i, c in enumerate(last.chunks) if i not in figures(last)]
                 out[-1] = (replace(last, chunks=[*rest, *said.chunks]), last_core)
                 continue

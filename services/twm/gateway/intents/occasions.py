@@ -79,7 +79,8 @@ def during(chunks: Sequence[Chunk], i: int) -> tuple[Part, int] | None:
                     after += 1
             if (outage or found in ("down", "fail", "maint")) and _names_between(chunks, i, j) and tag == "while":
                 return None
-            if after + 1 < len(chunks) and chunks[after].tag == "of" and _is_link(chunks[after + 1]):
+            beside = ("of", "on", "at") if found == "maint" else ("of",)
+            if after + 1 < len(chunks) and chunks[after].tag in beside and _is_link(chunks[after + 1]):
                 after += 2
             return Part(occasion=occasion(found)), after
         if found == NAME and chunks[j].value[0].kind == LINK:

@@ -92,6 +92,9 @@ def share(reader: Reader, clause: Clause) -> None:
                     ("at least", "at most", "exactly"),
                 )
                 continue
+            if bound.quantity.dim == POINTS and not clause.tags & {"share", "prb", "bandwidth", "perstep"}:
+                reader.ask("not_understood", "limits", "Points of a share: the most it may be, or the largest step?")
+                continue
             if _by(clause, position) or _of_another(clause, position):
                 reader.ask("relative_bound", "limits", _RELATIVE)
                 continue

@@ -26,6 +26,16 @@ def maintenance(reader: Reader, clause: Clause) -> None:
         if not any(c.tag in ("fuzzy", "unknown_name") for c in clause.chunks) and not told:
             reader.ask("missing_link", "context.maintenance.link_index", "Work on which link?", reader.names.ids["link"])
         return
+    ratios = [clause.chunks[i].value for i in figures(clause) if clause.chunks[i].tag == "quantity"]
+    if len(links) == len(ratios) > 1 and all(q.dim in (RATIO, FRACTION) and not q.signed for q in ratios):
+        if clause.tags & {"reduce", "lose", "loss", "less", "degrade"}:
+            reader.ask(
+                "missing_bound", "context.maintenance.capacity_factor", "How much of the capacity is left of which link?"
+            )
+            return
+        for link, ratio in zip(links, ratios, strict=True):
+            reader.add(MaintenanceDraft(clause=clause.chunks[0].start, links=[link], capacity=round(ratio.value, 9)), clause)
+        return
     capacity = 0.0
     partly = any(c.tag == "degrade" or (c.tag in ("lose", "capacity") and "capacity" in c.word) for c in clause.chunks)
     halved = any(c.word.startswith("halv") for c in clause.chunks)
