@@ -97,6 +97,44 @@ def test_read(spec: NetworkSpec, text: str, expected: dict[str, Any]) -> None:
     check(spec, text, expected)
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("L1 and L2 are near their limits. Both links at most 80 %.", full(0.8, "L1", "L2")),
+        (
+            "c101: guests max 30 % PRBs. c201: guests max 20 % PRBs. The two cells: utilisation at most 75 %.",
+            {
+                "constraints": [bound("utilisation_ratio", 0.75, cells=["c101", "c201"])],
+                "limits": [
+                    {"scope": {"slices": ["guests"], "cells": ["c101"]}, "max_share": 0.3, "resource": "prb"},
+                    {"scope": {"slices": ["guests"], "cells": ["c201"]}, "max_share": 0.2, "resource": "prb"},
+                ],
+            },
+        ),
+    ],
+)
+def test_both_stands_for_the_two_that_were_named(text: str, expected: dict[str, Any]) -> None:
+    check(network("campus"), text, expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "code"),
+    [
+        ("campus", "Both cells under 80 % utilisation", "ambiguous_scope"),
+        ("campus", "urllc: p99 delay at most 20 ms in the library", "unknown_slice"),
+        ("harbour", "urllc: 20 % of the bandwidth on hub-A1", "missing_comparator"),
+        ("island", "relay-north at half capacity until 16:00", "unknown_link"),
+        ("poc-city", "iot-gold in the hospital: loss 1 % or less", "unknown_slice"),
+        ("poc-city", "Ferry pier: embb min 100 Mbps", "unknown_zone"),
+        ("poc-city", "Warm springs: utilisation of all cells at most 75 %", "unknown_zone"),
+        ("poc-city", "Loss of urllc in the dental clinic: 1 % at most", "unknown_zone"),
+    ],
+)
+def test_asked(name: str, text: str, code: str) -> None:
+    questions = COMPILER.compile(text, network(name), NOW).questions.items
+    assert code in {q.code for q in questions}
+
+
 def test_one_of_a_slice_in_the_plural() -> None:
     mean = {"constraints": [bound("delay_mean_ms", 55.0, slices=["consumer"], zone="north-bank")]}
     check(network("capital"), "mean delay of the consumers on the north bank at most 55 ms", mean)

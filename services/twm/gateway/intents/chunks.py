@@ -53,6 +53,12 @@ pull stop tune work cut draw low scaled settle spin split stocking straight size
 """
 _BEFORE_UP = frozenset(_VERBS_UP.split())
 """Before "-up" and "-down" these make ordinary words: "warm-up"."""
+_BEHIND_TYPES = frozenset(
+    {"slice", "slices", "traffic", "users", "user", "delay", "loss", "demand", "share", "customers", "only", "like"}
+)
+_SIDES_OF_LINKS = frozenset(
+    {"north", "south", "east", "west", "left", "right", "main", "backup", "spare", "back", "side", "link"}
+)
 _RANGE_WORDS = ("-", "–", "—", "to", "through", "thru", "until", "till")
 _LIST_WORDS = (",", "and", "&", "+", "or", "/", "nor")
 
@@ -117,6 +123,7 @@ class Chunker:
             if stray is not None:
                 return stray
             near = (self._fuzzy(tokens, words, i) if words[i] != "and" else None) or self._strange_compound(tokens, i)
+            near = near or self._strange_type(tokens, i)
             if near is not None:
                 return near
         if (
@@ -325,6 +332,16 @@ class Chunker:
             return None
         text = "".join(t.raw for t in tokens[i:j])
         return Chunk(UNKNOWN_NAME, i, j, (kind, text, []), text)
+
+    def _strange_type(self, tokens: Sequence[Token], i: int) -> Chunk | None:
+        """ "iot-premium", "relay-east" beside a relay-up: a kind of slice, or a link, that the network does not have."""
+        glued = [t.text for t in tokens[i + 1 : i + 3] if t.glued]
+        if len(glued) != 2 or glued[0] not in "-_" or tokens[i + 2].kind != "word" or len(glued[1]) < 3:
+            return None
+        kind = SLICE if lexicon.words().get(tokens[i].text) == "slicetype" and glued[1] not in _BEHIND_TYPES else None
+        kind = kind or (LINK if glued[1] in _SIDES_OF_LINKS and self._names.begins_link(tokens[i].text) else None)
+        text = "".join(t.raw for t in tokens[i : i + 3])
+        return Chunk(UNKNOWN_NAME, i, i + 3, (kind, text, []), text) if kind else None
 
     def _chosen(self, names: list[Name], words: Sequence[str], i: int, j: int) -> tuple[Name, ...]:
         if len(names) == 1:

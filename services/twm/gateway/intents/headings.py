@@ -89,7 +89,7 @@ def _headed_share(heading: Clause, clause: Clause) -> bool:
     own = clause.slices or clause.tags & (
         KPI_TAGS | {"change", "freeze", "perstep", "maint", "demand", "down", "fail", "lose", "degrade", "capacity"}
     )
-    compared = bool(clause.tags & {"atmost", "atleast", "cap", "reserve", "below", "above"})
+    compared = bool(clause.tags & {"atmost", "atleast", "cap", "reserve", "below", "above", "bandwidth", "share"})
     return (
         bool(told) and compared and not own and bool(clause.links) and bool(dims(clause, figures(clause)) & {RATIO, FRACTION})
     )

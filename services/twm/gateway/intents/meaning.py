@@ -25,7 +25,7 @@ from twm.gateway.intents.names import SLICE, Name, NameIndex
 from twm.gateway.intents.notices import action, leftover, notice, unknown
 from twm.gateway.intents.places import where_of, zones_of
 from twm.gateway.intents.questions import question
-from twm.gateway.intents.referents import referred
+from twm.gateway.intents.referents import both, referred
 from twm.gateway.intents.repeated import again
 from twm.gateway.intents.said_apart import (
     begins_with_window,
@@ -101,6 +101,8 @@ class Reader:
         self._lead: list[Part] = []
         self._last: tuple[Clause, str] | None = None
         """The statement before."""
+        self._named: list[Name] = []
+        """What was named so far."""
         self._spoken: tuple[Name, ...] = ()
         self._mentioned: tuple[Name, ...] = ()
         """What was spoken of last, with this sentence and without it."""
@@ -142,6 +144,7 @@ class Reader:
         if not sentence:
             self.out.touched, self._unstated = True, []
             return
+        sentence = [both(clause, self._named, self.ask) for clause in sentence]
         for clause in sentence:
             notice(self, clause)
             beyond_scope(self, clause)

@@ -123,6 +123,10 @@ class NameIndex:
         """Kind of the names of three words or more that begin with `first`, where that is no word ("fib" of "fib-yard-up")."""
         return self._compounds.get(first)
 
+    def begins_link(self, word: str) -> bool:
+        """Whether links are called so before a hyphen ("relay" of "relay-up")."""
+        return any(x.casefold().startswith((f"{word}-", f"{word}_")) for x in self.ids[LINK])
+
     def ending(self, word: str) -> Name | None:
         """The one zone whose name of several words ends in `word` ("the enterprises")."""
         found = self._endings.get(word, [])

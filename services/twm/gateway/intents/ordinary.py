@@ -10,8 +10,7 @@ ORDINARY = """
 faster slower quicker
 storm storms rain ice heat fuse jumper jumpers pole poles died dies dying toast fried sliced drooping patching springs cove dune
 sluice berth buoy deck track tracks booth yard feed feeds barge caster hoist cage skip relays dome oars liner visa fuel rigger
-clause lessee stable
-renewed grumble grumbling grumbled moan moaning queue
+clause lessee stable renewed grumble grumbling grumbled moan moaning queue hot
 bother bothers bothered
 ran sank drove bought knew flew drew rang woke drank tugs tills valves ranger miner fitter freezer tablet modem dish
 digger duly fee fees rent moorings gales hail floods drought frost bugs hangs exam silo dug moped lorry lorries cooks

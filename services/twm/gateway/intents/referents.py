@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import replace
 
 from twm.gateway.intents.chunks import NAME, QUANTITY, Chunk
 from twm.gateway.intents.clauses import Clause
 from twm.gateway.intents.cores import GONE, dims, figures
 from twm.gateway.intents.names import CELL, LINK, SLICE, ZONE, Name
-from twm.gateway.intents.units import FRACTION, RATE, RATIO
+from twm.gateway.intents.units import COUNT, FRACTION, RATE, RATIO
 
 _SINGULAR = frozenset({"it", "its", "it's", "it'll"})
 _PLURAL = frozenset({"them", "they", "their", "both", "they're", "they'll"})
@@ -22,6 +22,37 @@ _TAKING = frozenset(
 """Verbs of orders to take a link for one that is down."""
 _IS = frozenset({"is", "are", "was", "were", "will be", "goes", "be"})
 _OF_SLICES = frozenset({"delay", "p99", "percentile", "mean", "median", "loss", "delivered", "throughput", "share", "reserve"})
+
+
+_BOTH_NOUNS = {"cellnoun": CELL, "linknoun": LINK}
+
+
+def both(clause: Clause, named: list[Name], ask: Callable[[str, str, str], None]) -> Clause:
+    """ "Both cells: ...", "the two links": those of `named`, to which the names of the clause are added."""
+    chunks = clause.chunks
+    for i, chunk in enumerate(chunks[:-1]):
+        noun = chunks[i + 1]
+        if not _two(chunks, i) or noun.tag not in _BOTH_NOUNS or not noun.word.endswith("s"):
+            continue
+        if clause.zones or clause.cells or clause.links:
+            break
+        meant = tuple(dict.fromkeys(n for n in named if n.kind == _BOTH_NOUNS[noun.tag]))
+        if len(meant) == 2:
+            there = Chunk(NAME, chunk.start, noun.end, meant, "them")
+            clause = replace(clause, chunks=[*chunks[:i], there, *chunks[i + 2 :]])
+        elif figures(clause) and all(n.kind == SLICE for n in named):
+            ask("ambiguous_scope", "constraints.scope", f"Which {noun.word} are meant by the two?")
+        break
+    named += [n for c in clause.chunks if c.tag == NAME for n in c.value]
+    return clause
+
+
+def _two(chunks: Sequence[Chunk], i: int) -> bool:
+    """ "both", "the two", "these two"."""
+    if chunks[i].word == "both":
+        return True
+    counted = chunks[i].tag == QUANTITY and chunks[i].value.value == 2 and chunks[i].value.dim == COUNT
+    return counted and i > 0 and chunks[i - 1].word in ("the", "these", "those", "our")
 
 
 def referred(sentence: Sequence[Clause], before: tuple[Name, ...], worked: Set[str]) -> tuple[list[Clause], tuple[Name, ...]]:

@@ -53,7 +53,10 @@ office offices hall halls mall malls school schools clinic hotel hotels shop sho
 wards lake river coast hill hills island avenue quay loop court house houses field fields dam plant plants factory
 warehouse theatre theater cinema opera church cathedral museum zoo beach park square depot garage refinery smelter
 quarry kiln silo workshop canteen marina lighthouse castle palace monastery prison barracks embassy
-library garden gardens terminal pool arcade bazaar
+library garden gardens terminal pool arcade bazaar lounge springs spa lobby atrium foyer bay cove dunes meadow orchard vineyard
+barn stables nursery mill forge foundry bakery brewery distillery winery quayside slipway jetty wharf pier viaduct underpass
+concourse grandstand racetrack racecourse velodrome piste chalet campsite fairground funfair kiosk tavern pub cafe bistro diner
+yard workshop hangar runway helipad cloister chapel shrine temple mosque synagogue abbey cemetery waterfront promenade
 """
 _PLACES = frozenset(_PLACE_WORDS.split())
 """Places among the words without a meaning."""
@@ -248,12 +251,12 @@ def strange_heading(reader: Reader, clause: Clause, sentence: Sequence[Clause]) 
     if clause.opener in ("because", "as", "since"):
         return
     typed = next((c.word for c in clause.chunks if c.tag == "slicetype"), "")
-    if typed and not clause.slices and clause.zones:
+    if typed and not clause.slices and (clause.zones or _heads_bound(clause, sentence)):
         unknown(reader, SLICE, typed)
         return
     said = [c for c in clause.chunks if c.tag not in ("filler", "punct", "in", "at", "on")]
     last = clause.chunks[-1]
-    strange = last.tag in (UNKNOWN, "place") and last.word not in NO_PLACES and len(last.word) > 3
+    strange = (last.tag in (UNKNOWN, "place") or last.word in _PLACES) and last.word not in NO_PLACES and len(last.word) > 3
     if (
         strange
         and clause.slices
@@ -263,9 +266,11 @@ def strange_heading(reader: Reader, clause: Clause, sentence: Sequence[Clause]) 
         unknown(reader, ZONE, last.word)
         return
     alone = said[0].word if len(said) == 1 and said[0].tag == UNKNOWN and len(said[0].word) > 3 else ""
-    if len(said) == 2 and said[0].tag == UNKNOWN and last.word in _PLACES:
+    if 2 <= len(said) <= 3 and said[0].tag in (UNKNOWN, "filler") and last.word in _PLACES:
         alone = last.word  # "public library: ..."
-    if any(part in alone for part in _STRUCTURAL) or alone.endswith("ed") or alone in NO_PLACES or not _bare_name(clause):
+    placelike = len(said) > 1 and last.word in _PLACES and all(c.tag in (UNKNOWN, "filler", "place") for c in said)
+    bare = _bare_name(clause) or placelike
+    if any(part in alone for part in _STRUCTURAL) or alone.endswith("ed") or alone in NO_PLACES or not bare:
         alone = ""
     named = [c for c in clause.chunks if c.tag != "punct" and c.word not in _ARTICLES]
     called = len(named) == 1 and (named[0].tag == UNKNOWN or named[0].word in lexicon.naming() - _NO_SLICES)
@@ -277,6 +282,18 @@ def strange_heading(reader: Reader, clause: Clause, sentence: Sequence[Clause]) 
     stranger = _strange_zone(clause) or alone
     if stranger:
         unknown(reader, ZONE, stranger)
+
+
+def _heads_bound(heading: Clause, sentence: Sequence[Clause]) -> bool:
+    """ "mMTC: delay below 500 ms": a kind of slice alone over a bound, and no slice in the sentence."""
+    alone = all(c.tag in ("slicetype", "filler", "punct", "slicenoun") for c in heading.chunks)
+    following = next((c for i, c in enumerate(sentence) if i and sentence[i - 1] is heading), None)
+    return (
+        alone
+        and following is not None
+        and not any(c.slices or c.links for c in sentence)
+        and core_of(following) in ("kpi", "share")
+    )
 
 
 def _headed_bound(heading: Clause, sentence: Sequence[Clause]) -> bool:
