@@ -84,10 +84,10 @@ vowed waist walls wally walt walter walters wan wand wang warming wasting wat wa
 waving weak weave weaving wee weed weeds weep weeping weld wen went wha whale wheat whine white whoa width wife wigs
 wind winds wine wines wing wings wink wire wit witch wits wives won wong word wording words wore workin worm worms
 worn worthy wrapping wright writ writer wrote yates yearly yeast yell yells yoon york zach zoe
-date eat code rock text feet lack luck mid movies easier farm warm banks hero posts forgot concerns faces chat tank
-protected facing faced filed trail pace log banking cure blocked con submit tanks concepts wound cave dose missions
+date eat code rock text feet lack luck mid movies easier farm warm banks posts forgot concerns faces chat tank
+protected facing faced filed trail pace log banking cure blocked submit tanks concepts wound cave dose missions
 ranging codes promoted closet profession valve blocking charm watches riot lacking flame flames disk sail spark
-sprint eats lame pops catches heir lacks patches bait bark bets lace manor nets font lacked daisy doses kits rover
+sprint eats pops catches heir lacks patches bait bark bets lace manor nets font lacked daisy doses kits rover
 coats contention gases hose vest vine knot mouths rocking dept caves dove fares sock converts heap spec bushes
-clocks specs lest morse plank beep forks loch tame tasting lever gloss manned marches banged solid
+clocks specs morse plank beep forks loch tame tasting lever gloss manned marches banged solid
 """
