@@ -63,6 +63,42 @@ def test_windows_lean_on_what_was_said(spec: NetworkSpec, text: str, start: str,
 
 
 @pytest.mark.parametrize(
+    ("text", "start", "end"),
+    [
+        ("The jury sits tomorrow between 13:30 and 15:45. Keep urllc loss under 0.1 % then.", "11-26 13:30", "11-26 15:45"),
+        ("Match starts at 19:00: from half an hour before it until 21:30 embb gets 90 Mbps.", "11-25 18:30", "11-25 21:30"),
+        ("After the last lap all of them phone, so from 16:00 to 17:00 freeze fwa.", "11-25 16:00", "11-25 17:00"),
+        ("Freeze fwa between 12:30 and 13:30 (lunch).", "11-25 12:30", "11-25 13:30"),
+        ("Freeze fwa over Easter, 27 March 2027 08:00 to 29 March 2027 20:00.", "03-27 08:00", "03-29 20:00"),
+        ("Freeze fwa in week 50.", "12-07 00:00", "12-14 00:00"),
+        ("Freeze fwa in calendar week 2.", "01-11 00:00", "01-18 00:00"),
+        ("Link down-2 severed by a digger at 08:20. Treat it as failed until 19:00.", "", "11-25 19:00"),
+        ("Down-2 broke at 8:20. Assume it is down until noon tomorrow.", "", "11-26 12:00"),
+        (
+            "Gala, Friday 18:30 until 22:00. Embb: 60 Mbps at least. Fwa: 5 Mbps at least.",
+            "11-27 18:30",
+            "11-27 22:00",
+        ),
+        ("Tomorrow 07:00-11:00 (the dean calls): freeze fwa; urllc first; embb loss max 1 %.", "11-26 07:00", "11-26 11:00"),
+    ],
+)
+def test_times_told_beside_other_words(spec: NetworkSpec, text: str, start: str, end: str) -> None:
+    assert window(spec, text) == (start, end)
+
+
+def test_a_place_and_times_before_a_colon_hold_for_all_of_it(spec: NetworkSpec) -> None:
+    said = plain(spec, "Hospital, Friday 17:00-20:00 (drill): embb min 40 Mbps; urllc p99 max 9 ms.")
+    assert {item["scope"]["zone"] for item in said["constraints"]} == {"hospital"}
+    assert "start" in said["window"]
+
+
+def test_an_event_with_its_times_keeps_its_name(spec: NetworkSpec) -> None:
+    said = plain(spec, "Hold all SLAs during our inspection on 3 December, 08:00-15:00.")
+    assert said["context"]["event"] == "inspection"
+    assert "occasion" not in said["window"]
+
+
+@pytest.mark.parametrize(
     ("text", "windows"),
     [
         ("Until 15:00 keep embb below 30 % of the PRBs, after that below 50 %.", [("", "15:00"), ("15:00", "")]),
@@ -82,6 +118,7 @@ def test_one_window_after_the_other(spec: NetworkSpec, text: str, windows: list[
         "Freeze fwa over the first weekend of December.",
         "Urllc delay below 9 ms by tomorrow evening.",
         "Save 10 % of the cost overnight, but from 06:00 hold the SLAs.",
+        "From an hour before kick-off until 23:00 embb gets 90 Mbps.",
         "The frost comes tomorrow at 18:00 and passes by Friday noon. In between urllc comes first.",
     ],
 )

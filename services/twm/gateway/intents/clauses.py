@@ -161,9 +161,11 @@ def clauses(chunks: Sequence[Chunk]) -> list[Clause]:
             named = bool(out) and out[-1].sentence == sentence and NAME in out[-1].tags
             if named and not any(c.tag not in ("filler", "punct") for c in current):
                 out[-1].heading = True  # "cells 4 and 5 (the big ones): ..."
-            if i and chunks[i - 1].word == ")" and len(out) > 1 and _aside_of_heading(out):
+            elif i and chunks[i - 1].word == ")" and len(out) > 1 and _aside_of_heading(out):
                 out.pop()  # "Dorms (students keep complaining to me): ..."
                 out[-1].heading = True
+            elif not current and (placed := _placed([clause for clause in out if clause.sentence == sentence])) is not None:
+                placed.heading = True  # "Stadium, Saturday 17:00-23:30 (derby): ..."
             close(heading=True)
             opener = ":"
         elif word in _THEREFORE and not current and out and not first:
@@ -195,6 +197,13 @@ def _aside_of_heading(out: Sequence[Clause]) -> bool:
     before, aside = out[-2:]
     told = {NAME, QUANTITY, "range", "window"} & aside.tags
     return aside.opener == "(" and not told and before.sentence == aside.sentence and NAME in before.tags
+
+
+def _placed(before: Sequence[Clause]) -> Clause | None:
+    """The place at the head of what stands before a colon, where that is a place, times and an event."""
+    plain = all(clause.tags <= {NAME, "window", "event", "filler", "punct", "in", "at", "on", "unknown"} for clause in before)
+    first = before[0] if len(before) > 1 and plain and before[0].tags <= {NAME, "filler", "in", "at"} else None
+    return first if first is not None and len(first.zones) == 1 and not first.slices else None
 
 
 def _called(current: Sequence[Chunk]) -> bool:

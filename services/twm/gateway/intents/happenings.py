@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 from twm.api.intent.v1 import intent_pb2
@@ -22,6 +23,8 @@ def of_a_noun(chunks: Sequence[Chunk], j: int) -> bool:
     """ "the night boat", "our morning crew": a part of the day that says which boat, and no time."""
     if j + 1 >= len(chunks) or chunks[j].tag not in PARTS_OF_DAY or chunks[j].word in ("tonight", "overnight"):
         return False
+    if 0 < j <= 2 and chunks[j - 1].tag == "unknown" and chunks[j + 1].word in (",", ":", "on"):
+        return True  # "Quiz night, Friday 19:30: ..."
     named = j == 0 or chunks[j - 1].word in ("the", "our", "a", "annual", "first", "big")
     if named and (chunks[j + 1].tag == "event" or chunks[j + 1].word in HELD):
         return True
@@ -57,6 +60,21 @@ def called(chunks: Sequence[Chunk], i: int, k: int) -> str:
     """Name of an event that ends at `k`: up to three words behind the article."""
     words = [c.word for c in chunks[i : k + 1] if c.word not in ("the", "our", "this", "that", "a", "its", "their")]
     return " ".join(words[-3:])
+
+
+_BROKEN_WORDS = """
+cut died failed broke lost tripped severed hit struck dropped broken crashed collapsed damaged gone dead stopped started begun
+began down fell flooded
+"""
+_BROKEN = frozenset(_BROKEN_WORDS.split())
+_TO_COME = frozenset({"will", "shall", "to", "be", "going", "expect", "expected", "planned", "must", "should", "'ll", "gets"})
+
+
+def has_happened(chunks: Sequence[Chunk], i: int) -> bool:
+    """ "Cut by a digger at 09:12", "the pump died at 7:40": what the clock time is of has happened."""
+    near = list(itertools.takewhile(lambda c: c.word not in (".", ";", "!", "?"), reversed(chunks[max(i - 8, 0) : i])))
+    words = {word for c in near for word in c.word.split()}
+    return bool(words & _BROKEN) and not words & _TO_COME
 
 
 def ends_there(chunks: Sequence[Chunk], i: int) -> bool:

@@ -49,6 +49,7 @@ from twm.gateway.intents.shared import (
     lend_subject,
     parallel_places,
     same_surge,
+    same_work,
     share_places,
     share_resources,
     share_risk,
@@ -56,7 +57,7 @@ from twm.gateway.intents.shared import (
 )
 from twm.gateway.intents.strangers import places, strange_heading, strange_zone, stray_partner, stray_place
 from twm.gateway.intents.times import Part
-from twm.gateway.intents.topics import is_topic, of_topic, risks_joined, spoken_to, topic_of
+from twm.gateway.intents.topics import is_occasion, is_topic, of_topic, risks_joined, spoken_to, topic_of
 
 _LEFT_WORDS = "remain remains remaining left leave leaves leaving carry carries carrying only available run runs running"
 _LEFT = frozenset(_LEFT_WORDS.split())
@@ -99,6 +100,8 @@ class Reader:
         self._unstated: list[Clause] = []
         """The sentence before, where it holds no statement."""
         self._lead: list[Part] = []
+        self._told: list[Part] = []
+        """The times of an occasion that the text begins with."""
         self._last: tuple[Clause, str] | None = None
         """The statement before."""
         self._named: list[Name] = []
@@ -163,7 +166,8 @@ class Reader:
         head = head_parts(sentence)
         if sentence[0].opener == ";" and not any(clause.windows() for clause in sentence):
             head = self._lead
-        self._lead = head if begins_with_window(sentence) else []
+        goes_on = sentence[0].opener == ";" and not any(clause.windows() for clause in sentence)
+        self._lead = head if goes_on or begins_with_window(sentence) else []
         before = len(self.out.items)
         starts: list[tuple[Clause, int, int]] = []
         for clause, core in merged:
@@ -180,21 +184,25 @@ class Reader:
         share_risk(self._trail)
         give_windows(self.context, self.out.items, starts, head)
         day = carried_day(self._unstated, sentence[0].opener) if self._unstated else []
+        day = day or self._told
         take_day(self.out.items[before:], day, self._today, event=any("event" in c.tags for c in self._unstated))
         if day and len(self.out.items) > before and self.out.items[-1].parts:
             self.context.parts = self.out.items[-1].parts
-        for surge in same_surge(new):
-            self.out.items.remove(surge)
+        for said in (*same_surge(new), *same_work(self.out.items)):
+            self.out.items.remove(said)
         if not starts:
             self._spoken_of(sentence)
         self._unstated = [] if starts else sentence
+        if sentence[0].opener == "" and not starts:
+            self._told = carried_day(sentence, "") if is_occasion(sentence) else []
         if not starts:
             give_to_those_before(self.out.items, window_of_those_before(sentence))
             give_place(self.out.items, sentence)
             if self.out.items and (strange := strange_place_of_those_before(sentence)):
                 unknown(self, "zone", strange)
-            if all(isinstance(item, EventDraft) for item in self.out.items):
-                self.context.parts = windows_told(sentence)
+            told = windows_told(sentence)
+            if all(isinstance(item, EventDraft) for item in self.out.items) or any(p.start or p.end for p in told):
+                self.context.parts = told
         made = self.out.items[before:]
         for item in made:
             if isinstance(item, SurgeDraft):

@@ -17,9 +17,11 @@ hold holds valid applies apply keep leave last lasts window validity effective n
 """
 _HOLDING = frozenset(_HOLDING_WORDS.split())
 _BACK = frozenset({"it", "that", "this", "these", "those", "both", "all", "everything", "they", "valid", "window", "validity"})
+_TREATED = frozenset({"treat", "regard", "consider", "count", "assume", "plan"})
 _SELF = frozenset({"i", "my", "me", "i'm", "i'll", "we", "we're", "we'll", "our", "us"})
 _BOTH = frozenset({"both", "all", "everything", "each", "these", "that", "this"})
 _PLACE_FIELDS = frozenset({"where", "place", "location", "zone", "area", "scope", "site"})
+BEGUN = Part(from_now=True)
 _FEW = 3
 """Words beside its windows that a sentence of nothing else may have."""
 
@@ -35,6 +37,7 @@ def window_of_those_before(sentence: Sequence[Clause]) -> list[Part]:
     alone = len(others) <= _FEW and chunks[0].tag in ("window", "filler", "all") and not any(c.tag == "unknown" for c in others)
     holding = bool(words & _HOLDING and words & _BACK)
     holding = holding or ("without" in words and bool(words & {"it", "them", "both"}))  # "plan without it until 23:30"
+    holding = holding or bool(words & _TREATED)
     return parts if holding or (alone and not words & _SELF) else []
 
 
@@ -69,7 +72,7 @@ def strange_place_of_those_before(sentence: Sequence[Clause]) -> str:
 def give_to_those_before(items: Sequence[Item], parts: list[Part]) -> None:
     """Give a window to the statements that have none."""
     for item in items if parts else ():
-        if not item.parts:
+        if not item.parts or all(p == BEGUN for p in item.parts):
             item.parts = list(parts)
 
 
@@ -139,4 +142,7 @@ def told_of_a_place(clause: Clause) -> bool:
 def begins_with_window(sentence: Sequence[Clause]) -> bool:
     """Whether a window is the first thing said: "From 14:00 to 15:30 demand doubles; ..."."""
     chunks = [c for clause in sentence for c in clause.chunks if c.tag not in ("punct", "filler", "on", "from", "for", "in")]
-    return bool(chunks) and chunks[0].tag == "window"
+    at = next((i for i, clause in enumerate(sentence) if clause.opener == ":"), 0)
+    head = sentence[:at]
+    headed = any(clause.windows() for clause in head) and not any(clause.quantities() for clause in head)
+    return headed or (bool(chunks) and chunks[0].tag == "window")

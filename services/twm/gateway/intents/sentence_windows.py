@@ -28,7 +28,7 @@ def give_windows(context: Context, items: Sequence[Item], starts: Sequence[tuple
     tail: list[Part] = []
     with_parts = [parts for _, parts in own if parts]
     if len(starts) > 1 and len(with_parts) == 1 and own[-1][1] and _ends_in_window(own[-1][0]):
-        tail = own[-1][1]
+        tail = own[-1][1] if not heading or any(p.back != "time" for p in own[-1][1]) else []
     maintained = [c for c, a, b in starts if any(isinstance(i, MaintenanceDraft) for i in items[a:b]) and c.opener == "while"]
     back: list[Part] = []
     before = _day_of(context.parts)
@@ -39,6 +39,8 @@ def give_windows(context: Context, items: Sequence[Item], starts: Sequence[tuple
             parts = item.parts
             if any(p.back == "day" for p in parts):
                 parts = _that_day(head or context.parts, [p for p in parts if not p.back])
+            elif (head or heading) and parts and all(p.back == "time" for p in parts):
+                parts = head or heading
             elif any(p.back for p in parts):
                 parts = [p for p in parts if not p.back] or _back(context, parts)
                 back = back or parts
@@ -215,6 +217,9 @@ def head_parts(sentence: Sequence[Clause]) -> list[Part]:
             if clause.tags & {"name", "quantity"} and not parts:
                 return []
             continue
+        ahead = clause.heading and clause is sentence[0] and len(sentence) > 1 and sentence[1].opener in (",", "(")
+        if ahead and clause.tags <= {"name", "filler", "in", "at"}:
+            continue  # "Stadium, Saturday 17:00-23:30 (derby): ..."
         told = clause.opener in ("because", "as", "since") and clause.heading and not clause.windows()
         if told and not clause.tags & {"name", "quantity"} and len(sentence) > 1:
             reason = True  # "Because the ministers visit: on Wednesday ..."

@@ -10,8 +10,9 @@ from twm.gateway.intents.bounds import risk_of
 from twm.gateway.intents.chunks import NAME, Chunk
 from twm.gateway.intents.clauses import Clause
 from twm.gateway.intents.cores import figures
-from twm.gateway.intents.drafts import ConstraintDraft, Item, LimitDraft, SurgeDraft, Where
+from twm.gateway.intents.drafts import ConstraintDraft, Item, LimitDraft, MaintenanceDraft, SurgeDraft, Where
 from twm.gateway.intents.names import CELL, LINK, SLICE, ZONE
+from twm.gateway.intents.times import Part
 
 Trail = list[tuple[Clause, list[Item]]]
 """Statements of a sentence, and of those before it that end in a semicolon, with what came of them."""
@@ -252,6 +253,17 @@ def lead_resource(sentence: Sequence[Clause], trail: Trail) -> None:
         return
     for item in (i for _, items in trail for i in items if isinstance(i, LimitDraft)):
         item.resource = item.resource or next(iter(told))
+
+
+def same_work(items: Sequence[Item]) -> list[Item]:
+    """ "A2 failed at 9:05. Assume it is down until noon": what was said first, without an end, again."""
+    work = [item for item in items if isinstance(item, MaintenanceDraft)]
+    return [
+        first
+        for first, second in itertools.pairwise(work)
+        if (first.links, first.capacity) == (second.links, second.capacity)
+        and all(p == Part(from_now=True) for p in first.parts)
+    ]
 
 
 def same_surge(trail: Trail) -> list[Item]:

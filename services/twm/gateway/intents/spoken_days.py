@@ -63,6 +63,19 @@ def _in_a_row(found: re.Match[str]) -> str:
     return f"{days[0]} to {days[2]} " if days == [*range(days[0], days[0] + 3)] else "for a while "
 
 
+def _ahead_of(found: re.Match[str]) -> str:
+    """ "Kick-off is 20:30 today: from an hour before it until 23:00" as "today from 19:30 until 23:00"."""
+    length = found["length"].casefold()
+    minutes = (
+        30 if length.startswith("half") else int("".join(filter(str.isdigit, length)) or 1) * (60 if "hour" in length else 1)
+    )
+    hour, minute = (int(x) for x in found["clock"].split(":"))
+    at = hour * 60 + minute + (minutes if found["side"].casefold() == "after" else -minutes)
+    if not 0 <= at < 1440:
+        return found[0]
+    return f"{found['day'] or ''}{found['said']}from {at // 60:02d}:{at % 60:02d} "
+
+
 _BEGINS = {"morning": "06", "afternoon": "12", "evening": "18", "night": "20"}
 _FULL = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _RULES = [
@@ -87,7 +100,11 @@ _RULES = [
             rf"(?:the\s)?(?:last\s)?(?:{DAY}|{_DATE})\b",
             r"\1 \2",
         ),
-        (rf"\b({_PAPER}|order|case|file|act|regulation|clause|no\.?|nr\.?)\s\d{{1,4}}/\d{{2,4}}\b(?!/)", r"\1"),
+        (
+            rf"\b({_PAPER}|order|case|file|act|contract|agreement|tender|policy|licence|annex|ticket|regulation|clause|no\.?|nr\.?)"
+            r"\s\d{1,4}/\d{2,4}\b(?!/)",
+            r"\1",
+        ),
         (rf"\bsince\s(?:about\s|over\s|nearly\s|almost\s|more\sthan\s)?{_LENGTH}(?:\s(?:now|already))?\b", ""),
         (rf"(?<!\w)(?:already\s)?for\s(?:about\s|over\s|nearly\s|almost\s|more\sthan\s)?{_LENGTH}\s(?:now|already)\b", ""),
         (rf"\b(?:about\s|over\s|nearly\s|almost\s|more\sthan\s|some\s)?{_LENGTH}\sago\b", ""),
@@ -104,6 +121,16 @@ _RULES = [
         (r"\b(\d{1,2}(?:[:.]\d\d)?)\sUhr\b", r"\1 o'clock"),
         (r"(\d\so'clock\s)bis\s(?=\d)", r"\1to "),
         # What was said before.
+        (
+            r"(?<![,;])(?<!until)(?<!till)(?<!by)(?<!since)(?<!from)(?<!before)(?<!back)(?<!just)(?<!and)\sthen"
+            r"(?=\s?[.!]|\s?$)",
+            " during that time",
+        ),
+        (
+            rf"\b(?:from|until|till|starting)\s{_LENGTH}\s(?:before|after|prior\sto|ahead\sof)\s(?:the\s)?(?=[a-z])",
+            "for a while ",
+        ),
+        (r"\bcalendar\sweek\s(?=\d)|\b(?:KW|CW)\s?(?=\d{1,2}\b)", "week "),
         (
             r"\b(?:for|during|throughout|over)\s(?:all\sof\s)?its\s(?:(?:whole|entire|full)\s)?(?:duration|length|run)\b",
             "during that time",
@@ -172,6 +199,12 @@ _RULES = [
         ),
     )
 ]  # fmt: skip
+_KICK_OFF = r"(?:kick-?off|(?:the\s)?(?:match|game|concert|show|race|start|ceremony|event|gig|opera))"
+_AHEAD = re.compile(
+    rf"(?i)\b{_KICK_OFF}\s(?:is\s|starts\s|begins\s)?(?:at\s)?(?P<clock>\d\d?:\d\d)(?:\s(?:on\s)?(?P<day>today|tomorrow|{DAY}))?"
+    rf"(?P<said>\s?[:,;.]\s[^.;:]{{0,60}}?)from\s(?P<length>an\shour|half\san\shour|one\shour|\d{{1,2}}\s(?:hours|minutes|min))\s"
+    rf"(?P<side>before|after)\s(?:(?:it|that|then)\b|{_KICK_OFF}\b)\s?"
+)
 _MADE: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
     (
         re.compile(
@@ -180,6 +213,7 @@ _MADE: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
         ),
         _on_part,
     ),
+    (_AHEAD, _ahead_of),
     (re.compile(rf"(?i)\b({_TWO_LETTERS})\.?\s(?={_HOURS_BEHIND})"), _in_full),
     (re.compile(rf"(?i)\b(\d{{1,2}}),\s(\d{{1,2}})\s(?:and|&)\s(\d{{1,2}})\s(?={MONTH})"), _in_a_row),
 )

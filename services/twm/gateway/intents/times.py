@@ -51,6 +51,8 @@ class Part:
     to its day, "occasion" to the thing that was spoken of last."""
     problem: str = ""
     """Why it fixes no moment: a question code."""
+    loose: bool = False
+    """The problem is none where the times are said as well: "(lunch)", "over Christmas"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,8 @@ def _nearest(clock: Clock, away: Callable[[Clock], int]) -> Clock:
 
 def combine(parts: Sequence[Part]) -> Part | None:
     """The parts of one clause as one; a later one wins where they overlap."""
+    if any(p.start is not None and p.end is not None for p in parts):
+        parts = [p for p in parts if not p.loose]
     if not parts:
         return None
     total = parts[0]

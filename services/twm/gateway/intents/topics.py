@@ -14,6 +14,7 @@ from twm.gateway.intents.units import COUNT, DELAY, FRACTION, RATIO, SECONDS
 _NOUNS = frozenset(
     {NAME, "filler", "in", "at", "on", "for", "of", "slicenoun", "zonenoun", "cellnoun", "packet", "and", UNKNOWN}
 )
+_OCCASIONS = frozenset({"window", "event", "punct", "place", "holiday", "night", "evening", "morning"})
 _VERB_WORDS = (
     "is are was were be been keep please pls can could will would need needs want wants make makes why how fix fast do"
 )
@@ -42,6 +43,14 @@ def is_topic(sentence: Sequence[Clause]) -> bool:
     if not plain and _COMPLAINTS & {c.word for c in chunks}:  # "Gold customers complain about lag."
         plain = all(c.tag in _NOUNS | KPI_TAGS | _BESIDE_COMPLAINTS and c.word not in _ASKING for c in chunks)
     return bool(told) and plain and len(chunks) <= MAX_TOPIC and sentence[-1].ends in (".", "") and not sentence[-1].heading
+
+
+def is_occasion(sentence: Sequence[Clause]) -> bool:
+    """Whether a sentence is an occasion with its times, and no verb: "Film night, Friday 19:30 until 22:00, pier."."""
+    chunks = [c for clause in sentence for c in clause.chunks]
+    plain = all(c.tag in _NOUNS | _OCCASIONS and c.word not in _VERBS for c in chunks)
+    timed = any(c.tag == "window" and (c.value.start or c.value.end or c.value.day) for c in chunks)
+    return timed and plain and len(chunks) <= MAX_TOPIC + 2 and sentence[-1].ends in (".", "!") and not sentence[-1].heading
 
 
 def topic_of(sentence: Sequence[Clause]) -> list[Chunk]:

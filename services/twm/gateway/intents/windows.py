@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from twm.gateway.intents.chunks import CLOCK, DATE, DATES, FILLER, NAME, QUANTITY, Chunk
 from twm.gateway.intents.clocks import Clock
-from twm.gateway.intents.happenings import ends_there, happening, of_a_noun
+from twm.gateway.intents.happenings import ends_there, happening, has_happened, of_a_noun
 from twm.gateway.intents.moments import OPEN, WEEKDAYS, Moment, MomentReader, joins, skip
 from twm.gateway.intents.occasions import conditional, during, occasion
 from twm.gateway.intents.times import PARTS_OF_DAY, Part
@@ -23,6 +23,7 @@ _BEFORE_HOLIDAYS = frozenset(
 _FIGURE_OF = frozenset({"of", "with", "important", "priority", "prio", "to", "atmost", "atleast", "below", "above"})
 """Before a bare figure that is no hour: "a weight of 3 until Friday"."""
 _OF_TODAY = frozenset({"this", "today", "today's", "tonight", "overnight", "coming"})
+_MEALS = frozenset({"lunch", "lunchtime", "breakfast", "dinnertime", "rush"})
 _DAYS = frozenset({"morning", "afternoon", "evening", "night", "weekend", "weekday", DATE, DATES})
 
 
@@ -215,7 +216,7 @@ class WindowReader(MomentReader):
         found = self._start(chunks, i)
         j = skip(chunks, i + 1)
         if found is None and chunks[i].word == "after" and j < len(chunks) and chunks[j].tag in (*_HAPPENINGS, "unknown"):
-            return Part(problem="ambiguous_window"), i + 1
+            return Part(problem="ambiguous_window", loose=True), i + 1
         if found is not None and chunks[i].word == "since":
             k = found[1]
             k += k < len(chunks) and chunks[k].tag in ("today", "morning", "weekday", "night")
@@ -230,6 +231,10 @@ class WindowReader(MomentReader):
         if pair is not None:
             return pair
         found = self.moment(chunks, j, bare=False)
+        if found is not None and found.clock.sure and found.day in (None, self._now.date()) and has_happened(chunks, i):
+            at = dt.datetime.combine(self._now.date(), dt.time(), self._now.tzinfo) + dt.timedelta(minutes=found.clock.minutes)
+            if at <= self._now:
+                return Part(from_now=True), found.after
         return None if found is None else (Part(start=found.clock, start_day=found.day), found.after)
 
     def _until(self, chunks: Sequence[Chunk], i: int) -> tuple[Part, int] | None:
@@ -374,13 +379,19 @@ class WindowReader(MomentReader):
         return Part(day=self._now.date(), weak=True), i + 1
 
     def _week(self, chunks: Sequence[Chunk], i: int) -> tuple[Part, int] | None:
+        number = chunks[i + 1] if chunks[i].word == "week" and i + 1 < len(chunks) else None
+        if number is not None and number.tag == QUANTITY and number.value.dim == COUNT and number.value.value in range(1, 53):
+            first = dt.date.fromisocalendar(self._now.year, int(number.value.value), 1)
+            if first + dt.timedelta(days=7) <= self._now.date():
+                first = dt.date.fromisocalendar(self._now.year + 1, int(number.value.value), 1)
+            return Part(day=first, days=7), i + 2
         return Part(problem="unsupported_recurrence" if chunks[i].word.endswith("ly") else "ambiguous_window"), i + 1
 
     def _daily(self, chunks: Sequence[Chunk], i: int) -> tuple[Part, int] | None:
         return Part(problem="unsupported_recurrence"), i + 1
 
     def _rush(self, chunks: Sequence[Chunk], i: int) -> tuple[Part, int] | None:
-        return Part(problem="ambiguous_window"), i + 1
+        return Part(problem="ambiguous_window", loose=bool(_MEALS & set(chunks[i].word.split()))), i + 1
 
     def _thru(self, chunks: Sequence[Chunk], i: int) -> tuple[Part, int] | None:
         """ "thru Friday", "through 31 December"; elsewhere the word is short for throughput."""
@@ -392,7 +403,7 @@ class WindowReader(MomentReader):
         """ "over Christmas" fixes no moment; "Christmas shopping" is none."""
         before = [c for c in chunks[max(i - 2, 0) : i] if c.word != "the"]
         timed = bool(before) and before[-1].tag in _BEFORE_HOLIDAYS
-        return (Part(problem="ambiguous_window"), i + 1) if timed else None
+        return (Part(problem="ambiguous_window", loose=True), i + 1) if timed else None
 
     def _back(self, chunks: Sequence[Chunk], i: int) -> tuple[Part, int] | None:
         told = {"thattime": "time", "thatday": "day"}.get(chunks[i].tag, "after")
@@ -409,6 +420,9 @@ class WindowReader(MomentReader):
             return Part(delay_s=chunks[j].value.value), j + 1
         if j < len(chunks) and chunks[j].tag == "next":
             return self._for(chunks, i)
+        if j < len(chunks) and chunks[j].tag == "week":
+            found = self._week(chunks, j)
+            return found if found is not None and not found[0].problem else None
         return None
 
     def _hours(self, chunks: Sequence[Chunk], i: int) -> tuple[Part, int] | None:
@@ -429,9 +443,12 @@ class WindowReader(MomentReader):
             return found
         k = skip(chunks, i + 1)
         timed = self._day(chunks, k) or self._rest(chunks, k - 1) or self._for(chunks, i) if k < len(chunks) else None
-        if timed is None and _clock_ahead(chunks, i):  # the times are said as well
-            return None
-        return timed or (happening(chunks, i + 1) if chunks[i].word not in ("throughout", "amid") else None)
+        told = happening(chunks, i + 1)
+        if timed is not None:
+            return told if told is not None and told[0].event else timed
+        if told is not None and told[0].problem and (_clock_ahead(chunks, i) or chunks[i].word in ("throughout", "amid")):
+            return None  # the times are said as well
+        return told
 
 
 def _clock_ahead(chunks: Sequence[Chunk], i: int) -> bool:
