@@ -92,3 +92,40 @@ def test_doing_without_a_link_that_died(spec: NetworkSpec) -> None:
     found = plain(spec, "up-2 just died. Plan without it until 23:30.")
     assert found["context"]["maintenance"][0]["link"] == "up-2"
     assert "end" in found["window"]
+
+
+@pytest.mark.parametrize(
+    ("text", "bound"),
+    [
+        ("Nurses at the hospital grumble about urllc lag. Keep it within 12 ms.", 12.0),
+        ("Robots halt when urllc delay passes 20 ms, so urllc p99 at most 12 ms in the hospital.", 12.0),
+        ("The scanners crash if urllc delay goes over 20 ms. Keep urllc p99 at 12 ms or less in the hospital.", 12.0),
+    ],
+)
+def test_complaints_and_what_breaks_down_set_no_bound(spec: NetworkSpec, text: str, bound: float) -> None:
+    found = plain(spec, text)["constraints"]
+    assert [(c["scope"], c["bound"]) for c in found] == [({"slices": ["urllc"], "zone": "hospital"}, bound)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "That cell must not go over 75 % utilisation.",
+        "The other links at most 75 % utilised.",
+        "Several of the cells at most 75 % utilised.",
+    ],
+)
+def test_cells_and_links_that_were_not_named_are_asked_about(spec: NetworkSpec, text: str) -> None:
+    assert "ambiguous_scope" in codes(spec, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "objective"),
+    [
+        ("Run at 80 % of the usual power cost.", {"saving_target_ratio": 0.2}),
+        ("embb gets double weight, fwa half.", {"slice_weights": {"embb": 2.0, "fwa": 0.5}}),
+        ("The SLAs count, not the cost.", {"hold_slas": True, "saving_weight": 0.5}),
+    ],
+)
+def test_costs_and_weights_in_short(spec: NetworkSpec, text: str, objective: dict[str, object]) -> None:
+    assert plain(spec, text)["objective"] == objective

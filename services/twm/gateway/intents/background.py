@@ -34,6 +34,9 @@ _STATES = frozenset({"is", "are", "gets", "will", "becomes", "costs", "cost", "s
 def without_background(sentence: Sequence[Clause]) -> list[Clause]:
     """The clauses that may ask for something; what a price is loses its words of cost and keeps its window."""
     kept = [clause if not _priced(clause) else replace(clause, chunks=_plain(clause)) for clause in sentence]
+    kept = [clause if not _complained(clause) else replace(clause, chunks=_named(clause)) for clause in kept]
+    suffered = until_orders(kept) if suffers(kept) else []
+    kept = [replace(clause, chunks=_named(clause)) if clause in suffered else clause for clause in kept]
     kept = [clause if not _reported(clause) else replace(clause, chunks=_named(clause)) for clause in kept]
     told = _threshold_told(kept)
     if told and not kept[told].tags & KPI_TAGS:
@@ -118,6 +121,43 @@ def _named(clause: Clause) -> list[Chunk]:
     return [c if c.tag in (NAME, "punct") else replace(c, tag="filler", value=None) for c in clause.chunks]
 
 
+_COMPLAINING_WORDS = """
+complain complains complained complaining complaint complaints grumble grumbles grumbling moan moans moaning unhappy angry upset
+annoyed furious dissatisfied disappointed tired fed suffer suffers suffering struggle struggles struggling hate hates
+"""
+_COMPLAINING = frozenset(_COMPLAINING_WORDS.split())
+
+
+def _complained(clause: Clause) -> bool:
+    """ "Gold customers complain about lag": told, and no bound is asked for."""
+    words = _words(clause)
+    return bool(words & _COMPLAINING) and not words & _ORDERS and not figures(clause) and core_of(clause) == "kpi_open"
+
+
+_SUFFERED_WORDS = """
+crash crashes stop stops fail fails freeze freezes complain complains suffer suffers break breaks stall stalls shout shouts ring
+rings panic panics stutter stutters halt halts
+"""
+_SUFFERED = frozenset(_SUFFERED_WORDS.split())
+
+
+def until_orders(sentence: Sequence[Clause]) -> list[Clause]:
+    """What stands before "so", "therefore": all, where neither does."""
+    return list(itertools.takewhile(lambda c: c is sentence[0] or c.opener not in _THEREFORE, sentence))
+
+
+def suffers(sentence: Sequence[Clause]) -> bool:
+    """ "Drones crash when delay goes past 30 ms": who suffers, and from what; a bound may come after it."""
+    head = until_orders(sentence)
+    if not head or not head[0].first or any(_words(c) & _ORDERS for c in head):
+        return False
+    chunks = [c for c in head[0].chunks if c.tag != "punct"]
+    before = list(itertools.takewhile(lambda c: c.tag != "cond", chunks)) if not head[0].condition else []
+    hangs = len(before) < len(chunks) or any(c.condition for c in head[1:])
+    verb = next((i for i, c in enumerate(before) if c.word in _SUFFERED), 0)
+    return hangs and verb > 0 and before[0].tag not in _IMPERATIVE
+
+
 def _priced(clause: Clause) -> bool:
     words = _words(clause)
     if words & (_ORDERS | {"much"}) or "save" in clause.tags or figures(clause):
@@ -146,7 +186,7 @@ def orders_of(sentence: Sequence[Clause]) -> list[Clause]:
     """
     at = next((i for i, clause in enumerate(sentence) if i and clause.opener in _THEREFORE), len(sentence))
     head, rest = list(sentence[:at]), list(sentence[at:])
-    if _way_of_things(head):
+    if _way_of_things(head) or suffers(sentence):
         head = []
     reason = next((i for i, clause in enumerate(head) if clause.opener in _REASON), len(head))
     if _plain_talk(head[reason:]):

@@ -328,7 +328,7 @@ def counted_too(before: Clause, clause: Clause) -> bool:
         return False
     first, second = dims(before, figures(before)), dims(clause, figures(clause))
     if _weighed(before, first):
-        return second in ({COUNT}, {FACTOR})
+        return second in ({COUNT}, {FACTOR}, {FRACTION})
     scaled = before.tags & MULTIPLES.keys() or first & {FACTOR, FRACTION}
     return bool(scaled) and second <= {FACTOR, FRACTION} and bool(second or clause.tags & MULTIPLES.keys())
 

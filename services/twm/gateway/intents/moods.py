@@ -10,7 +10,7 @@ from twm.gateway.intents.background import orders_of
 from twm.gateway.intents.chunks import EITHER, Chunk
 from twm.gateway.intents.clauses import Clause
 from twm.gateway.intents.cores import KPI_TAGS, core_of, figures
-from twm.gateway.intents.names import CELL, NODE, ZONE
+from twm.gateway.intents.names import CELL, LINK, NODE, ZONE
 from twm.gateway.intents.questions import question, quoted
 
 if TYPE_CHECKING:
@@ -231,6 +231,9 @@ def beyond_scope(reader: Reader, clause: Clause) -> None:
         reader.ask(
             "unsupported_scope", "scope", "Bounds hold for a whole slice, not for some of its users. Which one for all of it?"
         )
+    unnamed = _not_named(reader, clause)
+    if unnamed:
+        reader.ask("ambiguous_scope", f"scope.{unnamed}s", f"Which {unnamed}s are meant?", reader.names.ids[unnamed])
     if _one_of(words):
         reader.ask("ambiguous_scope", "scope", "One of several was named, but not which. Which one is meant?")
     if not clause.links and _link_to_a_place(clause) and core_of(clause) not in ("", "maintenance"):
@@ -273,6 +276,26 @@ def _of_both(clause: Clause, words: Sequence[str]) -> bool:
     """ "Neither A nor B", "no more than 5 % for A or B": what is denied of one or the other is denied of both."""
     denied = any(c.word.startswith(("no ", "not ", "never ", "nothing ")) for c in clause.chunks if c.tag == "atmost")
     return denied or bool(clause.tags & {"neg", "all"}) or clause.opener in ("nor", "without") or "whether" in words
+
+
+_SOME = frozenset({"other", "others", "some", "several", "certain", "few", "many", "most"})
+_POINTED = frozenset({"these", "those", "this", "that"})
+_POINTED_AT = {"cellnoun": CELL, "linknoun": LINK}
+
+
+def _not_named(reader: Reader, clause: Clause) -> str:
+    """ "The other links", "that cell", "some of the cells", where none was named: of what kind."""
+    chunks = [c for c in clause.chunks if c.tag not in ("of", "filler") or c.word in _SOME | _POINTED]
+    if clause.cells or clause.links or not (clause.heading or (figures(clause) and core_of(clause))):
+        return ""
+    for before, chunk in itertools.pairwise(chunks):
+        kind, plural = _POINTED_AT.get(chunk.tag, ""), chunk.word.endswith("s")
+        if not kind or chunk.word.startswith(("site", "path", "connection")):
+            continue
+        pointed = before.word in _POINTED - {"that"} if plural else before.word in ("this", "that")
+        if (before.word in _SOME and plural and "all" not in clause.tags) or (pointed and not clause.zones):
+            return kind
+    return ""
 
 
 def _one_of(words: Sequence[str]) -> bool:

@@ -50,6 +50,8 @@ def save(reader: Reader, clause: Clause) -> None:
         return
     if any(clause.chunks[i].tag == "range" for i in figures(clause)):
         reader.ask("missing_bound", "objective.saving_target_ratio", "One saving target is needed. Which one?")
+    elif not ratios and clause.tags <= {"neg", "filler", "cost", "punct"} and clause.opener in (",", "and", "but"):
+        reader.objective(clause).saving_weight = SPEND_WEIGHT  # "what counts is gold, not the cost"
     elif not ratios and _unsaved(clause):
         reader.ask(
             "no_goal",
@@ -82,7 +84,11 @@ def _left_of_cost(clause: Clause) -> bool:
     before = [c for c in clause.chunks[max(position - 3, 0) : position] if c.tag not in ("about", "filler")]
     if not before:
         return False
-    return before[-1].word == "down to" or (before[-1].tag == "to" and "reduce" in clause.tags)
+    behind = clause.chunks[position + 1].tag if position + 1 < len(clause.chunks) else ""
+    if before[-1].tag in ("at", "atmost", "below") and behind == "of" and not clause.tags & {"save", "reduce", "less"}:
+        return True  # "run at 90 % of the normal cost"
+    lowered = "reduce" in clause.tags or any(c.word in ("lower", "bring", "get", "take") for c in clause.chunks)
+    return before[-1].word == "down to" or (before[-1].tag == "to" and lowered)
 
 
 def _spared(clause: Clause, i: int) -> bool:

@@ -34,6 +34,7 @@ def strange_place(clause: Clause) -> bool:
 
 
 _NO_PLACES = """
+impact severity urgency category reason background remark remarks purpose requester subject
 future end run request requests interest interests context light case event past course view opinion process wake framework name
 spirit absence presence hope same latest earliest minimum maximum moment background sense order way press news media dark open
 air rain snow storm cold heat sun control heart addition principle practice brief parallel words return effect total general
