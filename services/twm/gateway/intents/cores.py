@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from twm.gateway.intents.asides import beside_slas, cost_aside, seen_by_users, talk_of_cost
 from twm.gateway.intents.bounds import risk_of
@@ -123,7 +124,10 @@ def core_of(clause: Clause) -> str:
         found, kinds = [], set()  # "they have called two times"
     if _things_lost(clause, kinds):
         return ""
-    if ("anycost" in tags or (not found and cost_aside(clause, tags))) and "sla" not in tags:
+    if "anycost" in tags and "sla" not in tags:
+        rest = [c for c in chunks if c.tag != "anycost"]
+        return (core_of(replace(clause, chunks=rest)) if rest else "") or "anycost"  # "freeze fwa at all costs"
+    if not found and cost_aside(clause, tags) and "sla" not in tags:
         return "anycost"
     if not found and "performance" in tags and tags & {"win", "over", "before", "moreimportant"} and tags & {"save", "cost"}:
         return "anycost"

@@ -442,6 +442,8 @@ class Reader:
             self.ask("not_understood", "", "A figure was named, but not what it bounds. What is meant by it?")
             return
         maker(self, clause)
+        if core not in ("anycost", "sla") and any(c.tag == "anycost" and c.word != "whatever it takes" for c in clause.chunks):
+            statements_objective.anycost(self, clause)
         self.context.core = core
         if clause.slices:
             self.context.slices = clause.slices

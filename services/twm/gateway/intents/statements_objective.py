@@ -22,6 +22,14 @@ MIN_WEIGHT, MAX_WEIGHT = 0.1, 10.0
 
 def save(reader: Reader, clause: Clause) -> None:
     """Saving, with or without a figure."""
+    if (clause.zones or clause.cells) and not clause.links:
+        reader.ask(
+            "unsupported_scope",
+            "objective.saving_target_ratio",
+            "Savings hold for the whole area, not for a part of it. Are they to?",
+            ("the whole area", "drop it"),
+        )
+        return
     ratios = [
         clause.chunks[i].value
         for i in figures(clause)
