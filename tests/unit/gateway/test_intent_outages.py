@@ -118,6 +118,20 @@ def test_both_stands_for_the_two_that_were_named(text: str, expected: dict[str, 
 
 
 @pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("island", "relay up and down out for inspection", out("relay-up", "relay-down")),
+        ("island", "leo-up/down damaged", out("leo-up", "leo-down")),
+        ("island", "The sea cable is down in both directions", out("sea-cable-up", "sea-cable-down")),
+        ("island", "keep the relay links below 70 %", full(0.7, "relay-up", "relay-down")),
+        ("valley", "microwave-up is being repointed", out("microwave-up")),
+    ],
+)
+def test_links_and_cells_of_one_family(name: str, text: str, expected: dict[str, Any]) -> None:
+    check(network(name), text, expected)
+
+
+@pytest.mark.parametrize(
     ("name", "text", "code"),
     [
         ("campus", "Both cells under 80 % utilisation", "ambiguous_scope"),

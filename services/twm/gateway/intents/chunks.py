@@ -13,9 +13,9 @@ from twm.gateway.intents.clocks import read_clock
 from twm.gateway.intents.corrections import correct
 from twm.gateway.intents.dates import read_date, read_days, starts_date
 from twm.gateway.intents.names import CELL, LINK, NODE, SLICE, ZONE, Name, NameIndex
-from twm.gateway.intents.numbers import NUMBER_WORDS, ONES
+from twm.gateway.intents.numbers import NUMBER_WORDS
 from twm.gateway.intents.quantities import read_quantity
-from twm.gateway.intents.references import like_an_id, ticket
+from twm.gateway.intents.references import like_an_id, numbered_priority, ticket
 from twm.gateway.intents.tokens import Token
 from twm.gateway.intents.units import UNIT_WORDS
 
@@ -104,6 +104,10 @@ class Chunker:
                 found = found or names.match(tokens, words, i, kind=ZONE)  # a zone called "sector-7"
             if listed is not None and (found is None or found[1] < listed.end):
                 return listed
+            if found is None:
+                rows = self._of_stem(tokens, words, i)
+                if rows is not None:
+                    return rows
             dictated = names.spoken.match(tokens, i) if token.kind == "word" else None
             if dictated is not None and (found is None or dictated[1] > found[1]):
                 said = tuple(dict.fromkeys(Name(s.kind, s.id) for s in dictated[0]))
@@ -141,9 +145,9 @@ class Chunker:
         referred = ticket(tokens, words, i)
         if referred:
             return Chunk(FILLER, i, referred, None, "ticket")
-        ranked = _ranked(tokens, words, i)
+        ranked = numbered_priority(tokens, words, i)
         if ranked is not None:
-            return ranked
+            return Chunk("priority", i, ranked[1], ranked[0], words[i])
         if words[i] == "p" and i + 1 < len(tokens) and tokens[i + 1].glued and tokens[i + 1].kind == "number":
             return Chunk("percentile", i, i + 2, tokens[i + 1].text, "p" + tokens[i + 1].text)
         named = words[i] == "there" and bool(out) and out[-1].tag == NAME  # "eMBB there will be"
@@ -239,6 +243,24 @@ class Chunker:
             return None
         return self._resolved(kind, numbers, i, j, words)
 
+    def _of_stem(self, tokens: Sequence[Token], words: Sequence[str], i: int) -> Chunk | None:
+        """ "The lift cells", "the ring links", "the ring is cut in both directions": all that are called so and a part more."""
+        for count in (2, 1):
+            hyphened = count == 2 and i + 2 < len(tokens) and tokens[i + 1].text in "-_" and tokens[i + 1].glued
+            j = i + count + hyphened
+            said = [t for t in tokens[i:j] if t.kind == "word"]
+            if len(said) != count or j >= len(tokens):
+                continue
+            text = "-".join(t.text for t in said)
+            kind = {"cellnoun": CELL, "linknoun": LINK}.get(lexicon.words().get(words[j], ""), "")
+            ids = self._names.stem(kind, text) if kind and words[j].endswith("s") else []
+            if ids:
+                return Chunk(NAME, i, j + 1, tuple(Name(kind, x) for x in ids), text)
+            ids = self._names.stem(LINK, text)
+            if len(ids) == 2 and any(both in " ".join(words[j : j + 16]).split(" . ")[0] for both in _BOTH_WAYS):
+                return Chunk(NAME, i, j, tuple(Name(LINK, x) for x in ids), text)
+        return None
+
     def _small(self, tokens: Sequence[Token], words: Sequence[str], j: int) -> tuple[int, int] | None:
         """A whole number without a unit at `j`."""
         if j >= len(tokens) or not (tokens[j].kind == "number" or words[j] in NUMBER_WORDS) or words[j] in ("a", "an"):
@@ -267,6 +289,9 @@ class Chunker:
     def _row(self, tokens: Sequence[Token], words: Sequence[str], first: Chunk) -> Chunk:
         """ "EXP-01, -02 and -03", "up-1/2/3": names of one family, the later ones by their numbers alone."""
         names, j = list(first.value), first.end
+        other = self._other_way(tokens, names, j)
+        if other:
+            return Chunk(NAME, first.start, j + 2, (*names, Name(LINK, other)), first.word)
         numbered = re.fullmatch(r"(.*[^0-9])(\d{1,4})", names[0].id) if len(names) == 1 else None
         known = {x.casefold(): x for x in self._names.ids[names[0].kind]} if numbered and names[0].kind in (CELL, LINK) else {}
         while numbered is not None and known:
@@ -288,6 +313,15 @@ class Chunker:
             names += [Name(kind, x) for x in (self._names.ids[kind][ends[0] + 1 : ends[1] + 1] if through else [said])]
             j = k + 1
         return Chunk(NAME, first.start, j, tuple(dict.fromkeys(names)), first.word)
+
+    def _other_way(self, tokens: Sequence[Token], names: Sequence[Name], j: int) -> str:
+        """ "crest-up and down", "crest-up/-down": the same link the other way."""
+        if len(names) != 1 or names[0].kind != LINK or "-" not in names[0].id or j + 1 >= len(tokens):
+            return ""
+        stem, after = names[0].id.rpartition("-")[0], tokens[j + 2].text if j + 2 < len(tokens) else ""
+        known = {x.casefold(): x for x in self._names.stem(LINK, stem.casefold())}
+        joined = tokens[j].text in ("and", "/", "&", "+", "or") and after not in ("by", "from", "-")
+        return known.get(f"{stem}-{tokens[j + 1].text}".casefold(), "") if joined and tokens[j + 1].text.isalpha() else ""
 
     def _stray(self, tokens: Sequence[Token], i: int) -> Chunk | None:
         """ "up-9", "N7", "A4-hub": written like the names of the network, but none of them."""
@@ -400,27 +434,6 @@ def _lettered(tokens: Sequence[Token], j: int) -> bool:
         return False
     ends = j + 2 >= len(tokens) or not tokens[j + 2].glued or tokens[j + 2].text in ",.;:!?)"
     return len(tokens[j + 1].text) == 1 and tokens[j + 1].text.isalpha() and ends
-
-
-def _ranked(tokens: Sequence[Token], words: Sequence[str], i: int) -> Chunk | None:
-    """ "P1: ..." at the head of a sentence, "prio 4", "priority: 2": a priority, and no percentile."""
-    short = words[i] == "p" and (i == 0 or words[i - 1] in (".", ";", "!"))
-    if not short and words[i] not in ("priority", "prio"):
-        return None
-    j = i + 1
-    while not short and j < len(tokens) and words[j] in (":", "=", "is", "level", "class", "no", "#", "number", "of"):
-        j += 1
-    number = ONES.get(tokens[j].text, 0) if j < len(tokens) and not short else 0
-    number = number or (int(tokens[j].text) if j < len(tokens) and tokens[j].text in ("1", "2", "3", "4", "5") else 0)
-    if not 1 <= number <= 5 or (short and not tokens[j].glued):
-        return None
-    after = words[j + 1] if j + 1 < len(words) else ""
-    if tokens[j].kind == "word" and (after in UNIT_WORDS or after in NUMBER_WORDS or after in ("point", "times")):
-        return None
-    if (short and after not in (":", "-", "–", ",", "!", "")) or after == "%":
-        return None
-    end = j + 2 if short and after in ("-", "–", ":", ",") else j + 1
-    return Chunk("priority", i, end, number, words[i])
 
 
 def _dates(tokens: Sequence[Token], words: Sequence[str], i: int, today: dt.date) -> Chunk | None:

@@ -59,6 +59,7 @@ class NameIndex:
         self._families: dict[str, str] = {}
         self._endings: dict[str, list[Name]] = {}
         self._compounds: dict[str, str] = {}
+        self._stems: dict[tuple[str, str], list[str]] = {}
         self.spoken = SpokenNames()
         self.ids: dict[str, list[str]] = {
             SLICE: [s.id for s in spec.slices],
@@ -97,6 +98,8 @@ class NameIndex:
             self._reserved.add(name.id)
         if _PERCENTILE.fullmatch(name.id) or parts in lexicon.phrases():
             self._reserved.add(name.id)
+        if len(words) > 1 and name.kind in (CELL, LINK):
+            self._stems.setdefault((name.kind, "-".join(t.text for t in words[:-1])), []).append(name.id)
         lettered = _LETTERED.search(name.id)
         if lettered and name.kind in (CELL, LINK):
             self._families.setdefault(name.id[: lettered.start() + 1].casefold(), name.kind)
@@ -122,6 +125,16 @@ class NameIndex:
     def compound(self, first: str) -> str | None:
         """Kind of the names of three words or more that begin with `first`, where that is no word ("fib" of "fib-yard-up")."""
         return self._compounds.get(first)
+
+    def stem(self, kind: str, text: str) -> list[str]:
+        """Ids of that kind that are `text` and one part more ("lift-1", "lift-2" of "lift"), where there are two or more."""
+        found = self._stems.get((kind, text), [])
+        return found if len(found) > 1 else []
+
+    def ending_of(self, plural: str) -> list[Name]:
+        """Zones whose names of several words end in that word in the plural ("both tunnels"), where there are two or more."""
+        found = self._endings.get(plural[:-1], []) if plural.endswith("s") else []
+        return found if len(found) > 1 else []
 
     def begins_link(self, word: str) -> bool:
         """Whether links are called so before a hyphen ("relay" of "relay-up")."""

@@ -7,7 +7,7 @@ word ("reductions"), and where people write it by mistake for one of the grammar
 from __future__ import annotations
 
 ORDINARY = """
-faster slower quicker
+faster slower quicker tunnels
 storm storms rain ice heat fuse jumper jumpers pole poles died dies dying toast fried sliced drooping patching springs cove dune
 sluice berth buoy deck track tracks booth yard feed feeds barge caster hoist cage skip relays dome oars liner visa fuel rigger
 clause lessee stable renewed grumble grumbling grumbled moan moaning queue hot

@@ -1,10 +1,11 @@
-"""What is written like a name and refers to something else: tickets, cases, requests."""
+"""What is written like a name and refers to something else: tickets, cases, requests, priorities."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from twm.gateway.intents import lexicon
+from twm.gateway.intents.numbers import NUMBER_WORDS, ONES
 from twm.gateway.intents.tokens import Token
 from twm.gateway.intents.units import UNIT_WORDS
 
@@ -33,3 +34,24 @@ def like_an_id(tokens: Sequence[Token], i: int) -> bool:
     known = lexicon.words().get(word.text)
     referred = word.text in _TICKETS or before in _TICKETS
     return word.raw.isupper() and len(word.raw) <= 6 and not referred and known in (None, "filler", "linknoun", "nodenoun")
+
+
+def numbered_priority(tokens: Sequence[Token], words: Sequence[str], i: int) -> tuple[int, int] | None:
+    """ "P1: ..." at the head of a sentence, "prio 4", "priority: 2": a priority, its number and the token after."""
+    short = words[i] == "p" and (i == 0 or words[i - 1] in (".", ";", "!"))
+    if not short and words[i] not in ("priority", "prio"):
+        return None
+    j = i + 1
+    while not short and j < len(tokens) and words[j] in (":", "=", "is", "level", "class", "no", "#", "number", "of"):
+        j += 1
+    number = ONES.get(tokens[j].text, 0) if j < len(tokens) and not short else 0
+    number = number or (int(tokens[j].text) if j < len(tokens) and tokens[j].text in ("1", "2", "3", "4", "5") else 0)
+    if not 1 <= number <= 5 or (short and not tokens[j].glued):
+        return None
+    after = words[j + 1] if j + 1 < len(words) else ""
+    if tokens[j].kind == "word" and (after in UNIT_WORDS or after in NUMBER_WORDS or after in ("point", "times")):
+        return None
+    if (short and after not in (":", "-", "–", ",", "!", "")) or after == "%":
+        return None
+    end = j + 2 if short and after in ("-", "–", ":", ",") else j + 1
+    return number, end

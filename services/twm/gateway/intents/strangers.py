@@ -43,6 +43,7 @@ industry budget contract agreement letter mail meeting call phone conversation d
 risk cost price expense beginning start back front middle top bottom latter former rest opposite meantime interim behalf
 accordance line touch need favour favor position lead pace rate level degree extent amount number average worst best least most
 review minutes memo decision summary agenda notice resolution appendix annex clause item point paragraph section update status
+direction directions ways
 reason reasons cause motive grounds owner contact requester requirement requirements target targets request rule rules why what
 who when scope comment comments remark remarks ask asks aim aims purpose details detail info information order orders
 first second last once all any times time full use operation service work place stake issue hand hands charge
@@ -129,7 +130,12 @@ def places(reader: Reader, clause: Clause, core: str) -> None:
             unknown(reader, SLICE, chunk.word)
         elif chunk.tag in ("place", UNKNOWN, "filler"):
             placed = _placed(chunks, i)
-            ending = reader.names.ending(chunk.word) if placed and not _otherwise_called(chunks, i) else None
+            several = reader.names.ending_of(chunk.word) if placed else []
+            if several and not clause.zones:
+                chunks[i] = Chunk("name", chunk.start, chunk.end, tuple(several), chunk.word)  # "in both tunnels"
+                continue
+            owned = placed or _of_cells(chunks, i)
+            ending = reader.names.ending(chunk.word) if owned and not _otherwise_called(chunks, i) else None
             if ending is not None:
                 chunks[i] = Chunk("name", chunk.start, chunk.end, (ending,), chunk.word)
             elif clause.zones or _whole(reader, chunk.word) or _anywhere(chunks, i):
@@ -142,6 +148,12 @@ def places(reader: Reader, clause: Clause, core: str) -> None:
                 follows = chunks[i + 1].tag if i + 1 < len(chunks) else ""
                 if follows not in ("name", "unknown", "share", "demand"):
                     unknown(reader, ZONE, chunk.word)
+
+
+def _of_cells(chunks: Sequence[Chunk], i: int) -> bool:
+    """ "No cell of the market", "utilisation of the rank"."""
+    before = [c for c in chunks[max(i - 3, 0) : i] if c.word not in ("the", "our")]
+    return len(before) > 1 and before[-1].tag == "of" and before[-2].tag in ("cellnoun", "util")
 
 
 def _otherwise_called(chunks: Sequence[Chunk], i: int) -> bool:
@@ -256,6 +268,11 @@ def strange_heading(reader: Reader, clause: Clause, sentence: Sequence[Clause]) 
         unknown(reader, SLICE, typed)
         return
     said = [c for c in clause.chunks if c.tag not in ("filler", "punct", "in", "at", "on")]
+    for i, chunk in enumerate(clause.chunks):
+        own = chunk.tag in ("place", UNKNOWN, "filler") and not clause.zones and _placed(clause.chunks, i)
+        ending = reader.names.ending(chunk.word) if own and not _otherwise_called(clause.chunks, i) else None
+        if ending is not None:
+            clause.chunks[i] = Chunk("name", chunk.start, chunk.end, (ending,), chunk.word)
     last = clause.chunks[-1]
     strange = (last.tag in (UNKNOWN, "place") or last.word in _PLACES) and last.word not in NO_PLACES and len(last.word) > 3
     if (
@@ -369,7 +386,7 @@ def _placed(chunks: Sequence[Chunk], i: int) -> bool:
         j >= 0
         and i - j <= 3
         and (
-            chunks[j].word in ("the", "our", "a", "this", "old", "new", "zone", "area", "big", "main")
+            chunks[j].word in ("the", "our", "a", "this", "old", "new", "zone", "area", "big", "main", "both")
             or chunks[j].tag in (UNKNOWN, "event")
             or (
                 chunks[j].tag not in _BOUND_WORDS

@@ -102,11 +102,12 @@ WORDS: dict[str, str] = {
         maintainance maintenence maintanance
         maintenance maint servicing repair repairs repaired works work upgrade upgraded upgrades downtime
         outage splicing spliced respliced splice swap swapping replacement replaced replacing serviced
+        reterminated repointed recabled rewired retuned recalibrated refurbished retensioned
         realign realigning realigned realignment swapped overhauled overhaul
     """,
     "down": """
         severed gone down dead dark offline unavailable broken out-of-service disconnected unplugged snapped chopped
-        uprooted destroyed unusable unreachable
+        uprooted destroyed unusable unreachable damaged
     """,
     "fail": "failure failures fail fails failed failing",
     "lose": "lose loses losing",
