@@ -197,3 +197,10 @@ def test_two_links_with_two_figures_have_one_each(spec: NetworkSpec) -> None:
 def test_the_link_of_an_occasion_is_not_bounded(spec: NetworkSpec) -> None:
     found = plain(spec, "cap the load on up-5 at 80 percent during the works on up-3")
     assert [c["scope"] for c in found["constraints"]] == [{"links": ["up-5"]}]
+
+
+def test_a_link_that_drops_to_a_rate_has_that_left(spec: NetworkSpec) -> None:
+    found = plain(spec, "up-3 drops to 120 Mbps from 6 to 9 am tomorrow because of the rain")
+    (work,) = found["context"]["maintenance"]
+    assert work["link"] == "up-3"
+    assert 0 < work["capacity_factor"] < 1

@@ -85,3 +85,26 @@ def test_a_sentence_that_is_a_kpi_alone_is_a_title(spec: NetworkSpec) -> None:
     assert [(c["kpi"], c["bound"]) for c in found["constraints"]] == [("delay_mean_ms", 6.0), ("delay_mean_ms", 30.0)]
     assert found["objective"] == {"saving_target_ratio": 0.05}
     assert "constraints" not in plain(spec, "Reliability. embb gets at least 20 % of the PRBs.")
+
+
+@pytest.mark.parametrize(
+    ("text", "also"),
+    [
+        ("keep urllc below 9 ms at all costs", "constraints"),
+        ("freeze fwa at any cost", "limits"),
+        ("at any cost give urllc 30 % of the PRBs", "limits"),
+    ],
+)
+def test_what_is_wanted_at_any_cost_is_not_lost(spec: NetworkSpec, text: str, also: str) -> None:
+    found = plain(spec, text)
+    assert found["objective"] == {"saving_weight": 0.5}
+    assert len(found[also]) == 1
+
+
+def test_an_order_at_any_cost_is_an_order(spec: NetworkSpec) -> None:
+    found = plain(spec, "urllc over embb whatever the cost")
+    assert found == {"objective": {"saving_weight": 0.5, "slice_weights": {"urllc": 2.0}}}
+
+
+def test_savings_in_a_part_of_the_area_are_asked_about(spec: NetworkSpec) -> None:
+    assert codes(spec, "save energy in the corridor tonight") == {"unsupported_scope"}

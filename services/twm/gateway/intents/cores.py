@@ -166,6 +166,8 @@ def core_of(clause: Clause) -> str:
         return "maintenance"
     if links and not slices and not found and tags & KPI_TAGS <= {"loss"} and _link_lost(chunks):
         return "maintenance"
+    if links and not slices and kinds == {RATE} and not tags & (KPI_TAGS | {"neg"}) and "reduce" in tags and "to" in tags:
+        return "maintenance"  # "L1 drops to 120 Mbps"
     if links and not slices and not kpi:
         silent = words & {"service", "traffic", "light", "signal"} or (
             "nothing" in words and words & {"left", "through", "on", "over"}
