@@ -38,6 +38,11 @@ def ends(window: intent_pb2.Window) -> tuple[str, str]:
         ("(27.11.2026, 9:00 Uhr bis 11:00 Uhr)", "11-27 09:00", "11-27 11:00"),
         ("on 4, 5 and 6 December", "12-04 00:00", "12-07 00:00"),
         ("during the next half hour", "", "11-25 11:00"),
+        ("during the night shift, 22:00-06:00", "11-25 22:00", "11-26 06:00"),
+        ("until 18:00 instead of 16:00", "", "11-25 18:00"),
+        ("not before 14:00 and not after 18:00", "11-25 14:00", "11-25 18:00"),
+        ("during the hour from 14:00", "11-25 14:00", "11-25 15:00"),
+        ("2morrow b/w 15:00 and 17:00", "11-26 15:00", "11-26 17:00"),
         ("on the morning of 3 December", "12-03 06:00", "12-03 12:00"),
     ],
 )
@@ -115,6 +120,10 @@ def test_one_window_after_the_other(spec: NetworkSpec, text: str, windows: list[
     "text",
     [
         "Freeze fwa today, and then again on Friday.",
+        "Cap embb at 30 % of the PRBs for tomorrow's day shift.",
+        "Except between 14:00 and 18:00, cap embb at 30 % of the PRBs.",
+        "Freeze fwa first thing tomorrow.",
+        "Freeze fwa in the last hour of today.",
         "Freeze fwa over the first weekend of December.",
         "Urllc delay below 9 ms by tomorrow evening.",
         "Save 10 % of the cost overnight, but from 06:00 hold the SLAs.",
@@ -124,6 +133,10 @@ def test_one_window_after_the_other(spec: NetworkSpec, text: str, windows: list[
 )
 def test_windows_that_are_not_fixed_are_asked_about(spec: NetworkSpec, text: str) -> None:
     assert "ambiguous_window" in codes(spec, text)
+
+
+def test_hours_of_two_days_come_again(spec: NetworkSpec) -> None:
+    assert "unsupported_recurrence" in codes(spec, "Embb: 90 Mbps, 11:00-13:00 on Saturday and Sunday.")
 
 
 def test_an_order_of_slices_is_no_order_of_times(spec: NetworkSpec) -> None:

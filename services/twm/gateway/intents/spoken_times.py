@@ -21,7 +21,8 @@ _TALK = (
 )
 _SPOKEN = r"(?:half|quarter|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b"
 _MOMENT = (
-    rf"(?:{_CLOCK}|today\b|tomorrow\b|(?:{DAY})\b|\d{{4}}-\d\d-\d\d|\d{{1,2}}(?:st|nd|rd|th)?\s(?:{MONTH})\b|[01]\d[0-5]\d\b)"
+    rf"(?:{_CLOCK}|today\b|tomorrow\b|(?:{DAY})\b|\d{{4}}-\d\d-\d\d|\d{{1,2}}\.\d{{1,2}}\.(?:20\d\d)?"
+    rf"|\d{{1,2}}(?:st|nd|rd|th)?\s(?:{MONTH})\b|[01]\d[0-5]\d\b)"
 )
 _HOURS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 _HOUR_OF_PART = re.compile(
@@ -57,6 +58,8 @@ def _rules(*pairs: tuple[str, str]) -> list[tuple[re.Pattern[str], str]]:
     return [(re.compile("(?i)" + pattern), words) for pattern, words in pairs]
 
 
+_OWN = r"(?:today|tomorrow|tonight)'s"
+_SHIFT = r"(?:day|night|late|early|morning|evening|afternoon|back)[\s-]shift"
 _NTH = r"first|second|third|fourth|fifth|sixth|umpteenth|last|\d{1,2}(?:st|nd|rd|th)"
 _SOME = r"one|two|three|four|five|six|seven|eight|nine|ten|twelve|an?|\d{1,3}"
 _RULES = _rules(
@@ -103,6 +106,32 @@ _RULES = _rules(
     ),
     (r"\b(?:24\s?/\s?7|24\sx\s7|around\sthe\sclock|round\sthe\sclock)\b", ""),
     # Short forms.
+    (r"\b2mor+ow?\b", "tomorrow"),
+    (r"\b(?:arvo|aftn)\b", "afternoon"),
+    (rf"\bb/w\s(?={_MOMENT})", "between "),
+    # Shifts, and times that are none of it.
+    (
+        rf"\b(?:during|for|in|throughout|over)\s(?:the|our|{_OWN})\s{_SHIFT}(?:,\s|\s\(|\s)(?:from\s)?"
+        rf"((?:{_CLOCK})\s?(?:-|–|to|until)\s?(?:{_CLOCK}))\)?",
+        r"from \1",
+    ),
+    (rf"\b(?:during|for|in|throughout|over|until|till)\s(?:the|our|{_OWN})\s{_SHIFT}\b", VAGUE),
+    (rf"\b(?:except|excluding|other\sthan|apart\sfrom|but\snot|not)\s(?=(?:between|from)\s(?:{_CLOCK}))", VAGUE + " "),
+    (rf",?\s(?:instead\sof|rather\sthan|and\snot)\s(?:at\s|until\s|from\s)?(?:{_CLOCK})(?=\s?[,.;]|\s?$)", ""),
+    (
+        rf"\bnot\s(?:before|earlier\sthan)\s((?:{_CLOCK}))\s(?:and|but|or)\s(?:not\s)?(?:after|later\sthan)\s(?={_CLOCK})",
+        r"from \1 until ",
+    ),
+    (
+        rf"((?:{_CLOCK})\s?(?:-|–|to|until)\s?(?:{_CLOCK})),?\son\s(?:both\s)?({DAY})(?:,?\s(?:and|&|as\swell\sas)\s)(?:on\s)?(?:{DAY})\b",
+        r"\1 every \2",
+    ),
+    (r"\bfirst\sthing\s(?=tomorrow|on\s|in\sthe\smorning)", VAGUE + " "),
+    (rf"\b(?:in|during|for)\sthe\shour\s(?:from|starting\sat|beginning\sat|after)\s(?={_CLOCK})", "for one hour from "),
+    (
+        rf"\b(?:in|during|for)\sthe\s(?:(?:last|first|final)\s)?(?:(?:{_SOME})\s)?(?:hours?|minutes)\s(?:before|after|of|leading\sup\sto)\b",
+        VAGUE,
+    ),
     (r"\bEOD\b", "the end of the day"),
     (r"\bEOM\b", "the end of the month"),
     (r"\bEOY\b", "the end of the year"),
