@@ -46,6 +46,7 @@ def spec() -> NetworkSpec:
         ("PRB utilisation of cell-1: 0.8 max", 0.8),
         ("SLO: urllc delivery ratio >= 0.998.", 0.002),
         ("down-2 needs a reserve of 30 %.", 0.7),
+        ("Zero loss for urllc, please.", 0.0),
         ("The load of up-1 has to remain at 76 % or lower.", 0.76),
     ],
 )
@@ -84,6 +85,7 @@ def test_what_is_left_is_a_part_of_the_whole(spec: NetworkSpec, text: str, left:
         ("At most 40 % of the bandwidth of any link for embb.", {"max_share": 0.4, "resource": "bandwidth"}),
         ("embb stays frozen, nobody alters its shares.", {"max_change": 0.0}),
         ("embb has 20 % of the PRBs, that's the minimum.", {"min_share": 0.2, "resource": "prb"}),
+        ("embb's part of the PRBs: two fifths, no bigger.", {"max_share": 0.4, "resource": "prb"}),
         ("Put a lid of 40 % on embb's PRBs.", {"max_share": 0.4, "resource": "prb"}),
         ("embb is happy with a fifth of the PRBs.", {"max_share": 0.2, "resource": "prb"}),
     ],
@@ -154,6 +156,7 @@ def test_a_rate_with_a_delay_of_its_own_is_two_bounds(spec: NetworkSpec) -> None
         "Get embb loss down to half of what it is now.",
         "Bring urllc delay 20 % below what it is today.",
         "embb: 8 points more PRBs than it has today.",
+        "Make embb 30 % faster.",
     ],
 )
 def test_a_figure_against_now_is_relative(spec: NetworkSpec, text: str) -> None:
@@ -172,4 +175,5 @@ def test_what_is_counted_on_of_a_fading_link_is_left(spec: NetworkSpec) -> None:
 
 
 def test_a_cost_that_was_told_is_cut(spec: NetworkSpec) -> None:
+    assert plain(spec, "Energy to 90 % of what it is now.") == {"objective": {"saving_target_ratio": 0.1}}
     assert plain(spec, "Consumption is too high. Cut it by a tenth.") == {"objective": {"saving_target_ratio": 0.1}}

@@ -9,7 +9,8 @@ from dataclasses import replace
 from twm.gateway.intents.chunks import NAME, Chunk
 from twm.gateway.intents.clauses import Clause
 from twm.gateway.intents.context import Context
-from twm.gateway.intents.cores import FULL, KPI_TAGS, dims, figures
+from twm.gateway.intents.cores import KPI_TAGS, dims, figures
+from twm.gateway.intents.fullness import FULL
 from twm.gateway.intents.headings import LENT
 from twm.gateway.intents.lines import ITEM
 from twm.gateway.intents.names import CELL, LINK, Name

@@ -9,6 +9,16 @@ from twm.gateway.intents.asides import beside_slas, cost_aside, seen_by_users, t
 from twm.gateway.intents.bounds import risk_of
 from twm.gateway.intents.chunks import NAME, UNKNOWN_NAME, Chunk
 from twm.gateway.intents.clauses import Clause
+from twm.gateway.intents.fullness import (
+    FREE,
+    THAN_FULL,
+    filled_up,
+    kept_back,
+    kept_off,
+    less_loaded,
+    not_to_carry,
+    still_carried,
+)
 from twm.gateway.intents.growth import MULTIPLES, announced, growth, load_bounded, plainly_more, times_usual, vague_growth
 from twm.gateway.intents.names import LINK
 from twm.gateway.intents.units import (
@@ -35,9 +45,6 @@ cut out off away pulled dug torn pull pulling stopped halted interrupted isolate
 decommissioned shutdown severs killed kaput defunct
 """
 GONE = frozenset(_GONE_WORDS.split())
-_CARRIES = frozenset(
-    {"carry", "carries", "carrying", "runs", "run", "running", "works", "left", "remain", "remains", "remaining"}
-)
 _MULTIPLIED = frozenset({"demand", "more", "usual", "expect", "times", "raise", "less", *KPI_TAGS})
 _SHAREABLE = frozenset({RATIO, FRACTION, POINTS, PRB})
 _ORDER = frozenset(
@@ -59,11 +66,6 @@ _ORDER = frozenset(
         "yield",
     }
 )
-_FULL_WORDS = "full filled fill fills filling fuller hot hotter packed run runs running fully laden loaded stressed"
-FULL = frozenset(_FULL_WORDS.split())
-"""How full a cell or link is, where a share of it is named."""
-_THAN_FULL = frozenset({"fuller", "hotter", "busier", "warmer"})
-_FREE = frozenset({"free", "headroom", "unused", "idle", "spare", "slack", "margin"})
 _PACKET_WORDS = frozenset({"packet", "packets", "pkt", "pkts", "frame", "frames", "message", "messages", "datagrams"})
 
 
@@ -139,11 +141,9 @@ def core_of(clause: Clause) -> str:
         return ""
     if ("sla" in tags or "slagood" in tags) and not (slices and found and kinds & {DELAY, RATE}):
         return "sla"
-    if links and not slices and not tags & {"share", "bandwidth"} and _may_carry(clause, kinds):
-        return "kpi"
     if links and not slices and any(chunks[i].tag == "quantity" and chunks[i].value.of == NOMINAL for i in found):
         return "maintenance"
-    spare = bool(words & _FREE) or _kept_back(chunks)
+    spare = bool(words & FREE) or kept_back(chunks)
     if shares and not slices and spare and placed and not kpi and not tags & {"expect", "fail"}:
         return "headroom"
     if "demand" in tags and shares and load_bounded(clause, tags, links):
@@ -152,11 +152,11 @@ def core_of(clause: Clause) -> str:
         return "relieve"
     if "overload" in tags and not found and (clause.opener == "without" or tags & {"neg"}):
         return "overload"
-    if shares and not slices and not kpi and placed and _compared(clause) and _filled(clause, words):
+    if shares and not slices and not kpi and placed and _compared(clause) and filled_up(clause, words):
         return "kpi"
-    if shares and not slices and placed and _less_loaded(clause, words):
+    if shares and not slices and placed and less_loaded(clause, words):
         return "kpi"
-    if shares and links and not slices and not kpi and _not_to_carry(clause, words):
+    if shares and links and not slices and not kpi and not_to_carry(clause, words):
         return "kpi"
     if (
         links
@@ -174,7 +174,7 @@ def core_of(clause: Clause) -> str:
         )
         if not found and "neg" in tags and silent:
             return "maintenance"
-        if not found and any(c.word in GONE and not _kept_off(chunks, i) for i, c in enumerate(chunks)):
+        if not found and any(c.word in GONE and not kept_off(chunks, i) for i, c in enumerate(chunks)):
             return "maintenance"
         if (
             all(chunks[i].tag == "range" for i in found)
@@ -183,7 +183,7 @@ def core_of(clause: Clause) -> str:
             and not tags & _WORK
         ):
             return "share" if tags & {"bandwidth", "share"} else "kpi"
-        if tags & _WORK or ("capacity" in tags and found) or ("reduce" in tags and shares) or _carried(clause, kinds):
+        if tags & _WORK or ("capacity" in tags and found) or ("reduce" in tags and shares) or still_carried(clause, kinds):
             return "maintenance"
         given = {"reserve", "bandwidth", "for", "pronoun"} <= tags  # "reserve 35 % of the bandwidth for them on L1"
         given = given or any(chunks[i].tag == "range" for i in found)
@@ -339,14 +339,6 @@ def counted_too(before: Clause, clause: Clause) -> bool:
     return bool(scaled) and second <= {FACTOR, FRACTION} and bool(second or clause.tags & MULTIPLES.keys())
 
 
-def _less_loaded(clause: Clause, words: set[str]) -> bool:
-    """ "Lower the load on up-4 to 70 %", "cut the load of TN-4 by a fifth": an order about utilisation, and no forecast."""
-    order = next((c for c in clause.chunks if c.tag not in ("filler", "punct", "window")), None)
-    lowered = order is not None and order.tag == "reduce" and not order.word.endswith(("s", "ing", "ed"))
-    asked = lowered or (order is not None and (order.word == "lower" or ({"bring", "get"} & {order.word} and "down" in words)))
-    return bool(asked) and bool(words & {"load", "loads", "loading"}) and "capacity" not in clause.tags
-
-
 def _it_counts(clause: Clause, kinds: set[str]) -> bool:
     """ "It counts half", "they are less important": of what was spoken of, where that is no mere reason."""
     meant = any(c.word in ("it", "they", "them", "these", "those") for c in clause.chunks)
@@ -379,74 +371,19 @@ def _moved(chunks: Sequence[Chunk]) -> bool:
     return bool(words & {"take", "takes", "taken", "taking", "moved", "away", "at once", "at a time", "in one go"})
 
 
-def _kept_back(chunks: Sequence[Chunk]) -> bool:
-    """ "a 20 % reserve on down-4", "20 % in reserve": what is left free, and no share for anybody."""
-    at = next((i for i, c in enumerate(chunks) if c.word in ("reserve", "reserves")), 0)
-    linked = any(c.tag == NAME and c.value[0].kind == LINK for c in chunks)
-    noun = linked and chunks[at - 1].word in ("a", "the", "some")  # "down-2 needs a reserve of 30 %"
-    return at > 0 and (chunks[at - 1].tag in ("quantity", "in") or chunks[at - 1].word == "in" or noun)
-
-
-def _filled(clause: Clause, words: set[str]) -> bool:
-    """ "no cell above 85 %", "up-3 no more than 80 % full": what bounds a share of cells or links is their utilisation."""
-    if words & FULL or ("busier" in words and "neg" in clause.tags):
-        return True
-    cells = any(c.tag == "cellnoun" for c in clause.chunks) and ("all" in clause.tags or "no" in words or "none" in words)
-    return cells and not clause.tags & {"share", "prb", "change", "reserve", "freeze"}
-
-
 def _weighed(clause: Clause, kinds: set[str]) -> bool:
     """ "URLLC weight 3", "a weight of 3 for FWA", "weigh it threefold"."""
     scaled = kinds & {COUNT, FACTOR} or clause.tags & MULTIPLES.keys()
     return bool(scaled) and any(c.word in WEIGHING for c in clause.chunks)
 
 
-def _kept_off(chunks: Sequence[Chunk], i: int) -> bool:
-    """ "Kept off the ceiling": no link that is off."""
-    return chunks[i].word in ("off", "out", "away") and i > 0 and chunks[i - 1].tag == "hold"
-
-
 def _halved(clause: Clause) -> bool:
     return any(c.word.startswith("halv") for c in clause.chunks)
-
-
-def _carried(clause: Clause, kinds: set[str]) -> bool:
-    """ "up-4 can carry only 300 Mbps": what a link still does."""
-    words = {c.word for c in clause.chunks}
-    return bool(kinds & {RATE, *_SHAREABLE}) and bool(words & _CARRIES) and "neg" not in clause.tags
-
-
-_MODALS = frozenset({"should", "must", "shall", "may", "let", "never", "don't", "dont", "do", "mustn't", "shouldn't"})
-
-
-def _may_carry(clause: Clause, kinds: set[str]) -> bool:
-    """ "up-3 should never carry more than 75 % of its capacity", "L1 may run at up to 80 %": how full it may be."""
-    words = {c.word for c in clause.chunks}
-    upper = (
-        bool(words & (_MODALS - {"may"}))
-        and "neg" in clause.tags
-        and bool(clause.tags & {"more", "above", "over"} or words & FULL)
-    )
-    allowed = "may" in words and "neg" not in clause.tags and "atmost" in clause.tags
-    carried = words & (_CARRIES | {"take", "use", "be"}) or "util" in clause.tags
-    return kinds <= {RATIO, FRACTION} and bool(kinds) and bool(carried) and (upper or allowed) and not clause.tags & _WORK
 
 
 def _capacity_lost(tags: set[str], shares: bool, figures_named: bool) -> bool:
     """ "half the capacity lost", "no capacity": of links, and about no other KPI."""
     return "capacity" in tags and (shares or ("neg" in tags and not figures_named)) and not tags & (KPI_TAGS - {"loss"})
-
-
-_ORDERED = frozenset({"must", "shall", "should", "never", "let", "not", "don't", "dont", "keep", "allow", "allowed", "may"})
-_ABLE = frozenset({"can", "could", "able", "only", "left", "remaining", "still", "cannot", "can't"})
-
-
-def _not_to_carry(clause: Clause, words: set[str]) -> bool:
-    """ "up-3 should never carry more than 75 % of its capacity": an order; "can carry no more than 60 %" is what is left."""
-    asked = words & _ORDERED and not words & _ABLE
-    upper = clause.tags & {"atmost", "below"} or (clause.tags & {"neg"} and clause.tags & {"more", "above", "over"})
-    carried = words & {"carry", "carrying", "use", "using", "exceed", "take", "load", "loaded"} or "above" in clause.tags
-    return bool(asked and upper and carried) and not clause.tags & _WORK
 
 
 def _link_lost(chunks: Sequence[Chunk]) -> bool:
@@ -468,7 +405,7 @@ def _unfrozen(chunks: Sequence[Chunk]) -> bool:
 
 
 def _compared(clause: Clause) -> bool:
-    if any(c.word in _THAN_FULL for c in clause.chunks):
+    if any(c.word in THAN_FULL for c in clause.chunks):
         return True
     return bool(clause.tags & {"atleast", "atmost", "below", "above", "less", "more", "cap", "pin", "over"})
 

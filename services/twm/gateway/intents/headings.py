@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from twm.gateway.intents.clauses import Clause
-from twm.gateway.intents.cores import FULL, KPI_TAGS, core_of, dims, figures
+from twm.gateway.intents.cores import KPI_TAGS, core_of, dims, figures
+from twm.gateway.intents.fullness import FULL
 from twm.gateway.intents.units import COUNT, FRACTION, NOMINAL, RATIO
 
 REMAINING = frozenset({"remaining", "remain", "remains", "left", "residual"})

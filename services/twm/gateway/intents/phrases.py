@@ -32,6 +32,7 @@ PHRASES: dict[str, str] = {
         no smaller than | at or above
     """,
     "atmost": """
+        no bigger | no larger | no higher |
         no more | not more | not a bit more | not a point more | not one point more | not a percent more |
         not one percent more | nothing above | nothing more than | make do with | makes do with |
         get by with | live with |

@@ -148,6 +148,8 @@ def _headed(heading: Clause) -> str:
 def more_than_now(clause: Clause, position: int) -> bool:
     """ "5 points more", "20 % extra PRBs": relative to now."""
     after = clause.chunks[position + 1] if position + 1 < len(clause.chunks) else None
+    if after is not None and after.word in ("faster", "slower", "quicker", "better"):
+        return True
     return after is not None and after.tag in ("more", "less") and after.word not in ("busier", "heavier")
 
 

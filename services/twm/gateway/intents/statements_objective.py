@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twm.gateway.intents.bounds import AT_LEAST, AT_MOST, Risk, risk_of
+from twm.gateway.intents.bounds import AT_LEAST, AT_MOST, Risk, against_now, risk_of
 from twm.gateway.intents.chunks import MISSPELT
 from twm.gateway.intents.clauses import Clause
 from twm.gateway.intents.cores import WEIGHING, figures
@@ -96,6 +96,7 @@ def _left_of_cost(clause: Clause) -> bool:
     if before[-1].tag in ("at", "atmost", "below") and behind == "of" and not clause.tags & {"save", "reduce", "less"}:
         return True  # "run at 90 % of the normal cost"
     lowered = "reduce" in clause.tags or any(c.word in ("lower", "bring", "get", "take") for c in clause.chunks)
+    lowered = lowered or against_now(clause, position)  # "energy to 90 % of what it is now"
     return before[-1].word == "down to" or (before[-1].tag == "to" and lowered)
 
 
