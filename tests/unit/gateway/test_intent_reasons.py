@@ -129,3 +129,20 @@ def test_cells_and_links_that_were_not_named_are_asked_about(spec: NetworkSpec, 
 )
 def test_costs_and_weights_in_short(spec: NetworkSpec, text: str, objective: dict[str, object]) -> None:
     assert plain(spec, text)["objective"] == objective
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Any chance of getting embb to at least 40 Mbps in the corridor?",
+        "Can you get embb up to 40 Mbps in the corridor?",
+        "If you ask me, embb needs 40 Mbps in the corridor.",
+    ],
+)
+def test_wishes_put_as_questions(spec: NetworkSpec, text: str) -> None:
+    found = plain(spec, text)["constraints"]
+    assert [(c["comparator"], c["bound"]) for c in found] == [("at_least", 40.0)]
+
+
+def test_conditions_without_an_if_are_asked_about(spec: NetworkSpec) -> None:
+    assert "unsupported_condition" in codes(spec, "Should urllc exceed 20 ms in the hospital, cap embb at 30 % of the PRBs.")

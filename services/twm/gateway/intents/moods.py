@@ -70,7 +70,7 @@ def no_goal(reader: Reader, sentence: Sequence[Clause]) -> bool:
         return True
     bounded = any(core_of(clause) == "change" for clause in sentence)
     held = orders_of(sentence)
-    found = next((c for c in (_condition(x) for x in held if not (bounded and _own_changes(x))) if c), "")
+    found = _turned(sentence) or next((c for c in (_condition(x) for x in held if not (bounded and _own_changes(x))) if c), "")
     if found:
         reader.ask(
             "unsupported_condition",
@@ -130,6 +130,8 @@ def _interrogative(sentence: Sequence[Clause]) -> bool:
             and not (first == "is" and second == "it" and not marked)
         ):
             return True
+        if first == "any" and second in _CHANCES and words[2:3] and words[2] in _OF_DOING:
+            return False
         if marked and (first in _ASKED_WITH_MARK or (first in _WANTED and second not in _ADDRESSED)):
             return second != "not"
         if first in _WANTED and second in _ADDRESSED:
@@ -149,6 +151,22 @@ _WANTING = frozenset(_WANTING_WORDS.split())
 def _what_is_wanted(second: str, sentence: Sequence[Clause]) -> bool:
     """ "What they were promised: ...", "what matters is the mine: ..."; not "what is the loss"."""
     return second in _WANTING and any(c.heading or figures(c) or core_of(c) == "rank" for c in sentence)
+
+
+_CHANCES = frozenset({"chance", "way", "possibility", "hope"})
+_OF_DOING = frozenset({"of", "to", "you", "we"})
+"""Behind "any chance" and the like, what makes it a wish: "any chance of getting ..."."""
+_NO_SUBJECT = frozenset({"be", "not", "never", "always", "also", "have", "stay", "remain", "keep", "only", "get"})
+
+
+def _turned(sentence: Sequence[Clause]) -> str:
+    """ "Should embb get less than 10 Mbps, ...": a condition without its "if"."""
+    lead, chunks = list(sentence[0].lead), sentence[0].chunks
+    asked = sentence[0].ends == "?" or lead[:1] != ["should"] or not sentence[0].first
+    if asked or not lead[1:] or lead[1] in _NO_SUBJECT:
+        return ""
+    subject = [c for c in chunks if c.tag not in ("hold", "filler")][:1]
+    return "should" if subject and subject[0].tag == "name" and bool(figures(sentence[0])) else ""
 
 
 def _reports(words: Sequence[str], clause: Clause) -> bool:

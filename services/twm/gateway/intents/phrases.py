@@ -154,6 +154,8 @@ PHRASES: dict[str, str] = {
         off the ceiling | off its ceiling | off the limit | off its limit | off the red |
         make sure | making sure | made sure | makes sure | be sure | please ensure | for sure | as regards |
         at once | once more | once again | once a | just in case | even if | as if |
+        if you ask me | if i may say so | if i may | if memory serves | if i am not mistaken | if i'm not mistaken |
+        if i remember right | if i remember correctly | if you like | if you will | if anything |
         if not already | good morning | good afternoon | good evening | good night |
         good day | after all | look after |
         looking after | looks after | after you | quite a while | once in a while |

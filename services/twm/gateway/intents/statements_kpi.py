@@ -131,6 +131,8 @@ def kpi(reader: Reader, clause: Clause) -> None:
                 continue
             if "risk" in clause.tags and name.startswith("delay"):
                 side = AT_MOST
+            elif name == "throughput_mbps" and _raised_to(clause, position):
+                side = AT_LEAST
             elif _feared(clause, position):
                 side = AT_LEAST if name == "throughput_mbps" else AT_MOST
             if delivered:
@@ -340,6 +342,16 @@ def _in_unit(reader: Reader, clause: Clause, name: str, bound: Bound, position: 
 _FALLS = frozenset(
     {"drop", "drops", "fall", "falls", "go", "goes", "sink", "sinks", "dip", "dips", "exceed", "exceeds", "passes"}
 )
+
+
+_LIFTING = frozenset({"get", "getting", "bring", "push", "lift", "raise", "boost", "pull", "speed", "back"})
+
+
+def _raised_to(clause: Clause, position: int) -> bool:
+    """ "Get embb up to 100 Mbps": a floor; not "embb may use up to 100 Mbps"."""
+    before = clause.chunks[max(position - 2, 0) : position]
+    lifted = {c.word for c in clause.chunks[: max(position - 1, 0)]} & _LIFTING
+    return any(c.word == "up to" for c in before) and bool(lifted) and "allow" not in clause.tags
 
 
 def _feared(clause: Clause, position: int) -> bool:
