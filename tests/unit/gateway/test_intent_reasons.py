@@ -125,6 +125,7 @@ def test_cells_and_links_that_were_not_named_are_asked_about(spec: NetworkSpec, 
         ("Run at 80 % of the usual power cost.", {"saving_target_ratio": 0.2}),
         ("embb gets double weight, fwa half.", {"slice_weights": {"embb": 2.0, "fwa": 0.5}}),
         ("The SLAs count, not the cost.", {"hold_slas": True, "saving_weight": 0.5}),
+        ("Hold all SLAs and spare energy.", {"hold_slas": True, "saving_weight": 2.0}),
     ],
 )
 def test_costs_and_weights_in_short(spec: NetworkSpec, text: str, objective: dict[str, object]) -> None:

@@ -58,7 +58,12 @@ def save(reader: Reader, clause: Clause) -> None:
         return
     if any(clause.chunks[i].tag == "range" for i in figures(clause)):
         reader.ask("missing_bound", "objective.saving_target_ratio", "One saving target is needed. Which one?")
-    elif not ratios and clause.tags <= {"neg", "filler", "cost", "punct"} and clause.opener in (",", "and", "but"):
+    elif (
+        not ratios
+        and "neg" in clause.tags
+        and clause.tags <= {"neg", "filler", "cost", "punct"}
+        and clause.opener in (",", "and", "but")
+    ):
         reader.objective(clause).saving_weight = SPEND_WEIGHT  # "what counts is gold, not the cost"
     elif not ratios and _unsaved(clause):
         reader.ask(
