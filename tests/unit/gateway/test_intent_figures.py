@@ -204,3 +204,22 @@ def test_a_link_that_drops_to_a_rate_has_that_left(spec: NetworkSpec) -> None:
     (work,) = found["context"]["maintenance"]
     assert work["link"] == "up-3"
     assert 0 < work["capacity_factor"] < 1
+
+
+@pytest.mark.parametrize(
+    ("text", "limit"),
+    [
+        ("raise urllc's floor from 10 % to 20 % of the PRBs", {"min_share": 0.2}),
+        ("lower the cap of embb from 40 to 30 %", {"max_share": 0.3}),
+        ("embb gets from 20 to 40 % of the PRBs", {"min_share": 0.2, "max_share": 0.4}),
+    ],
+)
+def test_a_limit_that_is_moved_is_where_it_goes(spec: NetworkSpec, text: str, limit: dict[str, float]) -> None:
+    (found,) = plain(spec, text)["limits"]
+    assert {k: v for k, v in found.items() if k.endswith("share")} == limit
+
+
+def test_work_on_two_links_at_two_times(spec: NetworkSpec) -> None:
+    found = plain(spec, "There is maintenance on down-2 from 12:00 to 13:00 and on up-2 from 13:00 to 15:00.")
+    works = found["context"]["maintenance"]
+    assert [(w["link"], w["window"]["start"][11:16]) for w in works] == [("down-2", "11:00"), ("up-2", "12:00")]

@@ -16,6 +16,8 @@ from twm.gateway.intents.lines import ITEM
 from twm.gateway.intents.names import CELL, LINK, Name
 from twm.gateway.intents.units import COUNT
 
+_LEFT_WORDS = "remain remains remaining left leave leaves leaving carry carries carrying only available run runs running"
+_LEFT = frozenset(_LEFT_WORDS.split())
 MAX_PLAIN_LOSS = 0.25
 """Up to here "at most N %" right after a bound on loss is one on loss; above, it may be a share."""
 DOUBTFUL = "doubtful"
@@ -54,6 +56,16 @@ def in_order(context: Context, clause: Clause, before: str) -> str:
         return "second"
     after = clause.first and not before and context.core == "rank" and clause.tags <= _NEXT
     return "second" if after and (clause.opener == "then" or "next" in clause.tags) else ""
+
+
+def other_work(last: tuple[Clause, str], clause: Clause) -> tuple[Clause, str] | None:
+    """ "maintenance on L1 from 14:00 to 16:00 and on L2 from 16:00 to 17:00": the same work elsewhere, at another time."""
+    said, core = last
+    timed = bool(said.windows() and clause.windows())
+    if core != "maintenance" or not (timed and said.links and clause.links) or clause.opener not in ("and", ",", ";"):
+        return None
+    work = [c for c in said.chunks if c.tag in ("maint", "down", "fail")][:1]
+    return (replace(clause, chunks=[*work, *clause.chunks]), core) if work else None
 
 
 def _filled_link(clause: Clause, mentioned: Sequence[Name]) -> bool:
@@ -163,3 +175,29 @@ def _cells_of_zone(clause: Clause) -> bool:
     pairs = itertools.pairwise(clause.chunks)
     some = any(c.tag == "quantity" and c.value.dim == COUNT and after.tag == "of" for c, after in pairs)
     return bool(clause.zones) and plural and not some and not {"first", "last", "second", "some", "other"} & set(words)
+
+
+def what_is_left(clause: Clause, core: str) -> bool:
+    """ "there remains 30 % of the capacity", "that leaves you half", "and can carry only 40 %": of a link under work."""
+    if core not in ("figure", "share", "kpi", "maintenance") or any(c.tag == "name" for c in clause.chunks):
+        return False
+    kinds = dims(clause, figures(clause))
+    left = "capacity" in clause.tags or any(c.word in _LEFT for c in clause.chunks)
+    left = left or {"expect", "of", "pronoun"} <= clause.tags  # "reckon with half of it"
+    return left and bool(kinds & {"ratio", "fraction", "rate"}) and not clause.tags & {*KPI_TAGS, "share", "prb", "demand"}
+
+
+def comparator_only(clause: Clause) -> bool:
+    """ "..., minimum", "..., no less"."""
+    tags = {c.tag for c in clause.chunks if c.tag not in ("filler", "punct", "pronoun")}
+    sides = {"atleast", "atmost", "orbetter", "pin"}
+    return bool(tags & sides) and tags <= sides | {"of", "all", "on", "at"}
+
+
+def bare_count(clause: Clause) -> bool:
+    """ "(8)", "embb 2": a plain figure, alone or beside a name."""
+    return clause.tags <= {"name", "quantity", "punct"} and not any("of" in c.word for c in clause.chunks)
+
+
+def bare_kpi(clause: Clause) -> bool:
+    return bool(clause.tags & KPI_TAGS)

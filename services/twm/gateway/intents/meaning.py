@@ -14,7 +14,16 @@ from twm.gateway.intents.bounds import risk_of
 from twm.gateway.intents.chunks import Chunk
 from twm.gateway.intents.clauses import Clause, sentences
 from twm.gateway.intents.context import Context, Understood
-from twm.gateway.intents.continued import DOUBTFUL, in_order, settled
+from twm.gateway.intents.continued import (
+    DOUBTFUL,
+    bare_count,
+    bare_kpi,
+    comparator_only,
+    in_order,
+    other_work,
+    settled,
+    what_is_left,
+)
 from twm.gateway.intents.cores import KPI_TAGS, core_of, counted_too, dims, figures
 from twm.gateway.intents.drafts import ConstraintDraft, EventDraft, Item, MaintenanceDraft, ObjectiveDraft, SurgeDraft, Where
 from twm.gateway.intents.growth import MULTIPLES
@@ -59,8 +68,6 @@ from twm.gateway.intents.strangers import places, strange_heading, strange_zone,
 from twm.gateway.intents.times import Part
 from twm.gateway.intents.topics import is_occasion, is_topic, of_topic, risks_joined, spoken_to, topic_of
 
-_LEFT_WORDS = "remain remains remaining left leave leaves leaving carry carries carrying only available run runs running"
-_LEFT = frozenset(_LEFT_WORDS.split())
 _CARRIED = frozenset(
     {
         "slicenoun",
@@ -285,7 +292,7 @@ class Reader:
                     self.context.core = "save"  # "Consumption is too high. Cut it by a tenth."
                 if action(self, clause) or leftover(self, clause):
                     continue
-                if out and out[-1][1] == "rank" and dims(clause, figures(clause)) == {"count"} and _bare_count(clause):
+                if out and out[-1][1] == "rank" and dims(clause, figures(clause)) == {"count"} and bare_count(clause):
                     self.ask("not_understood", "objective", "A figure stands beside an order of slices. Is it a weight?")
                     continue
                 placed = in_order(self.context, clause, out[-1][1] if out else "")
@@ -304,7 +311,7 @@ class Reader:
                     told = Chunk(side, clause.chunks[0].start, clause.chunks[0].start, None, side)
                     out[-1] = (replace(out[-1][0], chunks=[*out[-1][0].chunks, told]), out[-1][1])
                     continue
-                if out and _comparator_only(clause):
+                if out and comparator_only(clause):
                     waiting_for = out[-1][0]
                     out[-1] = (replace(waiting_for, chunks=[*waiting_for.chunks, *clause.chunks]), out[-1][1])
                     continue
@@ -320,6 +327,9 @@ class Reader:
                     continue
                 if out and out[-1][1] in ("share", "kpi") and remainder(clause):
                     statements.share_open(self, clause)
+                    continue
+                if out and (elsewhere := other_work(out[-1], clause)) is not None:
+                    out.append(elsewhere)
                     continue
                 subject = {"slicetype"} if clause.first and clause.opener != "because" else set()
                 kept = [c for c in clause.chunks if c.tag in _CARRIED | subject or (c.tag == "quantity" and risk_of(clause))]
@@ -338,7 +348,7 @@ class Reader:
                     last, last_core = out[-1]
                     out[-1] = (replace(last, chunks=[*last.chunks, *kept]), last_core)
                 else:
-                    waiting += kept if not _bare_kpi(clause) else [c for c in clause.chunks if c.tag in _CARRIED | KPI_TAGS]
+                    waiting += kept if not bare_kpi(clause) else [c for c in clause.chunks if c.tag in _CARRIED | KPI_TAGS]
                 continue
             if (
                 core in ("figure", "kpi", "share")
@@ -352,7 +362,7 @@ class Reader:
                 continue
             earlier = out[-1][0].windows() if out else [p for item in self.out.items[-1:] for p in item.parts]
             another = bool(earlier) and any(p.back in ("", "after") for p in said.windows())
-            left = _what_is_left(said, core) and not another
+            left = what_is_left(said, core) and not another
             if out and out[-1][1] == "maintenance" and left:
                 last, last_core = out[-1]
                 if clause.opener == "and" and len(last.links) > 1 and figures(last):  # "at 50 % and 70 % of their capacity"
@@ -472,29 +482,3 @@ class Reader:
         draft = ObjectiveDraft(clause=clause.chunks[0].start)
         self.add(draft, clause)
         return draft
-
-
-def _what_is_left(clause: Clause, core: str) -> bool:
-    """ "there remains 30 % of the capacity", "that leaves you half", "and can carry only 40 %": of a link under work."""
-    if core not in ("figure", "share", "kpi", "maintenance") or any(c.tag == "name" for c in clause.chunks):
-        return False
-    kinds = dims(clause, figures(clause))
-    left = "capacity" in clause.tags or any(c.word in _LEFT for c in clause.chunks)
-    left = left or {"expect", "of", "pronoun"} <= clause.tags  # "reckon with half of it"
-    return left and bool(kinds & {"ratio", "fraction", "rate"}) and not clause.tags & {*KPI_TAGS, "share", "prb", "demand"}
-
-
-def _comparator_only(clause: Clause) -> bool:
-    """ "..., minimum", "..., no less"."""
-    tags = {c.tag for c in clause.chunks if c.tag not in ("filler", "punct", "pronoun")}
-    sides = {"atleast", "atmost", "orbetter", "pin"}
-    return bool(tags & sides) and tags <= sides | {"of", "all", "on", "at"}
-
-
-def _bare_count(clause: Clause) -> bool:
-    """ "(8)", "embb 2": a plain figure, alone or beside a name."""
-    return clause.tags <= {"name", "quantity", "punct"} and not any("of" in c.word for c in clause.chunks)
-
-
-def _bare_kpi(clause: Clause) -> bool:
-    return bool(clause.tags & KPI_TAGS)

@@ -66,9 +66,9 @@ def _in_a_row(found: re.Match[str]) -> str:
 def _ahead_of(found: re.Match[str]) -> str:
     """ "Kick-off is 20:30 today: from an hour before it until 23:00" as "today from 19:30 until 23:00"."""
     length = found["length"].casefold()
-    minutes = (
-        30 if length.startswith("half") else int("".join(filter(str.isdigit, length)) or 1) * (60 if "hour" in length else 1)
-    )
+    count, unit = length.rsplit(" ", 1)
+    number = {"half an": 0.5, "an": 1, "one": 1, "two": 2, "three": 3}.get(count) or int(count)
+    minutes = int(number * (60 if unit.startswith("hour") else 1))
     hour, minute = (int(x) for x in found["clock"].split(":"))
     at = hour * 60 + minute + (minutes if found["side"].casefold() == "after" else -minutes)
     if not 0 <= at < 1440:
@@ -201,8 +201,8 @@ _RULES = [
 ]  # fmt: skip
 _KICK_OFF = r"(?:kick-?off|(?:the\s)?(?:match|game|concert|show|race|start|ceremony|event|gig|opera))"
 _AHEAD = re.compile(
-    rf"(?i)\b{_KICK_OFF}\s(?:is\s|starts\s|begins\s)?(?:at\s)?(?P<clock>\d\d?:\d\d)(?:\s(?:on\s)?(?P<day>today|tomorrow|{DAY}))?"
-    rf"(?P<said>\s?[:,;.]\s[^.;:]{{0,60}}?)from\s(?P<length>an\shour|half\san\shour|one\shour|\d{{1,2}}\s(?:hours|minutes|min))\s"
+    rf"(?i)\b(?:{_KICK_OFF}\s(?:is\s)?|[a-z][a-z-]{{2,20}}\s(?:starts|begins|opens|kicks\soff)\s)(?:at\s)?(?P<clock>\d\d?:\d\d)(?:\s(?:on\s)?(?P<day>today|tomorrow|{DAY}))?"
+    rf"(?P<said>\s?[:,;.]\s[^.;:]{{0,60}}?)from\s(?P<length>half\san\shour|(?:an|one|two|three|\d{{1,2}})\s(?:hours?|minutes|min))\s"
     rf"(?P<side>before|after)\s(?:(?:it|that|then)\b|{_KICK_OFF}\b)\s?"
 )
 _MADE: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (

@@ -67,7 +67,15 @@ def share(reader: Reader, clause: Clause) -> None:
         chunk = clause.chunks[position]
         low: float | None
         high: float | None
-        if chunk.tag == "range":
+        moved = _moved_to(clause, position)
+        if chunk.tag == "range" and moved is not None:
+            value, side = _share_value(reader, moved), _limit_side(clause)
+            if not side:
+                text = f"A share of {value * 100:g} %: at least, at most or exactly?"
+                reader.ask("missing_comparator", "limits", text, ("at least", "at most", "exactly"))
+                continue
+            low, high = (value, None) if side == AT_LEAST else (None, value)
+        elif chunk.tag == "range":
             low, high = (_share_value(reader, q) for q in chunk.value)
         else:
             bound = bound_of(clause, position, taken)
@@ -128,6 +136,21 @@ def _said_again(item: LimitDraft, where: Where, value: float) -> bool:
         return False
     placed = where.zone or where.cells or where.links
     return item.where.slices == where.slices and (item.where == where or not placed) and value in (item.low, item.high)
+
+
+def _moved_to(clause: Clause, position: int) -> Quantity | None:
+    """ "raise the floor from 10 % to 20 %", "lower the cap from 40 to 30 %": where a limit goes, and no range."""
+    up, down = "raise" in clause.tags, bool(clause.tags & {"reduce", "less"})
+    before = clause.chunks[position - 1].tag if position else ""
+    if clause.chunks[position].tag != "range" or before != "from" or up == down:
+        return None
+    ends: tuple[Quantity, Quantity] = clause.chunks[position].value
+    return max(ends, key=lambda q: q.value) if up else min(ends, key=lambda q: q.value)
+
+
+def _limit_side(clause: Clause) -> str:
+    low, high = bool(clause.tags & {"atleast", "reserve"}), bool(clause.tags & {"atmost", "cap"})
+    return "" if low == high else AT_LEAST if low else AT_MOST
 
 
 def _frozen(item: Item, where: Where) -> bool:
