@@ -233,9 +233,9 @@ def _relief(played: Played, place: Place, steps: range) -> list[Claim]:
     cells = place.zone("hospital")
     found = [
         Claim(
-            f"the plan violates the bound on eMBB loss with {played.violation(3):.0%} probability, as things ran "
-            f"{played.running_violation(3):.0%}",
-            played.violation(3) < played.running_violation(3),
+            f"the plan violates the bound on eMBB loss with {played.violation(2):.0%} probability, as things ran "
+            f"{played.running_violation(2):.0%}",
+            played.violation(2) < played.running_violation(2),
         )
     ]
     if len(steps) > 1:
