@@ -223,3 +223,13 @@ def test_work_on_two_links_at_two_times(spec: NetworkSpec) -> None:
     found = plain(spec, "There is maintenance on down-2 from 12:00 to 13:00 and on up-2 from 13:00 to 15:00.")
     works = found["context"]["maintenance"]
     assert [(w["link"], w["window"]["start"][11:16]) for w in works] == [("down-2", "11:00"), ("up-2", "12:00")]
+
+
+def test_a_link_kept_at_a_figure_is_asked_about(spec: NetworkSpec) -> None:
+    assert codes(spec, "keep up-3 around 70 %") == {"missing_comparator"}
+
+
+def test_time_zones_in_capitals(spec: NetworkSpec) -> None:
+    assert window(spec, "freeze fwa until 18:00 WAT") == ("", "11-25 18:00")
+    assert window(spec, "freeze fwa until 18:00 PKT") == ("", "11-25 14:00")
+    assert codes(spec, "freeze fwa from 15 hrs to 17 hrs IST") == {"ambiguous_window"}

@@ -43,6 +43,23 @@ _ZONES = {
     "jst": 540,
 }
 """Minutes ahead of UTC."""
+_SHORT_ZONES = {
+    "wat": 60,
+    "cat": 120,
+    "eat": 180,
+    "msk": 180,
+    "pkt": 300,
+    "ict": 420,
+    "wib": 420,
+    "nzst": 720,
+    "nzdt": 780,
+    "brt": -180,
+    "art": -180,
+    "cdt": -300,
+    "mst": -420,
+    "mdt": -360,
+}
+"""The same, read in capitals only, since they are words too."""
 _UNIVERSAL = frozenset({"utc", "zulu", "z"})
 
 
@@ -97,6 +114,8 @@ def _zoned(tokens: Sequence[Token], words: Sequence[str], clock: Clock, j: int) 
             k += 2
         k += _word(words, k) == "time"
         return replace(clock, zone=zone, universal=universal), k
+    if word in _SHORT_ZONES and tokens[j].raw.isupper():
+        return replace(clock, zone=_SHORT_ZONES[word]), j + 1
     signed = word in ("+", "-") and tokens[j].glued and _word(words, j + 2) == ":"
     if signed and _digits(tokens, j + 1, 2) and _digits(tokens, j + 3, 2) and tokens[j + 1].glued and words[j] == "+":
         return replace(clock, zone=60 * int(words[j + 1]) + int(words[j + 3]), universal=True), j + 4

@@ -101,6 +101,7 @@ def has_links(clause: Clause) -> bool:
     return bool(clause.links) or any(c.tag == UNKNOWN_NAME and c.value[0] == LINK for c in clause.chunks)
 
 
+_KEPT_AT = frozenset({"name", "quantity", "hold", "at", "about", "filler", "window"})
 _PUT = frozenset({"at", "to", "filler", "hold", "reserve"})
 
 
@@ -187,6 +188,9 @@ def core_of(clause: Clause) -> str:
             return "maintenance"
         given = {"reserve", "bandwidth", "for", "pronoun"} <= tags  # "reserve 35 % of the bandwidth for them on L1"
         given = given or any(chunks[i].tag == "range" for i in found)
+        told = bool(words & {"keep", "hold", "maintain", "leave"}) and tags <= _KEPT_AT
+        if shares and told and "on" not in tags:
+            return "kpi"  # "keep L1 around 70 %": of what is asked
         if shares and not (_compared(clause) or given) and tags & _PUT and "change" not in tags:
             return "maintenance"
     if links and tags & _WORK and not slices and not (kpi and found):

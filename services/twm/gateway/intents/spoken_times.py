@@ -244,6 +244,9 @@ _RULES = _rules(
         r"(?:\sstandard|\sdaylight|\ssummer)?\stime\b",
         VAGUE,
     ),
+    # Short for several time zones.
+    (rf"\b(?:(?:from|between)\s(?:{_CLOCK}|\d{{1,2}}\s?h(?:rs)?)\s?(?:to|until|till|and|-|–)\s?)?(?:at\s|until\s|till\s|from\s)?"
+     r"(?:(?:[01]?\d|2[0-4])(?:[:.][0-5]\d)?\s?(?:h(?:rs)?|[ap]\.?m\.?)?)\s(?-i:IST|CST|AST)\b", VAGUE),
     (
         r"\b(?:for|over|within|in|during)\s(?:the\s(?:next|coming|following)\s)?(?:a\s)?"
         rf"(?:couple\sof|few|some|several)\s(?:{UNITS})\b",
