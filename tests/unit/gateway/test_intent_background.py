@@ -5,15 +5,9 @@ from __future__ import annotations
 import pytest
 from intent_reading import codes, plain, read
 
-from twm.core.network import NetworkSpec, load_network
-from twm.core.paths import find_network
+from twm.core.network import NetworkSpec
 
 ORDER = "Keep embb loss below 2 % in the corridor."
-
-
-@pytest.fixture(scope="module")
-def spec() -> NetworkSpec:
-    return load_network(find_network("poc-city"))
 
 
 @pytest.mark.parametrize(

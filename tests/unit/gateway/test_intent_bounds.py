@@ -7,14 +7,8 @@ from typing import Any
 import pytest
 from intent_reading import codes, plain
 
-from twm.core.network import NetworkSpec, load_network
-from twm.core.paths import find_network
+from twm.core.network import NetworkSpec
 from twm_bench.language.intents import network
-
-
-@pytest.fixture(scope="module")
-def spec() -> NetworkSpec:
-    return load_network(find_network("poc-city"))
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,7 @@ import datetime as dt
 import pytest
 from intent_reading import BERLIN, codes, plain, read, window
 
-from twm.core.network import NetworkSpec, load_network
-from twm.core.paths import find_network
-
-
-@pytest.fixture(scope="module")
-def spec() -> NetworkSpec:
-    return load_network(find_network("poc-city"))
+from twm.core.network import NetworkSpec
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,7 @@ import pytest
 from intent_reading import codes, plain, read
 
 from twm.api.intent.v1 import intent_pb2
-from twm.core.network import NetworkSpec, load_network
-from twm.core.paths import find_network
-
-
-@pytest.fixture(scope="module")
-def spec() -> NetworkSpec:
-    return load_network(find_network("poc-city"))
+from twm.core.network import NetworkSpec
 
 
 @pytest.mark.parametrize(

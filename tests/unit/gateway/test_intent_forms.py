@@ -7,16 +7,10 @@ import time
 import pytest
 from intent_reading import COMPILER, NOW, understood
 
-from twm.core.network import NetworkSpec, load_network
-from twm.core.paths import find_network
+from twm.core.network import NetworkSpec
 from twm.gateway.intents.forms import formed
 
 P99 = "p99 delay of urllc in zone hospital at most 7 ms"
-
-
-@pytest.fixture(scope="module")
-def spec() -> NetworkSpec:
-    return load_network(find_network("poc-city"))
 
 
 @pytest.mark.parametrize(

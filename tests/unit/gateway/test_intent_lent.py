@@ -7,16 +7,10 @@ from typing import Any
 import pytest
 from intent_reading import COMPILER, NOW, codes, plain
 
-from twm.core.network import NetworkSpec, load_network
-from twm.core.paths import find_network
+from twm.core.network import NetworkSpec
 
 FROZEN = {"scope": {"slices": ["fwa"]}, "max_change": 0.0}
 URLLC_9 = {"kpi": "delay_p99_ms", "scope": {"slices": ["urllc"]}, "comparator": "at_most", "bound": 9.0}
-
-
-@pytest.fixture(scope="module")
-def spec() -> NetworkSpec:
-    return load_network(find_network("poc-city"))
 
 
 @pytest.mark.parametrize(

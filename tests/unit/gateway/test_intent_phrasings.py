@@ -11,19 +11,13 @@ from typing import Any
 import pytest
 
 from twm.core.errors import InvalidInputError
-from twm.core.network import NetworkSpec, load_network
-from twm.core.paths import find_network
+from twm.core.network import NetworkSpec
 from twm.gateway.intents.grammar import GrammarCompiler
 from twm_bench.language.atoms import compare, items_of, reference_of
 from twm_bench.language.intents import TARGETS, measure, network
 
 NIGHT = dt.datetime(2026, 12, 3, 21, 40, tzinfo=zoneinfo.ZoneInfo("Europe/Berlin"))
 COMPILER = GrammarCompiler()
-
-
-@pytest.fixture(scope="module")
-def spec() -> NetworkSpec:
-    return load_network(find_network("poc-city"))
 
 
 def codes(spec: NetworkSpec, text: str) -> set[str]:

@@ -7,14 +7,8 @@ from typing import Any
 import pytest
 from intent_reading import COMPILER, NOW
 
-from twm.core.network import NetworkSpec, load_network
-from twm.core.paths import find_network
+from twm.core.network import NetworkSpec
 from twm_bench.language.atoms import compare, items_of, reference_of
-
-
-@pytest.fixture(scope="module")
-def spec() -> NetworkSpec:
-    return load_network(find_network("poc-city"))
 
 
 def bound(kpi: str, value: float, comparator: str = "at_most", **scope: Any) -> dict[str, Any]:

@@ -5,13 +5,7 @@ from __future__ import annotations
 import pytest
 from intent_reading import codes, plain
 
-from twm.core.network import NetworkSpec, load_network
-from twm.core.paths import find_network
-
-
-@pytest.fixture(scope="module")
-def spec() -> NetworkSpec:
-    return load_network(find_network("poc-city"))
+from twm.core.network import NetworkSpec
 
 
 @pytest.mark.parametrize(

@@ -7,15 +7,9 @@ import time
 import pytest
 from intent_reading import BERLIN, COMPILER, NOW
 
-from twm.core.network import NetworkSpec, load_network
-from twm.core.paths import find_network
+from twm.core.network import NetworkSpec
 from twm.gateway.intents.relayed import plainly
 from twm.gateway.intents.told import told
-
-
-@pytest.fixture(scope="module")
-def spec() -> NetworkSpec:
-    return load_network(find_network("poc-city"))
 
 
 @pytest.mark.parametrize(

@@ -5,14 +5,8 @@ from __future__ import annotations
 import pytest
 from intent_reading import codes, read, window
 
-from twm.core.network import NetworkSpec, load_network
-from twm.core.paths import find_network
+from twm.core.network import NetworkSpec
 from twm.gateway.intents.spoken_clocks import clocks_told
-
-
-@pytest.fixture(scope="module")
-def spec() -> NetworkSpec:
-    return load_network(find_network("poc-city"))
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,8 @@ import pytest
 from intent_reading import codes, read, window
 
 from twm.api.intent.v1 import intent_pb2
-from twm.core.network import NetworkSpec, load_network
-from twm.core.paths import find_network
+from twm.core.network import NetworkSpec
 from twm.gateway.intents.spoken_days import days_told
-
-
-@pytest.fixture(scope="module")
-def spec() -> NetworkSpec:
-    return load_network(find_network("poc-city"))
 
 
 @pytest.mark.parametrize(

@@ -5,14 +5,8 @@ from __future__ import annotations
 import pytest
 from intent_reading import COMPILER, NOW, window
 
-from twm.core.network import NetworkSpec, load_network
-from twm.core.paths import find_network
+from twm.core.network import NetworkSpec
 from twm.gateway.intents.spoken_times import timed
-
-
-@pytest.fixture(scope="module")
-def spec() -> NetworkSpec:
-    return load_network(find_network("poc-city"))
 
 
 @pytest.mark.parametrize(
