@@ -16,7 +16,6 @@ _GIVEN = frozenset({"belong", "belongs", "reserved", "guaranteed", "dedicated", 
 _SLOW = frozenset({"slower", "longer", "later", "worse", "hotter", "fuller", "busier"})
 _FAST = frozenset({"faster", "quicker", "sooner", "shorter", "earlier", "better", "cooler"})
 _ABOVE, _BELOW = frozenset({"above", "over", "more"}), frozenset({"below", "less"})
-_GIVING = frozenset({"reserve"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -200,4 +200,5 @@ def bare_count(clause: Clause) -> bool:
 
 
 def bare_kpi(clause: Clause) -> bool:
+    """Whether a clause without a statement names a KPI, for the statement after it."""
     return bool(clause.tags & KPI_TAGS)

@@ -15,7 +15,6 @@ seventeenth eighteenth nineteenth twentieth
 _MONTHS = {name[:n]: i for i, name in enumerate(_MONTH_NAMES.split(), 1) for n in (3, len(name))} | {"sept": 9}
 _ORDINALS = {word: i for i, word in enumerate(_ORDINAL_NAMES.split(), 1)} | {"thirtieth": 30}
 _SUFFIXES = ("th", "st", "nd", "rd")
-_ALONE = frozenset({"the", "on", "of"})
 _LEADS = frozenset({"on", "until", "till", "by", "before", "after", "from", "or", "to", "and", "since", "through", "between"})
 _FOLLOWS = frozenset({"", ",", ".", ";", ":", "at", "from", "between", "to", "until", "till", "or", "and", "-", "–", ")", "("})
 AMBIGUOUS = "ambiguous"

@@ -56,6 +56,7 @@ def load_bounded(clause: Clause, tags: set[str], links: bool) -> bool:
 
 
 def growth(clause: Clause, kinds: set[str], tags: set[str]) -> bool:
+    """Whether demand is told with a figure or a multiple of its own: "30 % more traffic", "twice the load"."""
     return (
         bool(kinds & {RATIO, FRACTION, FACTOR})
         or bool(tags & MULTIPLES.keys())
@@ -65,6 +66,7 @@ def growth(clause: Clause, kinds: set[str], tags: set[str]) -> bool:
 
 
 def vague_growth(tags: set[str]) -> bool:
+    """ "More traffic than usual": demand is told without a figure."""
     return bool(tags & {"more", "less"}) and "usual" in tags
 
 

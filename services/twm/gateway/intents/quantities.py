@@ -86,16 +86,7 @@ def _with_unit(
         j, word, fraction = j + 2, words[j + 2], False
     elif fraction and word in ("a", "an") and UNITS.get(word_at(tokens, words, j + 1)):
         j, word, fraction = j + 1, words[j + 1], False
-    elif word == "-" and word_at(tokens, words, j + 1) in (
-        "fold",
-        "times",
-        "percent",
-        "ms",
-        "point",
-        "minute",
-        "hour",
-        "second",
-    ):
+    elif word == "-" and word_at(tokens, words, j + 1) in _HYPHENED:
         j, word = j + 1, words[j + 1]
     if word in ("th", "nd", "rd", "st") and tokens[j].glued:
         if word_at(tokens, words, j + 1) in ("percentile", "percentiles", "quantile"):

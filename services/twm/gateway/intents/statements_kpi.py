@@ -251,6 +251,7 @@ def _no_name(word: str) -> bool:
 
 
 def about_links(clause: Clause) -> bool:
+    """Whether links or transport are spoken of, named or not."""
     return any(c.tag == "transport" or (c.tag == "linknoun" and c.word.startswith("link")) for c in clause.chunks)
 
 

@@ -329,16 +329,6 @@ def _bare_name(clause: Clause) -> bool:
     return clause.first and all(c.word in lexicon.naming_parts() for c in beside)
 
 
-def _inside(chunks: Sequence[Chunk]) -> bool:
-    """ "building control in the cafeteria", "guests in the new library": a name, a preposition, an article, the last words."""
-    for count in (2, 3):
-        words = chunks[-count - 2 : -1]
-        led = len(words) == count + 1 and words[0].tag == "name" and words[1].tag in ("in", "at", "on")
-        if led and words[2].word in ("the", "our") and all(c.tag in ("filler", UNKNOWN, "place") for c in words[2:]):
-            return True
-    return False
-
-
 def _strange_zone(clause: Clause) -> str:
     """ "public transport zone": what stands before the noun is no zone of the network."""
     chunks = clause.chunks

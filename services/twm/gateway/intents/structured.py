@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from twm.api.intent.v1 import intent_pb2
@@ -296,8 +296,3 @@ def _amount(amount: Any, unit: str) -> tuple[float, str] | None:
 def _priority(data: Mapping[str, Any]) -> int:
     value = str(data.get("priority", ""))
     return int(value) if value in ("1", "2", "3", "4", "5") else 0
-
-
-def property_names() -> Iterator[str]:
-    """Every property name that is known, without case and separators."""
-    yield from _PROPERTY
